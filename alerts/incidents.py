@@ -1,0 +1,437 @@
+"""What becomes of the incidents of one rule at one tick. Pure: no clock, no I/O.
+
+The order of events is the body of `step`. Open incidents of one rule, metric and family never have the same
+cause, and a wider one takes over the narrower ones it explains.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+from alerts.model import Assessment, CauseAt, Change, Finding, Incident, Kind, Recovery, State, Transition
+from rules.model import Rule, Severity
+from rules.slices import Slice
+
+RENAME_MATCH = 0.95
+"""Share of a renamed slice's loss that its new name must carry to make the incident one degree quieter."""
+
+
+class Family(Enum):
+    """Kinds that may follow one another within one incident."""
+
+    LOSS = "loss"
+    SPIKE = "spike"
+    SOURCE = "source"
+
+
+FAMILIES = {
+    Kind.DROP: Family.LOSS,
+    Kind.MOVED: Family.LOSS,
+    Kind.RENAMED: Family.LOSS,
+    Kind.SPIKE: Family.SPIKE,
+    Kind.LATE: Family.SOURCE,
+    Kind.BLIND: Family.SOURCE,
+}
+QUIETER = {
+    Severity.CRITICAL: Severity.WARNING,
+    Severity.WARNING: Severity.INFO,
+    Severity.INFO: Severity.INFO,
+}
+
+
+@dataclass(frozen=True)
+class StepPolicy:
+    """What a rule says about the life of its incidents; counts are evaluations.
+
+    An incident fires once more than `for_` evaluations in a row found it, and resolves after `keep_firing_for`
+    (at least one) evaluations found it recovered.
+    """
+
+    for_: int = 0
+    keep_firing_for: int = 2
+    severity: Severity = Severity.WARNING
+
+    @classmethod
+    def of(cls, rule: Rule) -> StepPolicy:
+        """The policy of a rule."""
+        return cls(rule.for_, rule.keep_firing_for, rule.severity)
+
+
+def step(open: Sequence[Incident], assessment: Assessment, policy: StepPolicy) -> tuple[Transition, ...]:  # noqa: A002  # the design's own name
+    """The transitions that one tick's assessment makes of a rule's open incidents.
+
+    Apply them in their order; an incident may have several. Incidents already resolved are left alone. While the
+    source is blind (or late) its findings and recoveries are not looked at: nothing moves but the freeze.
+    """
+    board = _Board(assessment, policy)
+    board.place(i for i in open if i.state is not State.RESOLVED)
+    trouble = _trouble(assessment)
+    if trouble is not None:
+        _go_blind(board, trouble)
+        return tuple(board.transitions)
+    _see_again(board)
+    _match(board)
+    _recover(board)
+    _withdraw(board)
+    return tuple(board.transitions)
+
+
+def incident_id(rule: str, metric: str, kind: Kind, cause: Slice, tick: datetime) -> str:
+    """The id of an incident first found at `tick`: the same in every run of that tick."""
+    parts = (rule, metric, FAMILIES[kind].value, repr(cause.terms), tick.isoformat())
+    return "sw-" + hashlib.sha256("\x1f".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:10]
+
+
+def gap(incident: Incident) -> float:
+    """How many events are missing, or too many: never negative."""
+    return abs(incident.expected - incident.observed)
+
+
+@dataclass
+class _Board:
+    """The incidents as they stand while one step works through its stages."""
+
+    assessment: Assessment
+    policy: StepPolicy
+    incidents: dict[str, Incident] = field(default_factory=dict)
+    transitions: list[Transition] = field(default_factory=list)
+    found: set[str] = field(default_factory=set)
+    """Ids that a finding of this tick named."""
+    settled: set[str] = field(default_factory=set)
+    """Ids whose cause a finding of this tick has fixed: later findings may not move it."""
+
+    @property
+    def tick(self) -> datetime:
+        return self.assessment.tick
+
+    def place(self, incidents: Iterable[Incident]) -> None:
+        ordered = sorted(incidents, key=_seniority)
+        self.incidents = {incident.id: incident for incident in ordered}
+
+    def standing(self, *families: Family) -> list[Incident]:
+        """Open incidents of these families, the oldest first."""
+        return [i for i in self.incidents.values() if i.state is not State.RESOLVED and FAMILIES[i.kind] in families]
+
+    def move(self, incident: Incident, change: Change, because: str, **facts: Any) -> Incident:
+        """Make the next state of an incident, and record how it came about."""
+        moved = replace(incident, seq=incident.seq + 1, tick=self.tick, **facts)
+        known = self.incidents.get(incident.id)
+        before = known.state if known else None
+        self.incidents[incident.id] = moved
+        gap_before = gap(known) if known else None
+        self.transitions.append(Transition(moved, change, self.tick, because, before, gap_before))
+        return moved
+
+    def close(self, incident: Incident, change: Change, because: str, **facts: Any) -> Incident:
+        return self.move(
+            incident, change, because, state=State.RESOLVED, resolved_at=self.tick, resolution=because, **facts
+        )
+
+
+def _seniority(incident: Incident) -> tuple[bool, datetime, datetime, str]:
+    """Sort key: fired before pending, then the oldest."""
+    fired = incident.raised_at or incident.first_seen_at
+    return (incident.raised_at is None, fired, incident.first_seen_at, incident.id)
+
+
+# --- a source that cannot be asked -----------------------------------------------------------------------------
+
+
+def _trouble(assessment: Assessment) -> Finding | None:
+    if assessment.blind is not None:
+        return assessment.blind
+    return next((f for f in assessment.findings if FAMILIES[f.kind] is Family.SOURCE), None)
+
+
+def _go_blind(board: _Board, trouble: Finding) -> None:
+    known = board.standing(Family.SOURCE)
+    if known:
+        _still_blind(board, known[0], trouble)
+    else:
+        _fire(board, _new(board, trouble), "the source could not be asked")
+    for incident in board.standing(Family.LOSS, Family.SPIKE):
+        if incident.state is not State.UNKNOWN:
+            because = "the source cannot be asked: better or worse, nobody knows"
+            board.move(incident, Change.FROZEN, because, state=State.UNKNOWN, frozen_state=incident.state)
+
+
+def _still_blind(board: _Board, incident: Incident, trouble: Finding) -> None:
+    board.move(
+        incident,
+        Change.CONFIRMED,
+        "the source still cannot be asked",
+        kind=trouble.kind,
+        since=min(incident.since, trouble.since),
+        until=max(incident.until, trouble.until),
+        detail=trouble.detail or incident.detail,
+    )
+
+
+def _see_again(board: _Board) -> None:
+    for incident in board.standing(Family.SOURCE):
+        board.close(incident, Change.RESOLVED, "the source answers again")
+    for incident in board.standing(Family.LOSS, Family.SPIKE):
+        if incident.state is State.UNKNOWN:
+            state = incident.frozen_state or State.FIRING
+            board.move(incident, Change.THAWED, "the source answers again", state=state, frozen_state=None)
+
+
+# --- findings --------------------------------------------------------------------------------------------------
+
+
+def _match(board: _Board) -> None:
+    """Give each finding to its incidents, the widest finding first."""
+    findings = sorted(board.assessment.findings, key=_breadth)
+    for finding in findings:
+        related = [i for i in board.standing(FAMILIES[finding.kind]) if _related(i, finding)]
+        over = [i for i in related if _explains(i, finding)]
+        if over:
+            _narrower(board, finding, over, related, findings)
+            continue
+        free = [i for i in related if i.id not in board.settled]
+        if any(_covers(i, finding) for i in related if i.id in board.settled):
+            continue  # the same cells under the same name: a finding before said it all
+        if free:
+            _takes(board, finding, free)
+        else:
+            _raise(board, finding)
+
+
+def _breadth(finding: Finding) -> tuple[int, float, str]:
+    """Sort key: fewest terms first, then the largest change, then anything that makes the order total."""
+    change = abs(finding.expected - finding.observed)
+    return (len(finding.slice), -change, repr((finding.slice.terms, finding.kind, finding.since, finding)))
+
+
+def _related(incident: Incident, finding: Finding) -> bool:
+    """Whether a finding may be this incident seen again."""
+    if incident.metric != finding.metric:
+        return False
+    return finding.continues == incident.id or _wider(finding, incident) or _explains(incident, finding)
+
+
+def _names(item: Incident | Finding) -> tuple[Slice, ...]:
+    own = item.cause if isinstance(item, Incident) else item.slice
+    return (own, *item.also)
+
+
+def _covers(wide: Incident | Finding, narrow: Incident | Finding) -> bool:
+    return any(w.covers(n) for w in _names(wide) for n in _names(narrow))
+
+
+def _wider(finding: Finding, incident: Incident) -> bool:
+    """Whether the finding covers the incident's cause: the same cells, or more."""
+    return _covers(finding, incident)
+
+
+def _explains(incident: Incident, finding: Finding) -> bool:
+    """Whether the finding's cells are some of the incident's, not all."""
+    return _covers(incident, finding) and not _covers(finding, incident)
+
+
+def _narrower(
+    board: _Board, finding: Finding, over: list[Incident], related: list[Incident], findings: list[Finding]
+) -> None:
+    """A finding inside open causes: it confirms them, or is what one of them turns out to be."""
+    if len(related) == 1 and _refines(board, finding, over[0], findings):
+        _takes(board, finding, over)
+        return
+    for incident in over:
+        _confirm(board, incident, finding, f"{finding.slice.label()} is part of it and still bad")
+
+
+def _refines(board: _Board, finding: Finding, incident: Incident, findings: list[Finding]) -> bool:
+    """Whether a narrower finding replaces the cause: named explicitly, or the wider cause has recovered.
+
+    Only where it is the one finding for that incident.
+    """
+    if incident.id in board.settled:
+        return False
+    recovered = any(r.incident == incident.id for r in board.assessment.recoveries)
+    same = [f for f in findings if FAMILIES[f.kind] is FAMILIES[incident.kind] and _related(incident, f)]
+    return (finding.continues == incident.id or recovered) and len(same) == 1
+
+
+def _takes(board: _Board, finding: Finding, incidents: list[Incident]) -> None:
+    """The oldest incident takes the finding; it takes the others over."""
+    heir, *others = incidents
+    told_once = heir.kind is Kind.RENAMED and finding.kind is Kind.RENAMED and heir.cause == finding.slice
+    if told_once and heir.raised_at is not None:
+        # The rename was told at an earlier tick; `_match` must not open it again, so it closes here.
+        board.settled.add(heir.id)
+        board.found.add(heir.id)
+        board.close(heir, Change.RESOLVED, _inherits(heir))
+    else:
+        heir = _update(board, heir, finding)
+    for incident in others:
+        board.found.add(incident.id)
+        because = f"part of {heir.cause.label()}, told as {heir.id}"
+        board.close(incident, Change.ABSORBED, because)
+
+
+def _update(board: _Board, incident: Incident, finding: Finding) -> Incident:
+    """An incident found bad again: its next facts, cause and state."""
+    board.found.add(incident.id)
+    board.settled.add(incident.id)
+    same_cause = incident.cause == finding.slice or finding.slice in incident.also
+    change, because = _reading(incident, finding, same_cause=same_cause)
+    facts = _facts(board, incident, finding, same_cause=same_cause)
+    if incident.state is not State.PENDING:
+        return board.move(incident, change, because, **facts)
+    bad_ticks = incident.bad_ticks + 1
+    return _still_pending(board, replace(incident, **facts, bad_ticks=bad_ticks))
+
+
+def _reading(incident: Incident, finding: Finding, *, same_cause: bool) -> tuple[Change, str]:
+    old, new = incident.cause.label(), finding.slice.label()
+    if same_cause and incident.kind is not finding.kind:
+        return Change.RECLASSIFIED, f"{incident.kind.value} before, {finding.kind.value} on a closer look"
+    if same_cause:
+        return Change.CONFIRMED, "still bad"
+    sideways = not _wider(finding, incident) and not _explains(incident, finding)
+    if _wider(finding, incident) or (sideways and finding.expected >= incident.expected):
+        return Change.WIDENED, f"{new} explains more than {old}"
+    return Change.NARROWED, f"it is {new}, not all of {old}"
+
+
+def _facts(board: _Board, incident: Incident, finding: Finding, *, same_cause: bool) -> dict[str, Any]:
+    """What the finding changes; sums stay those of the longer window."""
+    facts: dict[str, Any] = {
+        "kind": finding.kind,
+        "since": min(incident.since, finding.since),
+        "until": max(incident.until, finding.until),
+        "p": finding.p,
+        "to": finding.to,
+        "evidence": finding.evidence or incident.evidence,
+        "detail": finding.detail,
+        "good_ticks": 0,
+    }
+    if not same_cause:
+        earlier = CauseAt(incident.cause, incident.cause_at or incident.first_seen_at)
+        facts |= {"cause": finding.slice, "also": finding.also, "causes": (*incident.causes, earlier)}
+        facts["cause_at"] = board.tick
+    if not same_cause or finding.since <= incident.since or finding.expected >= incident.expected:
+        facts |= {"observed": finding.observed, "expected": finding.expected}
+    return facts
+
+
+def _confirm(board: _Board, incident: Incident, finding: Finding, because: str) -> None:
+    """A narrower finding: the incident is still bad, its cause and sums stay."""
+    if incident.id in board.found:
+        return
+    board.found.add(incident.id)
+    board.settled.add(incident.id)
+    facts: dict[str, Any] = {"until": max(incident.until, finding.until), "good_ticks": 0}
+    if incident.state is not State.PENDING:
+        board.move(incident, Change.CONFIRMED, because, **facts)
+        return
+    bad_ticks = incident.bad_ticks + 1
+    _still_pending(board, replace(incident, **facts, bad_ticks=bad_ticks))
+
+
+def _raise(board: _Board, finding: Finding) -> None:
+    incident = _new(board, finding)
+    board.found.add(incident.id)
+    board.settled.add(incident.id)
+    _still_pending(board, incident)
+
+
+def _still_pending(board: _Board, incident: Incident) -> Incident:
+    """Fire where it was bad for longer than the rule's `for`, else wait."""
+    found = "found" if incident.bad_ticks == 1 else f"bad for {incident.bad_ticks} evaluations in a row"
+    if incident.bad_ticks > board.policy.for_:
+        return _fire(board, incident, found)
+    left = board.policy.for_ + 1 - incident.bad_ticks
+    return board.move(incident, Change.PENDING, f"{found}; fires if bad for {left} more")
+
+
+def _new(board: _Board, finding: Finding) -> Incident:
+    return Incident(
+        id=incident_id(finding.rule, finding.metric, finding.kind, finding.slice, board.tick),
+        rule=finding.rule,
+        metric=finding.metric,
+        kind=finding.kind,
+        cause=finding.slice,
+        state=State.PENDING,
+        severity=_severity(finding, board.policy.severity),
+        since=finding.since,
+        until=finding.until,
+        first_seen_at=board.tick,
+        tick=board.tick,
+        observed=finding.observed,
+        expected=finding.expected,
+        p=finding.p,
+        also=finding.also,
+        to=finding.to,
+        evidence=finding.evidence,
+        detail=finding.detail,
+        bad_ticks=1,
+    )
+
+
+def _fire(board: _Board, incident: Incident, because: str) -> Incident:
+    return board.move(incident, Change.OPENED, because, state=State.FIRING, raised_at=board.tick)
+
+
+def _severity(finding: Finding, severity: Severity) -> Severity:
+    """A rename that carries nearly all of the loss is a degree quieter; nothing else is."""
+    if finding.kind is not Kind.RENAMED or finding.evidence is None:
+        return severity
+    lost = finding.expected - finding.observed
+    gained = sum(g.observed - g.expected for g in finding.evidence.grew if g.slice == finding.to)
+    return QUIETER[severity] if lost > 0 and gained >= RENAME_MATCH * lost else severity
+
+
+# --- what was not found ----------------------------------------------------------------------------------------
+
+
+def _recover(board: _Board) -> None:
+    for incident in board.standing(Family.LOSS, Family.SPIKE):
+        told = incident.raised_at is not None and incident.raised_at < board.tick
+        if incident.kind is Kind.RENAMED and told and incident.id not in board.found:
+            board.close(incident, Change.RESOLVED, _inherits(incident))
+    for recovery in sorted(board.assessment.recoveries, key=lambda r: r.incident):
+        incident_or_none = board.incidents.get(recovery.incident)
+        if incident_or_none is not None and _may_recover(board, incident_or_none):
+            _better(board, incident_or_none, recovery)
+
+
+def _may_recover(board: _Board, incident: Incident) -> bool:
+    closed_or_pending = incident.state in {State.RESOLVED, State.PENDING}
+    return not closed_or_pending and incident.id not in board.found
+
+
+def _better(board: _Board, incident: Incident, recovery: Recovery) -> None:
+    good_ticks = incident.good_ticks + 1
+    needed = max(1, board.policy.keep_firing_for)
+    facts: dict[str, Any] = {
+        "good_ticks": good_ticks,
+        "until": recovery.until,
+        "observed": recovery.observed,
+        "expected": recovery.expected,
+    }
+    board.found.add(incident.id)
+    if good_ticks >= needed:
+        board.close(incident, Change.RESOLVED, f"back to normal for {_evaluations(good_ticks)}", **facts)
+    else:
+        board.move(incident, Change.CONFIRMED, f"back to normal for {good_ticks} of {needed} evaluations", **facts)
+
+
+def _evaluations(count: int) -> str:
+    return "1 evaluation" if count == 1 else f"{count} evaluations in a row"
+
+
+def _withdraw(board: _Board) -> None:
+    for incident in board.standing(Family.LOSS, Family.SPIKE):
+        if incident.state is State.PENDING and incident.id not in board.found:
+            board.close(incident, Change.WITHDRAWN, "gone before it fired")
+
+
+def _inherits(incident: Incident) -> str:
+    heir = incident.to.label() if incident.to is not None else "the new name"
+    return f"told once; {heir} inherits the history of {incident.cause.label()}"

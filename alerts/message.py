@@ -1,0 +1,493 @@
+"""What a person is told about one transition, in plain words. Pure; channels render it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from alerts.incidents import FAMILIES, Family, gap
+from alerts.model import Change, Evidence, Fact, Incident, Kind, Message, TotalState, Transition
+from alerts.ports import Part
+from alerts.wording import Clock, clean, listing, name_of, noun, number, percent, sentence, shorten
+from rules.model import Rule, Severity
+
+PUSH_LENGTH = 150
+TITLE_LENGTH = 150
+SECTION_LENGTH = 2_800
+MESSAGE_LENGTH = 10_000
+DETAIL_LENGTH = 400
+PUSH_LADDER = ((1_000, 1_000), (40, 60), (32, 45), (24, 36), (20, 28), (16, 20))
+"""Lengths of the rule's name and of each slice's name to try, until the push text fits."""
+TOTAL_IS = {
+    TotalState.STABLE: "Total is stable.",
+    TotalState.DOWN: "Total is down.",
+    TotalState.UP: "Total is up.",
+}
+CHARTED = frozenset({Change.OPENED, Change.WIDENED, Change.NARROWED, Change.RECLASSIFIED, Change.ESCALATED})
+
+
+@dataclass(frozen=True)
+class RuleFacts:
+    """What a message says about the rule itself."""
+
+    name: str
+    source: str
+    place: str
+    """`file:line`."""
+    owner: str | None = None
+    bucket: timedelta = timedelta(hours=1)
+    timezone: str = "UTC"
+    runbook_url: str | None = None
+    query: str = ""
+    """SQL to paste that returns the numbers in the warehouse."""
+
+    @classmethod
+    def of(cls, rule: Rule, query: str = "") -> RuleFacts:
+        """The facts of a rule."""
+        place = f"{rule.place.file}:{rule.place.line}" if rule.place.line else rule.place.file
+        return cls(
+            name=rule.name,
+            source=rule.source.name,
+            place=place,
+            owner=rule.owner,
+            bucket=rule.time_bucket,
+            timezone=rule.timezone,
+            runbook_url=rule.runbook_url,
+            query=query,
+        )
+
+
+@dataclass(frozen=True)
+class _Story:
+    """One transition with the words for its parts."""
+
+    transition: Transition
+    rule: RuleFacts
+
+    @property
+    def incident(self) -> Incident:
+        return self.transition.incident
+
+    @property
+    def evidence(self) -> Evidence | None:
+        return self.incident.evidence
+
+    @property
+    def change(self) -> Change:
+        return self.transition.change
+
+    @property
+    def clock(self) -> Clock:
+        return Clock(self.rule.bucket, self.rule.timezone, self.incident.tick)
+
+    @property
+    def cause(self) -> str:
+        return name_of(self.incident.cause)
+
+    @property
+    def to(self) -> str:
+        return name_of(self.incident.to) if self.incident.to is not None else "another value"
+
+    @property
+    def source(self) -> str:
+        return clean(self.rule.source)
+
+    @property
+    def about_source(self) -> bool:
+        return FAMILIES[self.incident.kind] is Family.SOURCE
+
+    @property
+    def over(self) -> bool:
+        return self.change in {Change.RESOLVED, Change.ABSORBED}
+
+    def amount(self, value: float) -> str:
+        """`812k events`."""
+        return f"{number(value)} {noun(self.incident.metric, value)}"
+
+    @property
+    def span(self) -> str:
+        return self.clock.span(self.incident.since, self.incident.until)
+
+
+def compose(transition: Transition, rule: RuleFacts) -> Message:
+    """The message of one transition. Sections and the whole stay within the caps above."""
+    story = _Story(transition, rule)
+    incident, evidence = transition.incident, transition.incident.evidence
+    charted = evidence is not None and transition.change in CHARTED
+    facts = tuple(f for f in _facts(story) if f.text)
+    footer = f"Incident {incident.id} · look further: slicewatch status"
+    title = shorten(f"{_word(story)} {clean(rule.name, 60)}: {_headline(story)}", TITLE_LENGTH)
+    query = rule.query if len(rule.query) <= SECTION_LENGTH else ""
+    left = MESSAGE_LENGTH - len(title) - len(footer) - len(query) - sum(len(f.label + f.text) for f in facts)
+    return Message(
+        key=incident.id,
+        seq=incident.seq,
+        rule=incident.rule,
+        change=transition.change,
+        state=incident.state,
+        severity=incident.severity,
+        push=_push(story),
+        title=title,
+        summary=_capped(_summary(story), left),
+        facts=facts,
+        footer=footer,
+        cause=incident.cause,
+        query=query,
+        runbook_url=rule.runbook_url,
+        broadcast=_broadcast(transition),
+        chart=evidence.series if evidence is not None and charted else None,
+        total_chart=evidence.total_series if evidence is not None and charted else None,
+        since=incident.since,
+    )
+
+
+def parts_of(message: Message) -> tuple[Part, ...]:
+    """The outbox items of a message: its text, and a chart where there is one to draw."""
+    return (Part.TEXT, Part.CHART) if message.chart is not None else (Part.TEXT,)
+
+
+def plain_text(message: Message) -> str:
+    """The whole message without any mark-up, for terminals and channels that refuse the rich form."""
+    width = max((len(f.label) for f in message.facts), default=0)
+    blocks = [message.title, *message.summary]
+    if message.facts:
+        blocks.append("\n".join(f"  {f.label:<{width}}  {f.text}" for f in message.facts))
+    if message.query:
+        blocks.append("To see the numbers:\n" + "\n".join(f"  {line}" for line in message.query.splitlines()))
+    if message.runbook_url:
+        blocks.append(f"Runbook: {clean(message.runbook_url, 500)}")
+    return "\n\n".join([*blocks, message.footer])
+
+
+def _broadcast(transition: Transition) -> bool:
+    incident, before = transition.incident, transition.gap_before
+    match transition.change:
+        case Change.ESCALATED:
+            return True
+        case Change.WIDENED:
+            return before is not None and gap(incident) > 2 * before
+        case Change.RESOLVED:
+            return incident.severity is Severity.CRITICAL
+    return False
+
+
+# --- push ------------------------------------------------------------------------------------------------------
+
+
+def _push(story: _Story) -> str:
+    """At most 150 characters; names give way first, then the last sentence, then the time."""
+    pieces: Sequence[str] = ()
+    for rule_length, slice_length in PUSH_LADDER:
+        head = f"{_word(story)} {clean(story.rule.name, rule_length)}:"
+        pieces = (head, *_push_pieces(story, slice_length))
+        text = _joined(pieces)
+        if len(text) <= PUSH_LENGTH:
+            return text
+    while len(pieces) > 2 and len(_joined(pieces)) > PUSH_LENGTH:
+        pieces = pieces[:-1]
+    return shorten(_joined(pieces), PUSH_LENGTH)
+
+
+def _joined(pieces: Sequence[str]) -> str:
+    return " ".join(p for p in pieces if p)
+
+
+def _push_pieces(story: _Story, length: int) -> tuple[str, ...]:
+    """What follows the rule's name, most important first."""
+    if story.about_source:
+        return _push_source(story, length)
+    cause, to = shorten(story.cause, length), shorten(story.to, length)
+    if story.change is Change.ABSORBED:
+        return (f"{cause} is", shorten(f"{story.incident.resolution}.", 2 * length))
+    if story.change is Change.RESOLVED:
+        return _push_resolved(story, cause, to)
+    numbers = f"{story.amount(story.incident.observed)} (expected {number(story.incident.expected)})"
+    since = f"since {story.clock.moment(story.incident.since)}."
+    total = TOTAL_IS[story.evidence.total_state] if story.evidence is not None else ""
+    return (_push_subject(story, cause, to), numbers, since, total)
+
+
+def _push_subject(story: _Story, cause: str, to: str) -> str:
+    now = "now " if story.change in {Change.WIDENED, Change.NARROWED} else ""
+    match story.incident.kind:
+        case Kind.MOVED:
+            return f"{now}{cause} moved to {to}:"
+        case Kind.RENAMED:
+            return f"{now}{cause} is now {to}:"
+    return f"{now}{cause}:" if not story.incident.cause.terms else f"{now}{cause}"
+
+
+def _push_source(story: _Story, length: int) -> tuple[str, ...]:
+    source, since = shorten(story.source, length), story.clock.moment(story.incident.since)
+    if story.over:
+        return (f"{source} answers again.", f"It was silent since {since}.")
+    if story.incident.kind is Kind.LATE:
+        return (f"{source} is late", f"since {since}.", "Nothing is judged until it has caught up.")
+    why = sentence(story.incident.detail, min(length, DETAIL_LENGTH)) if story.incident.detail else ""
+    return (f"cannot read {source}", f"since {since}" + (":" if why else "."), why)
+
+
+def _push_resolved(story: _Story, cause: str, to: str) -> tuple[str, ...]:
+    match story.incident.kind:
+        case Kind.RENAMED:
+            return (f"{cause} is now {to},", "which inherits its history.")
+        case Kind.MOVED:
+            amount = story.amount(gap(story.incident))
+            return (f"{cause} is back.", f"{amount} came as {to}", f"{story.span}.")
+        case Kind.SPIKE:
+            return (f"{cause} is back to normal.", f"{story.amount(gap(story.incident))} too many", f"{story.span}.")
+    if story.incident.observed >= story.incident.expected:
+        return (f"{cause} is back.", "Nothing is missing any more.")
+    return (f"{cause} is back.", f"Lost {story.amount(gap(story.incident))}", f"{story.span}.")
+
+
+# --- title -----------------------------------------------------------------------------------------------------
+
+
+def _word(story: _Story) -> str:
+    """The state in one word: the severity while it lasts."""
+    if story.change is Change.ABSORBED:
+        return "CLOSED"
+    return "RESOLVED" if story.change is Change.RESOLVED else story.incident.severity.value.upper()
+
+
+def _headline(story: _Story) -> str:
+    if story.about_source:
+        return _headline_source(story)
+    if story.change is Change.ABSORBED:
+        return f"{story.cause} is part of a wider incident"
+    if story.change is Change.RESOLVED and story.incident.kind is not Kind.RENAMED:
+        return f"{story.cause} is back to normal"
+    return f"{story.cause} {_verb(story)}" if story.incident.cause.terms else _headline_total(story)
+
+
+def _headline_total(story: _Story) -> str:
+    what = noun(story.incident.metric)
+    if story.incident.kind is Kind.DROP and story.incident.observed == 0:
+        return f"no {what} at all"
+    return f"{what} {_verb(story)} everywhere"
+
+
+def _headline_source(story: _Story) -> str:
+    if story.over:
+        return f"{story.source} answers again"
+    late = story.incident.kind is Kind.LATE
+    return f"{story.source} is late" if late else f"{story.source} cannot be read"
+
+
+def _verb(story: _Story) -> str:
+    """What happened to the slice."""
+    incident = story.incident
+    match incident.kind:
+        case Kind.MOVED:
+            return f"moved to {story.to}"
+        case Kind.RENAMED:
+            return f"is now {story.to}"
+        case Kind.SPIKE:
+            return f"rose by {percent(gap(incident), incident.expected)}" if incident.expected >= 1 else "appeared"
+    return "stopped" if incident.observed == 0 else f"dropped by {percent(gap(incident), incident.expected)}"
+
+
+# --- summary ---------------------------------------------------------------------------------------------------
+
+
+def _summary(story: _Story) -> list[str]:
+    if story.about_source:
+        return _summary_source(story)
+    if story.change is Change.ABSORBED:
+        return [f"{story.cause} is {story.incident.resolution}. Its news come there from now on."]
+    if story.change is Change.RESOLVED:
+        return _summary_resolved(story)
+    return [_before(story), _numbers(story), _elsewhere(story), _total(story), _children(story)]
+
+
+def _summary_source(story: _Story) -> list[str]:
+    incident = story.incident
+    if story.over:
+        return [
+            f"{story.source} answers again. It could not be judged {story.span}; what came meanwhile is judged now."
+        ]
+    why = f": {sentence(incident.detail, DETAIL_LENGTH)}" if incident.detail else "."
+    first, then = f"{story.source} could not be asked{why}", "it answers"
+    if incident.kind is Kind.LATE:
+        first, then = f"The data of {story.source} is late{why}", "it has caught up"
+    return [first, f"Nothing is judged until {then}; what was wrong before is neither better nor worse, only unknown."]
+
+
+def _summary_resolved(story: _Story) -> list[str]:
+    incident = story.incident
+    if incident.kind is Kind.RENAMED:
+        return [f"{story.to} carries what was {story.cause} and inherits its history. Nothing else is to be done."]
+    missing = story.amount(gap(incident))
+    told = f"{story.cause} had {number(incident.observed)} of {number(incident.expected)} expected {noun(incident.metric)} {story.span}"
+    match incident.kind:
+        case Kind.SPIKE:
+            return [f"{story.cause} is back to normal.", f"{_capital(story.span)} it had {missing} more than expected."]
+        case Kind.MOVED:
+            return [f"{story.cause} is back to normal.", f"{told}; {missing} came as {story.to}."]
+    if incident.observed >= incident.expected:
+        return [f"{story.cause} is back to normal.", f"{told}: nothing is missing any more."]
+    lost = f"{told}: {missing} are lost ({percent(gap(incident), incident.expected)})."
+    return [f"{story.cause} is back to normal.", lost]
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _before(story: _Story) -> str:
+    """How this differs from what was told before."""
+    if story.change is Change.RECLASSIFIED:
+        return f"On a closer look: {story.cause} {_verb(story)}."
+    if story.change not in {Change.WIDENED, Change.NARROWED} or not story.incident.causes:
+        return ""
+    how = "Wider" if story.change is Change.WIDENED else "Narrower"
+    return f"{how} than told before: it is {story.cause}, not {name_of(story.incident.causes[-1].slice)}."
+
+
+def _numbers(story: _Story) -> str:
+    incident, evidence = story.incident, story.evidence
+    told = (
+        f"{story.cause} had {story.amount(incident.observed)} {story.span}; {number(incident.expected)} were expected"
+    )
+    if not incident.cause.terms:
+        told = f"There were {story.amount(incident.observed)} {story.span}; {number(incident.expected)} were expected"
+    if evidence is None:
+        return f"{told}."
+    band = f" ({number(evidence.low)} to {number(evidence.high)} would be normal)"
+    return f"{told}{band}.{_last_seen(story, evidence)}"
+
+
+def _last_seen(story: _Story, evidence: Evidence) -> str:
+    if story.incident.observed > 0 or evidence.last_seen is None:
+        return ""
+    seen = story.clock.span(evidence.last_seen, evidence.last_seen + story.rule.bucket)
+    return f" The last ones came {seen}."
+
+
+def _elsewhere(story: _Story) -> str:
+    match story.incident.kind:
+        case Kind.MOVED:
+            return f"{story.to} gained what {story.cause} lost, from the same time on: it arrives under another value."
+        case Kind.RENAMED:
+            return f"{story.to} was never seen before and carries what {story.cause} lost: it looks renamed."
+    return ""
+
+
+def _total(story: _Story) -> str:
+    incident, evidence = story.incident, story.evidence
+    if not incident.cause.terms:
+        return _whole(story)
+    if evidence is None:
+        return ""
+    figures = f"({number(evidence.total.observed)}, expected {number(evidence.total.expected)})"
+    told = f"The total is {evidence.total_state.value} {figures}"
+    if incident.kind is not Kind.DROP or evidence.total_state is TotalState.DOWN:
+        return f"{told}."
+    if not evidence.grew:
+        return f"{told}: the loss is too small to show in it."
+    return f"{told}: the loss is hidden in the total. What grew: {listing(evidence.grew, change=True)}."
+
+
+def _whole(story: _Story) -> str:
+    """The cause is everything."""
+    if story.incident.kind is Kind.SPIKE:
+        return "No slice explains it: everything rose together."
+    if story.incident.observed == 0:
+        return f"Either {story.source} stopped, or everything was lost: no slice is left to compare with."
+    return "No slice explains it: everything fell together."
+
+
+def _children(story: _Story) -> str:
+    evidence = story.evidence
+    if evidence is None or not evidence.children:
+        return ""
+    return f"Explained by it: {listing(evidence.children, evidence.children_count, change=True)}."
+
+
+def _capped(paragraphs: Iterable[str], left: int) -> tuple[str, ...]:
+    """Paragraphs that are not empty, each within a section, all within what is left of the message."""
+    kept: list[str] = []
+    for paragraph in paragraphs:
+        limit = min(SECTION_LENGTH, left)
+        if paragraph and limit > 1:
+            kept.append(shorten(paragraph, limit))
+            left -= len(kept[-1])
+    return tuple(kept)
+
+
+# --- facts -----------------------------------------------------------------------------------------------------
+
+
+def _facts(story: _Story) -> list[Fact]:
+    rule = Fact("Rule", f"{clean(story.rule.name)} ({clean(story.rule.place, 200)})")
+    owner = Fact("Owner", clean(story.rule.owner or ""))
+    if story.about_source:
+        return [Fact("Source", story.source), *_times(story), owner, rule]
+    if story.over:
+        return [Fact("Scope", _scope(story)), *_times(story), *_aftermath(story), owner, rule]
+    return [
+        Fact("Scope", _scope(story)),
+        Fact("Impact", _impact(story)),
+        *_times(story),
+        Fact(*_so_far(story)),
+        Fact("Not affected", _fine(story)),
+        owner,
+        rule,
+    ]
+
+
+def _scope(story: _Story) -> str:
+    names = [story.cause if story.incident.cause.terms else f"every event of {story.source}"]
+    names += [f"also {name_of(item)}" for item in story.incident.also[:3]]
+    return ", ".join(names)
+
+
+def _impact(story: _Story) -> str:
+    incident, evidence = story.incident, story.evidence
+    if incident.expected < 1:
+        return f"{story.amount(gap(incident))}, where none were expected"
+    of_it = f"{percent(gap(incident), incident.expected)} of {story.cause}"
+    if not incident.cause.terms:
+        return f"{percent(gap(incident), incident.expected)} of all {noun(incident.metric)}"
+    if evidence is None or evidence.total.expected <= 0:
+        return of_it
+    return f"{of_it}, {percent(gap(incident), evidence.total.expected)} of all {noun(incident.metric)}"
+
+
+def _times(story: _Story) -> list[Fact]:
+    facts = [_time(story, "Since", story.incident.since)]
+    if story.over and story.change is not Change.ABSORBED:
+        facts.append(_time(story, "Until", story.incident.until))
+    return facts
+
+
+def _time(story: _Story, label: str, at: datetime) -> Fact:
+    clock = story.clock
+    if not clock.daily:
+        return Fact(label, clock.full(at), at)
+    return Fact(label, clock.full(at - story.rule.bucket / 2 if label == "Until" else at))
+
+
+def _so_far(story: _Story) -> tuple[str, str]:
+    amount = story.amount(gap(story.incident))
+    match story.incident.kind:
+        case Kind.SPIKE:
+            return "Too many so far", amount
+        case Kind.MOVED | Kind.RENAMED:
+            return "Gone elsewhere so far", amount
+    return "Lost so far", amount
+
+
+def _fine(story: _Story) -> str:
+    return listing(story.evidence.fine, change=False) if story.evidence is not None else ""
+
+
+def _aftermath(story: _Story) -> list[Fact]:
+    """What was lost, and what to run again."""
+    incident = story.incident
+    if story.change is Change.ABSORBED or incident.kind is not Kind.DROP or incident.observed >= incident.expected:
+        return []
+    again = f"{_scope(story)}, {story.clock.iso(incident.since, incident.until)}"
+    return [Fact("Lost", story.amount(gap(incident))), Fact("To reprocess", again)]

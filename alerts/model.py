@@ -1,0 +1,311 @@
+"""The data that flows from a judgement to a delivered message."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from rules.model import Severity
+from rules.slices import Slice
+
+
+class Kind(StrEnum):
+    """What happened to a slice (or, for LATE and BLIND, to its source)."""
+
+    DROP = "drop"
+    SPIKE = "spike"
+    MOVED = "moved"
+    RENAMED = "renamed"
+    LATE = "late"
+    BLIND = "blind"
+
+
+class State(StrEnum):
+    """Where an incident stands. UNKNOWN is frozen: no clock runs, nothing resolves."""
+
+    PENDING = "pending"
+    FIRING = "firing"
+    ACKNOWLEDGED = "acknowledged"
+    SNOOZED = "snoozed"
+    UNKNOWN = "unknown"
+    RESOLVED = "resolved"
+
+
+class TotalState(StrEnum):
+    """How the rule's total stands beside a finding, judged by the same test as any slice."""
+
+    STABLE = "stable"
+    DOWN = "down"
+    UP = "up"
+
+
+@dataclass(frozen=True)
+class SliceFact:
+    """One slice's observed and expected events over a finding's window."""
+
+    slice: Slice
+    observed: float
+    expected: float
+
+
+@dataclass(frozen=True)
+class Series:
+    """Buckets of one slice for a chart; `starts` are UTC, None in the others is unknown."""
+
+    starts: tuple[datetime, ...]
+    observed: tuple[float | None, ...]
+    expected: tuple[float | None, ...]
+    low: tuple[float | None, ...]
+    high: tuple[float | None, ...]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What stands beside a finding so that a person can believe it."""
+
+    total: SliceFact
+    total_state: TotalState
+    low: float
+    high: float
+    """Band of the cause over the finding's window: outside it an observed sum is not chance."""
+    grew: tuple[SliceFact, ...] = ()
+    """Siblings that grew and so keep the total stable (a masked loss), largest growth first."""
+    fine: tuple[SliceFact, ...] = ()
+    """Siblings that are not affected, largest first."""
+    children: tuple[SliceFact, ...] = ()
+    """Alarmed slices this cause explains, largest loss first; never sent on their own."""
+    children_count: int = 0
+    last_seen: datetime | None = None
+    """Start of the last bucket in which the cause had any event."""
+    series: Series | None = None
+    total_series: Series | None = None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A cause that is bad at this tick. Sums run from `since` to `until` (end of the last bad bucket)."""
+
+    rule: str
+    metric: str
+    kind: Kind
+    slice: Slice
+    since: datetime
+    until: datetime
+    observed: float
+    expected: float
+    p: float
+    """Calibrated probability of a change at least as large by chance; 0 where not applicable."""
+    evidence: Evidence | None = None
+    also: tuple[Slice, ...] = ()
+    """Other names of the same cells."""
+    to: Slice | None = None
+    """For MOVED and RENAMED: where the events went."""
+    continues: str | None = None
+    """Id of the open incident whose cells this finding shares, if any."""
+    detail: str = ""
+    """For BLIND and LATE: the source's own error, in a line."""
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """An open incident whose cause is back at what was expected at this tick."""
+
+    incident: str
+    until: datetime
+    """End of the last bad bucket."""
+    observed: float
+    expected: float
+    """Sums from `since` to `until`: expected minus observed is what was lost."""
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """All that one tick of one rule says. Open incidents named nowhere are neither worse nor better."""
+
+    rule: str
+    tick: datetime
+    findings: tuple[Finding, ...] = ()
+    recoveries: tuple[Recovery, ...] = ()
+    blind: Finding | None = None
+    """Set where the source could not be asked: every slice incident freezes."""
+
+
+@dataclass(frozen=True)
+class CauseAt:
+    """A cause an incident had, and the tick from which on it had it."""
+
+    slice: Slice
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Incident:
+    """One rule and cause: the unit of messages, threads and pages. Immutable; `step` makes the next one."""
+
+    id: str
+    rule: str
+    metric: str
+    kind: Kind
+    cause: Slice
+    state: State
+    severity: Severity
+    since: datetime
+    until: datetime
+    first_seen_at: datetime
+    """Tick of the first finding, fired or pending."""
+    tick: datetime
+    """Last tick that changed or confirmed it."""
+    observed: float
+    expected: float
+    p: float
+    raised_at: datetime | None = None
+    resolved_at: datetime | None = None
+    causes: tuple[CauseAt, ...] = ()
+    """Earlier causes, oldest first."""
+    cause_at: datetime | None = None
+    """Tick from which on it has its present cause; None where it never had another."""
+    also: tuple[Slice, ...] = ()
+    to: Slice | None = None
+    evidence: Evidence | None = None
+    detail: str = ""
+    bad_ticks: int = 0
+    """Consecutive evaluations that confirmed it while pending (`for`)."""
+    good_ticks: int = 0
+    """Consecutive evaluations that found it recovered (`keep_firing_for`)."""
+    frozen_state: State | None = None
+    """State to return to when an UNKNOWN incident thaws."""
+    seq: int = 0
+    """Number of transitions so far; with the id it orders messages."""
+    resolution: str = ""
+    """Why it closed, in a sentence."""
+
+
+class Change(StrEnum):
+    """What a transition did to an incident."""
+
+    PENDING = "pending"
+    OPENED = "opened"
+    WIDENED = "widened"
+    NARROWED = "narrowed"
+    RECLASSIFIED = "reclassified"
+    """Same cause, another reading of it: what looked lost has moved or was renamed, or the other way round."""
+    CONFIRMED = "confirmed"
+    """Facts or counters updated; changes no message by itself."""
+    ESCALATED = "escalated"
+    FROZEN = "frozen"
+    THAWED = "thawed"
+    RESOLVED = "resolved"
+    ABSORBED = "absorbed"
+    """A wider incident took this one over."""
+    WITHDRAWN = "withdrawn"
+    """A pending one that never fired went away."""
+
+
+@dataclass(frozen=True)
+class Transition:
+    """One step of one incident: the incident as it is afterwards, and why."""
+
+    incident: Incident
+    change: Change
+    at: datetime
+    because: str
+    before: State | None = None
+    gap_before: float | None = None
+    """Events the incident was short of (or had too many) before this step; None for a new one."""
+
+
+class Reason(StrEnum):
+    """Why a decision came out as it did."""
+
+    NEW = "new"
+    CHANGED = "changed"
+    RESOLVED = "resolved"
+    SHADOW = "shadow"
+    DIRECTION = "direction"
+    NOT_NEWS = "not-news"
+    NEVER_SENT = "never-sent"
+    NO_RECEIVER = "no-receiver"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Whether one transition is sent to one receiver ("" where none applies), and why."""
+
+    incident: str
+    seq: int
+    receiver: str
+    send: bool
+    reason: Reason
+    because: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Fact:
+    """A labelled line of a message."""
+
+    label: str
+    text: str
+    at: datetime | None = None
+    """The instant `text` names, where a channel can show it in the reader's own time zone."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """Channel-neutral: what a person is told about one transition. `key` names the incident's thread."""
+
+    key: str
+    seq: int
+    rule: str
+    change: Change
+    state: State
+    severity: Severity
+    push: str
+    """At most 150 characters: what a phone shows."""
+    title: str
+    summary: tuple[str, ...]
+    """Paragraphs, most important first."""
+    facts: tuple[Fact, ...]
+    footer: str
+    cause: Slice = field(default_factory=Slice)
+    query: str = ""
+    """SQL to paste that returns the numbers in the warehouse; "" where there is none."""
+    runbook_url: str | None = None
+    broadcast: bool = False
+    """Whether a thread reply also goes to the channel."""
+    chart: Series | None = None
+    total_chart: Series | None = None
+    since: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What a channel returned: enough to edit the message and to reply in its thread."""
+
+    channel: str = ""
+    ref: str = ""
+    """Slack's `ts`, an e-mail's Message-ID, and the like."""
+
+
+class SendError(Exception):
+    """A send failed. Permanent errors are not retried; `retry_after` (seconds) does not count as an attempt.
+
+    `unknown` says the receiver may have got it all the same (a connection cut after sending). `refused` says
+    the channel will not take the rich form (too large, invalid): the plain one may pass.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        permanent: bool = False,
+        retry_after: float | None = None,
+        unknown: bool = False,
+        refused: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.permanent = permanent
+        self.retry_after = retry_after
+        self.unknown = unknown
+        self.refused = refused

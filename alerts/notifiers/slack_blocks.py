@@ -1,0 +1,147 @@
+"""A message as Slack's Block Kit shows it. Pure.
+
+Everything that comes from outside goes through `escape`, and every mrkdwn object is `verbatim`: no value of a
+dimension can mention a channel, link, or format anything.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from alerts.message import plain_text
+from alerts.model import Change, Fact, Message, State
+from alerts.wording import clean, shorten
+from rules.model import Severity
+
+Block = dict[str, Any]
+
+SECTION_TEXT = 3_000
+HEADER_TEXT = 150
+FIELD_TEXT = 2_000
+FIELDS = 10
+BLOCKS = 50
+CONTEXT_TEXT = 2_000
+PLAIN_TEXT = 12_000
+
+MARKS = {Severity.CRITICAL: "🔴", Severity.WARNING: "🟠", Severity.INFO: "🔵"}
+OVER = "🟢"
+UNKNOWN = "⚪"
+
+_AT_EVERYONE = re.compile(r"@(?=(?:channel|here|everyone)\b)", re.IGNORECASE)
+_FORMATS = re.compile(r"(?<!\w)[*_~`](?=\S)|(?<=\S)[*_~`](?!\w)")
+_LINK = re.compile(r"https?://[^\s<>|]{1,500}")
+_NOTHING = "\u200b"
+"""A zero-width space: keeps Slack from reading a mark, shows nothing."""
+
+
+def escape(text: str) -> str:
+    """Text that Slack shows as it is: no mentions, no links, no formatting."""
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    text = _AT_EVERYONE.sub("@" + _NOTHING, text)
+    return _FORMATS.sub(lambda match: _NOTHING + match.group() + _NOTHING, text)
+
+
+def blocks(message: Message) -> list[Block]:
+    """The message as blocks, within Slack's limits."""
+    made = [
+        _header(message),
+        *(_section(paragraph) for paragraph in message.summary),
+        *_fields(message.facts),
+        *_query(message.query),
+        *_runbook(message.runbook_url),
+        _footer(message.footer),
+    ]
+    return made[: BLOCKS - 1] + made[-1:] if len(made) > BLOCKS else made
+
+
+def push(message: Message) -> str:
+    """The notification's text."""
+    return escape(message.push)
+
+
+def plain(message: Message) -> str:
+    """The whole message for a channel that refused its blocks."""
+    return shorten(escape(plain_text(message)), PLAIN_TEXT)
+
+
+def reply(message: Message) -> str:
+    """What a thread's followers read about a later change: the push text and the paragraphs."""
+    return shorten("\n".join([f"*{escape(message.push)}*", *map(escape, message.summary)]), SECTION_TEXT)
+
+
+def reply_blocks(message: Message) -> list[Block]:
+    """The thread reply as blocks, so that it is not linked or formatted by accident."""
+    return [_mrkdwn_section(reply(message)), _footer(message.footer)]
+
+
+def metadata(message: Message) -> dict[str, Any]:
+    """What identifies the message to a program that reads the channel's history."""
+    payload = {"incident": message.key, "seq": message.seq, "rule": message.rule, "change": message.change.value}
+    return {"event_type": "slicewatch_incident", "event_payload": payload}
+
+
+def reader_time(at: datetime, text: str) -> str:
+    """An instant in UTC, and in the time zone of whoever reads it."""
+    local = f"<!date^{int(at.timestamp())}^{{date_short_pretty}} {{time}}|{escape(text)}>"
+    return f"{escape(text)} ({local} your time)"
+
+
+def _mark(message: Message) -> str:
+    if message.state is State.RESOLVED or message.change in {Change.RESOLVED, Change.ABSORBED}:
+        return OVER
+    return UNKNOWN if message.state is State.UNKNOWN else MARKS[message.severity]
+
+
+def _header(message: Message) -> Block:
+    text = shorten(f"{_mark(message)} {message.title}", HEADER_TEXT)
+    return {"type": "header", "text": {"type": "plain_text", "text": text, "emoji": False}}
+
+
+def _mrkdwn(text: str, limit: int) -> Block:
+    return {"type": "mrkdwn", "text": _cut(text, limit), "verbatim": True}
+
+
+def _cut(text: str, limit: int) -> str:
+    """Cut escaped text without leaving half an entity behind."""
+    return text if len(text) <= limit else re.sub(r"&[a-z]{0,4}$", "", text[: limit - 1]) + "…"
+
+
+def _mrkdwn_section(text: str) -> Block:
+    return {"type": "section", "text": _mrkdwn(text, SECTION_TEXT)}
+
+
+def _section(paragraph: str) -> Block:
+    return _mrkdwn_section(escape(paragraph))
+
+
+def _fields(facts: Sequence[Fact]) -> Iterator[Block]:
+    for start in range(0, len(facts), FIELDS):
+        fields = [_mrkdwn(_field(fact), FIELD_TEXT) for fact in facts[start : start + FIELDS]]
+        yield {"type": "section", "fields": fields}
+
+
+def _field(fact: Fact) -> str:
+    text = escape(fact.text) if fact.at is None else reader_time(fact.at, fact.text)
+    return f"*{escape(fact.label)}*\n{text}"
+
+
+def _query(query: str) -> Iterator[Block]:
+    """The query as a code block: only &, < and > mean anything there, and the fence itself."""
+    if query:
+        code = query.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("```", "'''")
+        if len(code) <= SECTION_TEXT - 40:
+            yield _mrkdwn_section(f"*To see the numbers*\n```{code}```")
+
+
+def _runbook(url: str | None) -> Iterator[Block]:
+    if not url:
+        return
+    link = f"<{url.replace('&', '&amp;')}|Runbook>" if _LINK.fullmatch(url) else f"Runbook: {escape(clean(url, 500))}"
+    yield _mrkdwn_section(link)
+
+
+def _footer(text: str) -> Block:
+    return {"type": "context", "elements": [_mrkdwn(escape(text), CONTEXT_TEXT)]}

@@ -1,0 +1,161 @@
+"""Why somebody is told, or is not: `STAGES` is the whole policy, in its order. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from alerts.incidents import FAMILIES, Family
+from alerts.model import Change, Decision, Incident, Reason, Transition
+from rules.model import Direction, Mode, Rule, Severity
+
+Told = Mapping[str, Sequence[str]]
+"""Incident id to the receivers that any text about it was queued for, those it was rerouted to included."""
+
+
+@dataclass(frozen=True)
+class Routes:
+    """Where a rule's news go: receivers by severity, and the operators' fallback where a severity has none."""
+
+    notify: tuple[tuple[Severity, tuple[str, ...]], ...] = ()
+    mode: Mode = Mode.LIVE
+    direction: Direction = Direction.DROP
+    fallback: str | None = None
+
+    @classmethod
+    def of(cls, rule: Rule, fallback: str | None) -> Routes:
+        """The routes of a rule."""
+        return cls(rule.notify, rule.mode, rule.direction, fallback)
+
+    def receivers(self, severity: Severity) -> tuple[str, ...]:
+        """Receivers of this severity, each once, in the rule's order."""
+        named = dict(self.notify).get(severity, ())
+        return tuple(dict.fromkeys(named)) or ((self.fallback,) if self.fallback else ())
+
+
+@dataclass(frozen=True)
+class Hold:
+    """Nobody is told, and why."""
+
+    reason: Reason
+    because: str
+
+
+@dataclass(frozen=True)
+class _Case:
+    """One transition in front of the stages."""
+
+    transition: Transition
+    routes: Routes
+    told: tuple[str, ...] | None
+    """Receivers that know the incident; None where the caller cannot say."""
+
+    @property
+    def incident(self) -> Incident:
+        return self.transition.incident
+
+    @property
+    def ends_what_was_told(self) -> bool:
+        return self.transition.change in ENDS and bool(self.told)
+
+
+ENDS = frozenset({Change.RESOLVED, Change.ABSORBED})
+NEWS = ENDS | {Change.OPENED, Change.WIDENED, Change.NARROWED, Change.RECLASSIFIED, Change.ESCALATED}
+QUIET = {
+    Change.PENDING: "it has not fired yet",
+    Change.CONFIRMED: "nothing about it has changed but its numbers",
+    Change.FROZEN: "the source's own incident tells it",
+    Change.THAWED: "it stands where it stood before the source fell silent",
+    Change.WITHDRAWN: "it never fired",
+}
+RESPECTIVE = {Change.OPENED: Reason.NEW, Change.RESOLVED: Reason.RESOLVED, Change.ABSORBED: Reason.RESOLVED}
+
+
+def not_news(case: _Case) -> Hold | None:
+    """Only an opening, a change of the cause, and an end are news."""
+    if case.transition.change not in NEWS:
+        return Hold(Reason.NOT_NEWS, QUIET[case.transition.change])
+    if case.incident.raised_at is None:
+        return Hold(Reason.NOT_NEWS, "it has not fired yet")
+    return None
+
+
+def in_shadow(case: _Case) -> Hold | None:
+    """A rule in shadow mode tells nothing, except the end of what was told while it was live."""
+    if case.routes.mode is Mode.SHADOW and not case.ends_what_was_told:
+        return Hold(Reason.SHADOW, "the rule runs in shadow mode")
+    return None
+
+
+def in_other_direction(case: _Case) -> Hold | None:
+    """A rule for drops tells no spikes, and the other way round; a source that cannot be asked is always told."""
+    family, wanted = FAMILIES[case.incident.kind], case.routes.direction
+    if family is Family.SOURCE or wanted is Direction.BOTH or case.ends_what_was_told:
+        return None
+    if (family is Family.SPIKE) == (wanted is Direction.SPIKE):
+        return None
+    other = "spike" if family is Family.SPIKE else "drop"
+    return Hold(Reason.DIRECTION, f"it is a {other}, and the rule tells {wanted.value}s only")
+
+
+def never_told(case: _Case) -> Hold | None:
+    """Nobody hears the end of what nobody heard of."""
+    if case.transition.change in ENDS and case.told is not None and not case.told:
+        return Hold(Reason.NEVER_SENT, "nobody was told of it")
+    return None
+
+
+def nobody_to_tell(case: _Case) -> Hold | None:
+    """Without a receiver for the severity, and without a fallback, there is nobody."""
+    if not _receivers(case):
+        return Hold(Reason.NO_RECEIVER, f"no receiver for {case.incident.severity.value}, and no fallback")
+    return None
+
+
+STAGES: tuple[Callable[[_Case], Hold | None], ...] = (
+    not_news,
+    in_shadow,
+    in_other_direction,
+    never_told,
+    nobody_to_tell,
+)
+
+
+def plan(
+    transitions: Iterable[Transition], routes: Routes, now: datetime, told: Told | None = None
+) -> tuple[Decision, ...]:
+    """What is sent to whom, in the order of the transitions, and why; what is held is decided too.
+
+    `told` says who knows which incident. Later news go to those who know it, so that an end reaches everyone who
+    heard the beginning. Without it the rule's receivers stand in for them.
+    """
+    decisions: list[Decision] = []
+    known = None if told is None else {incident: tuple(names) for incident, names in told.items()}
+    for transition in transitions:
+        case = _Case(transition, routes, None if known is None else known.get(transition.incident.id, ()))
+        made = _decide(case, now)
+        decisions += made
+        if known is not None and made[0].send:
+            known[transition.incident.id] = tuple(d.receiver for d in made)
+    return tuple(decisions)
+
+
+def _decide(case: _Case, now: datetime) -> tuple[Decision, ...]:
+    incident, change = case.incident, case.transition.change
+    for stage in STAGES:
+        hold = stage(case)
+        if hold is not None:
+            return (
+                Decision(incident.id, incident.seq, "", send=False, reason=hold.reason, because=hold.because, at=now),
+            )
+    reason, because = RESPECTIVE.get(change, Reason.CHANGED), case.transition.because
+    return tuple(
+        Decision(incident.id, incident.seq, receiver, send=True, reason=reason, because=because, at=now)
+        for receiver in _receivers(case)
+    )
+
+
+def _receivers(case: _Case) -> tuple[str, ...]:
+    """Whoever knows the incident already; for a new one the rule's receivers of its severity."""
+    return tuple(dict.fromkeys(case.told or ())) or case.routes.receivers(case.incident.severity)

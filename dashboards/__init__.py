@@ -1,0 +1,1 @@
+"""WHAT is seen: read model in; text, pages and figures out."""

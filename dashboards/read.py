@@ -1,0 +1,71 @@
+"""The read model: how the rules stand, as plain data. Pages and the command line show the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from alerts.model import Incident
+
+
+class Health(StrEnum):
+    """One word per rule. UNKNOWN is never shown as good."""
+
+    FINE = "fine"
+    FIRING = "firing"
+    UNKNOWN = "unknown"
+    NEVER_RUN = "never run"
+
+
+class Stage(StrEnum):
+    """How much of a rule's protection stands, by the history it has."""
+
+    TOTAL_SILENCE = "only total silence is noticed"
+    TIME_OF_DAY = "knows the time of day"
+    WEEKDAYS = "knows weekdays and weekends"
+    FULL = "full"
+
+
+@dataclass(frozen=True)
+class RuleView:
+    """How one rule stands; times are UTC, None where there is nothing yet."""
+
+    name: str
+    owner: str | None
+    source: str
+    health: Health
+    last_run: datetime | None
+    last_error: str
+    overdue: bool
+    """Whether evaluations that should have been made by now were not."""
+    history_from: datetime | None
+    """Start of the first bucket with an event."""
+    history_to: datetime | None
+    leaves: int
+    stage: Stage
+    full_from: datetime | None
+    """When protection is full; None where nobody can say yet."""
+    open: tuple[Incident, ...]
+
+
+@dataclass(frozen=True)
+class Overview:
+    """All rules, and what waits to be delivered."""
+
+    rules: tuple[RuleView, ...]
+    queued: int
+    delivered: int
+    dead: int
+    problems: int
+    """Problems in rule files: rules that are not watched."""
+
+
+def health_of(open_incidents: tuple[Incident, ...], *, ran: bool, blind: bool, overdue: bool) -> Health:
+    """The worst that is true; what nobody looked at lately is as unknown as what could not be asked."""
+    if not ran:
+        return Health.NEVER_RUN
+    if blind or overdue:
+        return Health.UNKNOWN
+    fired = any(incident.raised_at is not None for incident in open_incidents)
+    return Health.FIRING if fired else Health.FINE

@@ -1,0 +1,42 @@
+"""The read model on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from dashboards.read import Overview, RuleView, Stage
+
+
+def overview_text(overview: Overview) -> str:
+    """One block per rule, worst news in plain sight, and the deliveries."""
+    lines = [line for rule in overview.rules for line in _rule(rule)]
+    if not overview.rules:
+        lines.append("no rule is watched")
+    if overview.problems:
+        problems = "1 problem" if overview.problems == 1 else f"{overview.problems} problems"
+        lines.append(f"{problems} in rule files: see `slicewatch check`")
+    lines.append(f"deliveries: {overview.delivered} done, {overview.queued} waiting, {overview.dead} given up")
+    return "\n".join(lines)
+
+
+def _rule(rule: RuleView) -> Iterator[str]:
+    yield f"{rule.name}  {rule.health.value.upper()}  last run {_time(rule.last_run)}  owner {rule.owner or 'nobody'}"
+    if rule.last_error:
+        yield f"  could not ask {rule.source}: {rule.last_error}"
+    if rule.overdue:
+        yield "  evaluations are overdue: is `slicewatch run` running?"
+    if rule.history_from is not None:
+        yield f"  history {_time(rule.history_from)} to {_time(rule.history_to)}, {rule.leaves:,} slices"
+    full = f", full from {_time(rule.full_from)}" if rule.stage is not Stage.FULL and rule.full_from else ""
+    yield f"  protection: {rule.stage.value}{full}"
+    for incident in rule.open:
+        since = _time(incident.since)
+        yield (
+            f"  {incident.id}  {incident.state.value}  {incident.severity.value}  {incident.kind.value}  "
+            f"{incident.cause.label()}  {incident.observed:,.0f} of {incident.expected:,.0f} since {since}"
+        )
+
+
+def _time(moment: datetime | None) -> str:
+    return "never" if moment is None else f"{moment:%Y-%m-%d %H:%M} UTC"

@@ -1,0 +1,1 @@
+"""THE PROGRAM: schedules, counts, judges, remembers, wires everything; the command line."""

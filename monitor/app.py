@@ -1,0 +1,226 @@
+"""The composition root: settings and rules in, evaluators and notifiers out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import Self, TextIO
+
+from alerts.deliver import Courier, Outcome, drain
+from alerts.notifiers import notifier_class
+from alerts.ports import Notifier
+from monitor import evaluation, store
+from monitor.backfill import Backfill, Plan, Progress
+from monitor.buckets import to_datetime, to_epoch
+from monitor.checks import load_runnable
+from monitor.evaluation import Evaluator, Watched
+from monitor.opening import open_source
+from monitor.query import Source, SourceError
+from monitor.settings import ReceiverSettings, Settings, load_settings
+from rules.load import RuleSet
+from rules.model import Rule
+
+log = logging.getLogger("slicewatch")
+
+
+def _nothing(done: int, total: int) -> None:
+    pass
+
+
+@dataclass
+class App:
+    """A running slicewatch: one store, its rules, sources opened when first asked."""
+
+    settings: Settings
+    rules: RuleSet
+    state: store.Store
+    out: TextIO
+    notifiers: Mapping[str, Notifier]
+    _sources: dict[str, Source] = field(default_factory=dict)
+    _evaluators: dict[str, Evaluator] = field(default_factory=dict)
+    _stack: ExitStack = field(default_factory=ExitStack)
+
+    @classmethod
+    def open(
+        cls,
+        config: Path,
+        env: Mapping[str, str],
+        out: TextIO,
+        *,
+        store_url: str | None = None,
+        notifiers: Callable[[Settings, TextIO], Mapping[str, Notifier]] | None = None,
+    ) -> App:
+        """Read settings and rules, open the store.
+
+        Raises `SettingsError` and `StoreError`; a broken rule file is in `rules.problems` and stops no other.
+        """
+        settings = load_settings(config, env)
+        state = store.Store.open(store_url or settings.store_url())
+        made = (notifiers or open_notifiers)(settings, out)
+        app = cls(settings, load_runnable(settings), state, out, made)
+        app._stack.callback(state.close)
+        return app
+
+    def close(self) -> None:
+        """Give back the store and all sources."""
+        for source in self._sources.values():
+            source.close()
+        self._stack.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def on_a_copy(self) -> None:
+        """Work on a private copy of the store from now on: nothing is remembered."""
+        self.state = store.copy(self.state)
+        self._stack.callback(self.state.close)
+
+    # --- rules -------------------------------------------------------------------------------
+
+    def chosen(self, names: Sequence[str]) -> list[Rule]:
+        """Rules of these names, or all; raises KeyError with the name that is none."""
+        by_name = {rule.name: rule for rule in self.rules.rules}
+        for name in names:
+            if name not in by_name:
+                raise KeyError(name)
+        return [by_name[name] for name in names] if names else list(self.rules.rules)
+
+    def evaluator(self, rule: Rule) -> Evaluator:
+        """The rule's evaluator; its history is forgotten first where the rule now means other counts.
+
+        Raises `SourceError` or `SettingsError` where the source cannot be opened.
+        """
+        if rule.name not in self._evaluators:
+            self._remember_definition(rule)
+            watched = Watched.of(routed(rule, self.settings), self.settings.fallback)
+            self._evaluators[rule.name] = Evaluator(watched, self.source(rule.source.source), self.state)
+        return self._evaluators[rule.name]
+
+    def source(self, name: str) -> Source:
+        """The source of this name, opened once."""
+        if name not in self._sources:
+            self._sources[name] = open_source(self.settings, name)
+        return self._sources[name]
+
+    def _remember_definition(self, rule: Rule) -> None:
+        wanted = definition_of(rule)
+        with self.state.read() as tx:
+            known = store.definition(tx, rule.name)
+        if known == wanted:
+            return
+        if known is not None:
+            log.warning("%s counts something else than before: its history is read again", rule.name)
+        with self.state.write() as tx:
+            store.reset_history(tx, rule.name, wanted)
+
+    # --- work --------------------------------------------------------------------------------
+
+    def missing_history(self, rule: Rule, tick: datetime) -> Plan:
+        """What the rule's baseline still lacks at a tick, and what reading it costs."""
+        evaluator = self.evaluator(rule)
+        schedule = evaluator.watched.schedule
+        return self._backfill(evaluator).plan(schedule.newest(to_epoch(tick)), to_epoch(tick))
+
+    def learn(self, rule: Rule, plan: Plan, tick: datetime, progress: Progress = _nothing) -> None:
+        """Read the missing history, newest day first; can be stopped and goes on where it was."""
+        done = 0
+        for buckets in self._backfill(self.evaluator(rule)).run(plan, to_epoch(tick)):
+            done += buckets
+            progress(done, plan.buckets)
+
+    def tick(self, rule: Rule, tick: datetime, progress: Progress = _nothing) -> evaluation.Outcome:
+        """Learn what is missing, then evaluate one tick. A source that fails makes the tick blind, not an error."""
+        evaluator = self.evaluator(rule)
+        try:
+            plan = self.missing_history(rule, tick)
+            if plan.days:
+                log.info(plan.describe(rule.name))
+                self.learn(rule, plan, tick, progress)
+        except SourceError as error:
+            return evaluator.blind(tick, str(error))
+        return evaluator.evaluate(tick)
+
+    def _backfill(self, evaluator: Evaluator) -> Backfill:
+        return Backfill(evaluator.watched, evaluator.source, self.state)
+
+    def deliver(
+        self, clock: Callable[[], datetime], wait: Callable[[float], None], until: datetime, owner: str
+    ) -> tuple[Outcome, ...]:
+        """Send what is due before `until`."""
+        # The jitter of retries is no secret.
+        courier = Courier(owner, Random(owner), self.settings.fallback)  # noqa: S311
+        return drain(store.SqlOutbox(self.state), self.notifiers, courier, clock=clock, wait=wait, until=until)
+
+
+def open_notifiers(settings: Settings, out: TextIO) -> dict[str, Notifier]:
+    """One notifier per receiver, by its name; raises `MissingSecretError`."""
+    return {receiver.name: _notifier(receiver, out) for receiver in settings.receivers}
+
+
+def _notifier(receiver: ReceiverSettings, out: TextIO) -> Notifier:
+    kind: Callable[..., Notifier] = notifier_class(receiver.kind)
+    if receiver.kind == "console":
+        return kind(out)
+    assert receiver.token is not None
+    options = {"base_url": receiver.base_url} if receiver.base_url else {}
+    return kind(receiver.channel, receiver.token.reveal(), **options)
+
+
+def routed(rule: Rule, settings: Settings) -> Rule:
+    """The rule with receivers under the names of `slicewatch.toml`; an unknown one falls to the fallback, aloud."""
+    routes = []
+    for severity, words in rule.notify:
+        names = []
+        for word in words:
+            found = settings.receiver(word)
+            if found is None:
+                log.error("%s: no receiver is called %r; its alerts go to the fallback", rule.name, word)
+            else:
+                names.append(found.name)
+        routes.append((severity, tuple(names)))
+    return replace(rule, notify=tuple(routes))
+
+
+def definition_of(rule: Rule) -> str:
+    """A fingerprint of what the rule counts: where it changes, old counts mean something else."""
+    parts = {
+        "source": [rule.source.source, list(rule.source.table), rule.source.query],
+        "timestamp": [rule.timestamp.column, rule.timestamp.timezone],
+        "where": rule.where,
+        "dimensions": rule.dimensions,
+        "metrics": [metric.name for metric in rule.metrics],
+        "bucket": rule.time_bucket.total_seconds(),
+        "timezone": rule.timezone if rule.time_bucket >= timedelta(days=1) else "UTC",
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def latest_tick(watched: Watched, now: datetime) -> datetime:
+    """The newest scheduled evaluation time that is not after `now`."""
+    step = int(watched.rule.schedule.total_seconds())
+    if watched.rule.schedule == watched.rule.time_bucket:
+        return to_datetime(watched.schedule.due(watched.schedule.newest(to_epoch(now))))
+    phase = watched.schedule.delay % step
+    return to_datetime((to_epoch(now) - phase) // step * step + phase)
+
+
+def due_ticks(watched: Watched, newest_run: int | None, now: datetime) -> list[datetime]:
+    """Scheduled evaluation times after the newest run, in order; only the latest one for a rule that never ran."""
+    last = latest_tick(watched, now)
+    if newest_run is None:
+        return [last]
+    ticks = []
+    while to_epoch(last) > newest_run:
+        ticks.append(last)
+        last = latest_tick(watched, last - timedelta(seconds=1))
+    return ticks[::-1]

@@ -1,0 +1,377 @@
+"""One tick of one metric, judged: from arrays to findings and recoveries. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alerts.model import Finding, Incident, Kind, Recovery, State
+from monitor.buckets import Grid, to_datetime, to_epoch
+from monitor.detectors.fit import Fit
+from monitor.detectors.judge import alarms, judge
+from monitor.detectors.model import Context, LeafSeries
+from monitor.detectors.view import View
+from monitor.evidence import evidence_of
+from monitor.lattice import ANY, Lattice
+from monitor.localize.causes import Cause, explain, joined
+from monitor.localize.kinds import Destination, Stretch, destination
+from monitor.localize.scan import dispersion_by_volume
+from monitor.localize.track import Track, stands, track
+from monitor.statistics.onset import Standing
+from rules.model import Direction
+from rules.slices import Slice
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is judged: the newest bucket of `recent`, given the fit and the incidents that are open."""
+
+    rule: str
+    metric: str
+    direction: Direction
+    grid: Grid
+    lattice: Lattice
+    fit: Fit
+    recent: LeafSeries
+    open: tuple[Incident, ...]
+    context: Context
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Findings and recoveries, and the leaf cells [S, T] of `recent` that are no part of what is normal."""
+
+    findings: tuple[Finding, ...]
+    recoveries: tuple[Recovery, ...]
+    flagged: Bools
+
+
+@dataclass(frozen=True)
+class Followed:
+    """An open incident's cause at this tick."""
+
+    incident: Incident
+    codes: tuple[int, ...]
+    members: Bools
+    first: int
+    track: Track
+    standing: Standing
+    buckets: int
+
+    @property
+    def down(self) -> bool:
+        return self.incident.kind is not Kind.SPIKE
+
+    @property
+    def bad(self) -> bool:
+        return self.standing.still_bad(self.buckets)
+
+
+def assess(question: Question) -> Answer:
+    """Judge the newest bucket: follow what is open, look for what is new, explain it, match the two."""
+    view = View(question.grid, question.lattice, question.fit, question.recent, question.recent.flagged)
+    followed = _follow_all(view, question)
+    view = replace(view, healed=_healed(view, followed))
+    downs, ups = _causes(view, question, [f.members for f in followed])
+    downs, ups = (_with_open(view, found, followed, down=down) for found, down in ((downs, True), (ups, False)))
+    destinations = [_destination(view, cause) for cause in downs]
+    ups = [cause for cause in ups if not _is_gain(view, cause, downs, destinations)]
+    findings = [_finding(view, question, cause, where) for cause, where in zip(downs, destinations, strict=True)]
+    findings += [_finding(view, question, cause, None) for cause in ups]
+    flagged = _flags(view, followed, [*downs, *ups], destinations)
+    matched = _match(view, question, findings, followed)
+    return Answer(tuple(matched), tuple(_recoveries(view, followed)), flagged)
+
+
+# --- what is open --------------------------------------------------------------------------------
+
+
+def _follow_all(view: View, question: Question) -> list[Followed]:
+    items = [i for i in question.open if i.kind not in (Kind.BLIND, Kind.LATE) and i.state is not State.RESOLVED]
+    left_out = np.zeros(len(view.lattice), dtype=bool)
+    members = [view.lattice.leaves.members(i.cause) for i in items]
+    for inside in members:
+        left_out |= view.overlapping(inside)
+    raw = replace(view, healed=np.zeros_like(view.healed))
+    common = raw.common_by_bucket(left_out)
+    return [_follow(raw, item, inside, common) for item, inside in zip(items, members, strict=True)]
+
+
+def _follow(view: View, incident: Incident, members: Bools, common: Floats) -> Followed:
+    codes = codes_of(view.lattice, incident.cause)
+    first = int(np.searchsorted(view.recent.starts, to_epoch(incident.since)))
+    found = track(view, codes, members, first)
+    ratio = incident.observed / max(incident.expected, 1e-9)
+    ratio = float(np.clip(ratio, 1.05, 50.0)) if incident.kind is Kind.SPIKE else float(np.clip(ratio, 0.02, 0.9))
+    standing = stands(found, first, common if len(incident.cause) else None, ratio)
+    return Followed(incident, codes, members, first, found, standing, len(view.recent.starts))
+
+
+def _healed(view: View, followed: list[Followed]) -> Bools:
+    """Flagged cells, except those of causes that are still bad: these are judged as they are."""
+    healed = view.recent.flagged.copy()
+    for item in followed:
+        if item.bad:
+            healed[item.members, item.first :] = False
+        else:
+            healed[item.members, item.first : item.standing.bad_until] = True
+    return healed
+
+
+def _recoveries(view: View, followed: list[Followed]) -> list[Recovery]:
+    found = []
+    for item in followed:
+        if item.bad or not item.standing.cleared:
+            continue
+        stop = max(item.standing.bad_until, item.first)
+        observed, expected = item.track.sums(item.first, stop)
+        if stop == item.first:
+            observed, expected = item.incident.observed, item.incident.expected
+        until = max(_end(view, stop - 1), to_epoch(item.incident.since)) if stop > 0 else to_epoch(item.incident.until)
+        found.append(Recovery(item.incident.id, to_datetime(until), observed, expected))
+    return found
+
+
+# --- what is new ---------------------------------------------------------------------------------
+
+
+def _causes(view: View, question: Question, known: list[Bools]) -> tuple[list[Cause], list[Cause]]:
+    """Drops and spikes, as far as the rule sends them, in two rounds.
+
+    The second is without the first's causes in the common mode.
+    """
+    left_out = np.zeros(len(view.lattice), dtype=bool)
+    for members in known:
+        left_out |= view.overlapping(members)
+    downs: list[Cause] = []
+    ups: list[Cause] = []
+    sent = [down for down in (True, False) if question.direction is not (Direction.SPIKE if down else Direction.DROP)]
+    for _ in range(2):
+        common = view.common_by_bucket(left_out)
+        verdicts = judge(view, left_out)
+        found = {
+            down: explain(
+                view,
+                verdicts,
+                alarms(view, verdicts, question.context, down=down),
+                common,
+                question.context.min_change,
+            )
+            for down in sent
+        }
+        downs, ups = found.get(True, []), found.get(False, [])
+        for cause in [*downs, *ups]:
+            if any(code != ANY for code in cause.codes):
+                left_out = left_out | view.overlapping(cause.members)
+    return downs, ups
+
+
+def _with_open(view: View, found: list[Cause], followed: list[Followed], *, down: bool) -> list[Cause]:
+    """New causes joined with each other and with what is open and still bad, where they are one wider cause."""
+    if not found:
+        return found
+    standing = [
+        Cause(f.codes, f.members, f.first, 0.0, down, (), plain=False)
+        for f in followed
+        if f.bad and f.down is down and all((f.members & ~cause.members).any() for cause in found)
+    ]
+    together = joined(view, [*found, *standing])
+    return [cause for cause in together if not any(cause is item for item in standing)]
+
+
+def _destination(view: View, cause: Cause) -> Destination | None:
+    if all(code == ANY for code in cause.codes):
+        return None
+    return destination(view.lattice.leaves, cause.codes, cause.members, stretch_of(view, cause.first))
+
+
+def stretch_of(view: View, first: int) -> Stretch:
+    """Leaves from column `first` to the newest."""
+    judged, expected = view.leaf_judged[:, first:], view.leaf_expected_from(first)[:, first:]
+    seen, normal = np.nan_to_num(judged), np.where(np.isnan(judged), 0.0, expected)
+    volume = view.fit.leaf_mean.mean(axis=1)
+    alpha = dispersion_by_volume(
+        np.where(view.fit.eligible, view.fit.mean.mean(axis=1), 0.0), view.fit.alpha[:, 0], volume
+    )
+    return Stretch(seen.sum(axis=1), normal.sum(axis=1), seen[:, 0], normal[:, 0], volume > 0, alpha)
+
+
+def _is_gain(view: View, cause: Cause, downs: list[Cause], destinations: list[Destination | None]) -> bool:
+    """Whether a growth is the other side of a loss: its destination, or what keeps the total stable."""
+    stretch = stretch_of(view, cause.first)
+    gain = np.maximum(stretch.observed - stretch.expected, 0.0)
+    for where in destinations:
+        if where is not None and gain[where.members & cause.members].sum() >= 0.5 * gain[cause.members].sum():
+            return True
+    total = abs(float((stretch.observed - stretch.expected).sum()))
+    return any(total < 0.2 * float((stretch.expected - stretch.observed)[down.members].sum()) for down in downs)
+
+
+def _finding(view: View, question: Question, cause: Cause, where: Destination | None) -> Finding:
+    followed = track(view, cause.codes, cause.members, cause.first)
+    observed, expected = followed.sums(cause.first, len(view.recent.starts))
+    kind = Kind.SPIKE if not cause.down else Kind.DROP
+    to = None
+    if where is not None:
+        kind = Kind.RENAMED if where.unseen else Kind.MOVED
+        to = view.lattice.leaves.slice_of(
+            [where.code if i == where.dimension else ANY for i in range(len(cause.codes))]
+        )
+    item = view.lattice.leaves.slice_of(cause.codes)
+    return Finding(
+        rule=question.rule,
+        metric=question.metric,
+        kind=kind,
+        slice=item,
+        since=to_datetime(int(view.recent.starts[cause.first])),
+        until=to_datetime(_end(view, len(view.recent.starts) - 1)),
+        observed=observed,
+        expected=expected,
+        p=float(np.exp(-min(cause.surprise, 690.0))),
+        evidence=evidence_of(view, cause, followed, question.context),
+        also=other_names(view, cause),
+        to=to,
+    )
+
+
+def other_names(view: View, cause: Cause) -> tuple[Slice, ...]:
+    """Slices of as few dimensions that hold the same cells, up to half a percent of what is expected."""
+    weight = view.leaf_expected[:, cause.first :].sum(axis=1)
+    inside = view.lattice.rollup(np.where(cause.members, weight, 0.0))
+    whole = view.lattice.rollup(weight)
+    mine = float(weight[cause.members].sum())
+    if mine <= 0:
+        return ()
+    same = (inside >= 0.995 * mine) & (inside >= 0.995 * whole) & (view.lattice.size > 0)
+    named = sum(code != ANY for code in cause.codes)
+    names: list[Slice] = []
+    for row in np.flatnonzero(same & (view.lattice.size <= max(named, 1))):
+        names += [view.lattice.slice_of(int(row)), *view.lattice.names_of(int(row))]
+    own = view.lattice.leaves.slice_of(cause.codes)
+    return tuple(name for name in dict.fromkeys(names) if name != own and len(name) <= max(named, 1))
+
+
+def _end(view: View, column: int) -> int:
+    return view.grid.end(int(view.recent.starts[column]))
+
+
+# --- matching the two ----------------------------------------------------------------------------
+
+
+def _match(view: View, question: Question, findings: list[Finding], followed: list[Followed]) -> list[Finding]:
+    """Name the open incident each finding continues; what is open and still bad stays a finding of its own."""
+    out: list[Finding] = []
+    spoken: set[str] = set()
+    for finding in findings:
+        mate = _mate(view, finding, followed)
+        if mate is None:
+            out.append(finding)
+            continue
+        if mate.incident.id in spoken:
+            continue
+        if finding.slice == mate.incident.cause or not _replaces(view, finding, mate, question.context):
+            if mate.bad:
+                out.append(_still(view, question, mate, finding))
+                spoken.add(mate.incident.id)
+            continue
+        out.append(replace(finding, continues=mate.incident.id))
+        spoken.add(mate.incident.id)
+    out += [_still(view, question, item, None) for item in followed if item.bad and item.incident.id not in spoken]
+    return out
+
+
+def _mate(view: View, finding: Finding, followed: list[Followed]) -> Followed | None:
+    """The open incident that shares at least half of the smaller one's loss, the oldest first."""
+    members = view.lattice.leaves.members(finding.slice)
+    down = finding.kind is not Kind.SPIKE
+    first = int(np.searchsorted(view.recent.starts, to_epoch(finding.since)))
+    stretch = stretch_of(view, min(first, len(view.recent.starts) - 1))
+    change = (
+        np.maximum(stretch.expected - stretch.observed, 0.0)
+        if down
+        else np.maximum(stretch.observed - stretch.expected, 0.0)
+    )
+    for item in sorted(followed, key=lambda f: f.incident.first_seen_at):
+        if item.down is not down:
+            continue
+        shared = float(change[members & item.members].sum())
+        smaller = min(float(change[members].sum()), float(change[item.members].sum()))
+        if shared > 0 and shared >= 0.5 * smaller:
+            return item
+    return None
+
+
+def _replaces(view: View, finding: Finding, mate: Followed, context: Context) -> bool:
+    """Whether a finding's cause is the better name: a wider one, or a narrower one that leaves nothing bad.
+
+    What was widened once is not narrowed again: parts recover one after the other.
+    """
+    incident = mate.incident
+    inside = view.lattice.leaves.members(finding.slice)
+    if not (mate.members & ~inside).any():
+        return True
+    if (inside & ~mate.members).any():
+        return not mate.bad
+    if not mate.bad or any(incident.cause.covers(earlier.slice) for earlier in incident.causes):
+        return False
+    rest = mate.members & ~inside
+    raw = view.recent.values[rest][:, mate.first :]
+    seen, normal = (
+        float(np.nansum(raw)),
+        float(np.where(np.isnan(raw), 0.0, view.leaf_expected_from(mate.first)[rest][:, mate.first :]).sum()),
+    )
+    return normal > 0 and abs(seen / normal - 1.0) < context.min_change / 2.0
+
+
+def _still(view: View, question: Question, item: Followed, fresh: Finding | None) -> Finding:
+    """An open incident that is still bad, with its sums up to now."""
+    incident = item.incident
+    observed, expected = item.track.sums(item.first, item.buckets)
+    cause = Cause(item.codes, item.members, item.first, 0.0, item.down, (), plain=not len(incident.cause))
+    evidence = fresh.evidence if fresh is not None else evidence_of(view, cause, item.track, question.context)
+    return Finding(
+        rule=question.rule,
+        metric=question.metric,
+        kind=incident.kind,
+        slice=incident.cause,
+        since=incident.since if fresh is None else min(incident.since, fresh.since),
+        until=to_datetime(_end(view, item.buckets - 1)),
+        observed=observed,
+        expected=expected,
+        p=incident.p if fresh is None else min(incident.p, fresh.p),
+        evidence=evidence,
+        also=incident.also,
+        to=incident.to,
+        continues=incident.id,
+    )
+
+
+def _flags(view: View, followed: list[Followed], causes: list[Cause], destinations: list[Destination | None]) -> Bools:
+    """Cells that are no part of what is normal, old and new: those of causes that are told.
+
+    What merely grew is not flagged: the seasonal mean and the level are robust against it, and a version that
+    takes over from another would leave their parent short.
+    """
+    flagged = view.recent.flagged.copy()
+    for item in followed:
+        flagged[item.members, item.first : item.buckets if item.bad else item.standing.bad_until] = True
+    for cause in causes:
+        flagged[cause.members, cause.first :] = True
+    for cause, where in zip(causes, destinations, strict=False):
+        if where is not None and not where.unseen:
+            flagged[where.members, cause.first :] = True
+    return flagged
+
+
+def codes_of(lattice: Lattice, item: Slice) -> tuple[int, ...]:
+    """Codes of a slice over the lattice's dimensions; an unknown value gets a code no leaf has."""
+    named = dict(item.terms)
+    return tuple(
+        ANY if name not in named else (known.index(named[name]) if named[name] in known else len(known))
+        for name, known in zip(lattice.leaves.dimensions, lattice.leaves.values, strict=True)
+    )

@@ -1,0 +1,136 @@
+"""History before the first tick: counted day by day, newest first, page by page, so that it can stop and go on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+import numpy as np
+
+from monitor import store
+from monitor.buckets import DAY, to_datetime
+from monitor.counts import Counts, Terms
+from monitor.evaluation import Watched, write_pages
+from monitor.query import Cost, CountQuery, Source
+from monitor.ripeness import lag_class
+from rules.model import Interval
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Days still to be counted, newest first: lists of bucket starts (epoch seconds), and what it costs."""
+
+    days: tuple[tuple[int, ...], ...]
+    cost: Cost | None
+
+    def describe(self, rule: str) -> str:
+        """What reading the history of a rule will cost, before it is read."""
+        parts = [f"{rule}: reading {self.buckets} buckets of history in {len(self.days)} steps, newest first"]
+        if self.cost is not None and self.cost.files is not None:
+            parts.append(f"{self.cost.files} of {self.cost.files_total} files")
+        if self.cost is not None and self.cost.bytes is not None:
+            parts.append(f"{self.cost.bytes / 1e6:,.1f} MB")
+        return ", ".join(parts)
+
+    @property
+    def buckets(self) -> int:
+        return sum(len(day) for day in self.days)
+
+
+@dataclass(frozen=True)
+class Backfill:
+    """Fills the history of one rule up to a time. The source's errors go through."""
+
+    watched: Watched
+    source: Source
+    state: store.Store
+
+    def plan(self, until: int, tick: int) -> Plan:
+        """What is missing of the lookback before the bucket starting at `until`."""
+        grid = self.watched.grid
+        # A day more than the lookback: the baseline is made at midnight, and reaches back from there.
+        starts = grid.starts(grid.midnight(until - self.watched.lookback), until)
+        with self.state.read() as tx:
+            known = store.coverage(tx, self.watched.rule.name, int(starts[0]), until) if len(starts) else {}
+        missing = [int(s) for s in starts if int(s) not in known and self.watched.schedule.due(int(s)) <= tick]
+        days: dict[int, list[int]] = {}
+        for start in missing:
+            days.setdefault(grid.midnight(start), []).append(start)
+        ordered = tuple(tuple(days[day]) for day in sorted(days, reverse=True))
+        return Plan(ordered, self.source.cost(self.watched.query(self.watched.windows(missing))) if missing else None)
+
+    def run(self, plan: Plan, tick: int) -> Iterator[int]:
+        """Count the days of a plan, each in a transaction of its own; yields the number of buckets done."""
+        allowed = self._allowed(plan)
+        for day in plan.days:
+            self._one(day, tick, allowed)
+            yield len(day)
+
+    def _one(self, day: tuple[int, ...], tick: int, allowed: frozenset[Terms] | None) -> None:
+        rule = self.watched.rule
+        frame = self.source.count(self.watched.query(self.watched.windows(day)))
+        with self.state.write() as tx:
+            known = store.leaves(tx, rule.name).terms
+            counts = Counts.from_frame(
+                frame,
+                dimensions=rule.dimensions,
+                measures=len(rule.metrics),
+                starts=np.array(day, dtype=np.int64),
+                known=known,
+            )
+            counts = counts.restricted(allowed) if allowed is not None else counts
+            counts = counts.bounded(len(known), rule.slices.max)
+            lags = {bucket: max(lag_class(tick - self.watched.schedule.due(bucket)), 0) for bucket in day}
+            write_pages(tx, rule.name, counts, known, lags)
+
+    def _allowed(self, plan: Plan) -> frozenset[Terms] | None:
+        """The leaves to keep by volume over the whole lookback, where a cube may be too wide; None where it is not.
+
+        Asked once, at first contact: a day with fewer leaves than half the bound cannot lead to many more.
+        """
+        rule = self.watched.rule
+        if not plan.days:
+            return None
+        with self.state.read() as tx:
+            if len(store.leaves(tx, rule.name)):
+                return None
+        newest = self._by_day(
+            Interval(to_datetime(plan.days[0][0]), to_datetime(self.watched.grid.end(plan.days[0][-1])))
+        )
+        if len(newest.terms) <= rule.slices.max // 2:
+            return None
+        oldest = min(day[0] for day in plan.days)
+        whole = self._by_day(Interval(to_datetime(oldest), to_datetime(self.watched.grid.end(plan.days[0][-1]))))
+        if len(whole.terms) <= rule.slices.max:
+            return None
+        return frozenset(whole.bounded(0, rule.slices.max).terms)
+
+    def _by_day(self, window: Interval) -> Counts:
+        """Leaf volumes by day: coarse buckets keep the answer small."""
+        query = self.watched.query([window])
+        days = self.watched.grid.starts(to_start(window), int(window.end.timestamp()))
+        if not self.watched.grid.daily:
+            first = to_start(window) // DAY * DAY
+            last = -(-int(window.end.timestamp()) // DAY) * DAY
+            days = np.arange(first, last, DAY, dtype=np.int64)
+            query = CountQuery(
+                **{
+                    **query.__dict__,
+                    "bucket": timedelta(days=1),
+                    "timezone": "UTC",
+                    "windows": (Interval(to_datetime(first), to_datetime(last)),),
+                }
+            )
+        frame = self.source.count(query)
+        rule = self.watched.rule
+        return Counts.from_frame(frame, dimensions=rule.dimensions, measures=len(rule.metrics), starts=days, known=())
+
+
+def to_start(window: Interval) -> int:
+    """Start of a window in epoch seconds."""
+    return int(window.start.timestamp())
+
+
+Progress = Callable[[int, int], None]
+"""Told (buckets done, buckets in all)."""

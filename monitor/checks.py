@@ -1,0 +1,195 @@
+"""What is wrong between a rule, the operators' settings and the events themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from monitor.query import Column, QueryRefusedError, Source, SourceError
+from monitor.settings import Settings
+from rules.duration import format_duration
+from rules.load import RuleSet, load_rules
+from rules.model import Interval, Mode, Rule
+from rules.problem import Place, Problem, Span
+from rules.vocabulary import did_you_mean
+
+DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How much history a rule finds: `events` is None where the table is empty."""
+
+    rule: str
+    source: str
+    events: Interval | None
+    full_from: datetime | None
+    """When the lookback is filled, so that the rule protects fully."""
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What the events say of one rule; `asked` is False where the source could not be asked."""
+
+    problems: tuple[Problem, ...] = ()
+    coverage: Coverage | None = None
+    asked: bool = True
+
+
+def load_runnable(settings: Settings) -> RuleSet:
+    """The rules of all files that can run, and every problem found without asking a source.
+
+    A rule without a source cannot run. One whose receiver is unknown is watched all the same: its
+    incidents go to the fallback, for a typing mistake must not blind anyone.
+    """
+    found = load_rules(settings.rule_paths())
+    problems = [*_patterns_without_files(settings), *found.problems]
+    runnable = []
+    for rule in found.rules:
+        wrong = list(check_wiring(rule, settings))
+        problems += wrong
+        if not any(problem.code in {"unknown-source", "unknown-table"} for problem in wrong):
+            runnable.append(rule)
+    return RuleSet(tuple(runnable), tuple(problems))
+
+
+def _patterns_without_files(settings: Settings) -> Iterator[Problem]:
+    for pattern in settings.rules:
+        if not settings.matches(pattern):
+            yield Problem(Place(settings.file), "no-rule-files", f"no file is named by '{pattern}'", severity="warning")
+
+
+def check_wiring(rule: Rule, settings: Settings) -> Iterator[Problem]:
+    """The names a rule uses are names the operators gave. Asks nobody."""
+    yield from _source_is_known(rule, settings)
+    yield from _receivers_are_known(rule, settings)
+
+
+def _source_is_known(rule: Rule, settings: Settings) -> Iterator[Problem]:
+    name, span = rule.source.source, rule.span("source")
+    source = settings.source(name)
+    if source is None:
+        hint = did_you_mean(name, [known.name for known in settings.sources])
+        yield span.problem("unknown-source", f"'{name}' is not a source of {settings.file}", hint)
+    elif source.kind == "duckdb" and rule.source.query is None:
+        tables, table = [known for known, _ in source.tables], ".".join(rule.source.table)
+        if table not in tables:
+            message = f"'{table}' is not a table of the source {name}"
+            yield span.problem("unknown-table", message, did_you_mean(table, tables))
+
+
+def _receivers_are_known(rule: Rule, settings: Settings) -> Iterator[Problem]:
+    known = [receiver.name for receiver in settings.receivers]
+    names = dict.fromkeys(name for _, receivers in rule.notify for name in receivers)
+    for name in names:
+        if settings.receiver(name) is None:
+            hint = did_you_mean(name.removeprefix("#"), known)
+            yield _notify_span(rule, name).problem("unknown-receiver", f"'{name}' is not a receiver", hint)
+    if not rule.notify and settings.fallback is None and rule.mode is Mode.LIVE:
+        hint = f"add 'notify', or 'fallback' to {settings.file}"
+        yield rule.span("name").problem("nobody-told", "nobody is told of its incidents", hint, "warning")
+
+
+def _notify_span(rule: Rule, name: str) -> Span:
+    """The token that names the receiver, in any of the forms of `notify`."""
+    spans = [span for path, span in rule.spans if path.split(".")[0] == "notify"]
+    return next((span for span in spans if _token(span) == name), rule.span("notify"))
+
+
+def _token(span: Span) -> str:
+    start = span.place.column - 1
+    return span.excerpt[start : start + span.width].strip("\"'")
+
+
+def check_events(rule: Rule, source: Source, now: datetime) -> Examined:
+    """Whether the source has the rule's table and columns, of usable types, and events in them."""
+    try:
+        columns = source.columns(rule.source)
+    except QueryRefusedError as error:
+        return Examined((_refused(rule, error, "query" if rule.source.query is not None else "source"),))
+    except SourceError as error:
+        return Examined((_unreachable(rule, error),), asked=False)
+    problems = tuple(_column_problems(rule, columns))
+    return Examined(problems) if problems else _events(rule, source, now)
+
+
+def _events(rule: Rule, source: Source, now: datetime) -> Examined:
+    try:
+        span = source.span(rule.source, rule.timestamp, rule.where)
+    except QueryRefusedError as error:
+        return Examined((_refused(rule, error, "where" if rule.where is not None else "source"),))
+    except SourceError as error:
+        return Examined((_unreachable(rule, error),), asked=False)
+    full_from = span.start + rule.lookback if span else None
+    coverage = Coverage(rule.name, rule.source.name, span, full_from)
+    return Examined(tuple(_time_problems(rule, span, now)), coverage)
+
+
+def _time_problems(rule: Rule, span: Interval | None, now: datetime) -> Iterator[Problem]:
+    if span is None:
+        token = rule.span("source" if rule.where is None else "where")
+        message = f"{rule.source.name} has no event" + ("" if rule.where is None else " for which 'where' holds")
+        yield token.problem("empty-table", message, "nothing is learned before there are events", "warning")
+    elif span.end > now + DAY:
+        message = f"the last event of {rule.source.name} is of {span.end:%Y-%m-%d %H:%M} UTC, which is to come"
+        hint = "buckets to come are not judged; is it the right column and time zone?"
+        yield rule.span("timestamp.column").problem("future-time", message, hint, "warning")
+
+
+def _column_problems(rule: Rule, columns: Sequence[Column]) -> Iterator[Problem]:
+    known = {column.name: column for column in columns}
+    used = _columns_used(rule)
+    for path, name in used:
+        if name not in known:
+            message = f"'{name}' is not a column of {rule.source.name}"
+            yield rule.span(path).problem("unknown-column", message, did_you_mean(name, known))
+    if rule.timestamp.column in known:
+        yield from _time_type(rule, known[rule.timestamp.column])
+    for path, name in used:
+        if path.startswith("metrics.") and name in known:
+            yield from _sum_type(rule, path, known[name])
+
+
+def _columns_used(rule: Rule) -> list[tuple[str, str]]:
+    """Path in the rule and name of each column it uses, apart from those of `where`."""
+    return [
+        ("timestamp.column", rule.timestamp.column),
+        *((f"dimensions.{index}", name) for index, name in enumerate(rule.dimensions)),
+        *((f"metrics.{index}.sum", metric.column) for index, metric in enumerate(rule.metrics) if metric.column),
+    ]
+
+
+def _time_type(rule: Rule, column: Column) -> Iterator[Problem]:
+    span = rule.span("timestamp.column")
+    if not column.type:
+        return  # the engine does not say what a query's columns are: asking for events will tell
+    if column.family not in {"time", "date"}:
+        message = f"'{column.name}' of {rule.source.name} is {column.type}, not a time"
+        yield span.problem("wrong-column-type", message, "name a column of a time type, or cast it in a 'query'")
+    elif column.family == "date" and rule.time_bucket < DAY:
+        bucket = format_duration(rule.time_bucket)
+        message = f"'{column.name}' of {rule.source.name} is {column.type}: days cannot be told apart by {bucket}"
+        yield span.problem("wrong-column-type", message, "write time_bucket: 1d")
+
+
+def _sum_type(rule: Rule, path: str, column: Column) -> Iterator[Problem]:
+    if column.type and column.family != "integer":
+        message = f"'{column.name}' of {rule.source.name} is {column.type}; only whole numbers are summed"
+        yield rule.span(path).problem("wrong-column-type", message, "name an integer column, or cast it in a 'query'")
+
+
+_CODES = {"is not a column of": "unknown-column", "is not a table of": "unknown-table"}
+
+
+def _refused(rule: Rule, error: QueryRefusedError, path: str) -> Problem:
+    """At the place of what the source names, or where that is not a word of the rule at `path`."""
+    message = str(error).partition("; did you mean")[0]
+    hint = f"did you mean '{error.suggestions[0]}'?" if error.suggestions else ""
+    code = next((code for words, code in _CODES.items() if words in message), "refused")
+    used = {name: place for place, name in _columns_used(rule)}
+    return rule.span(used.get(error.subject, path)).problem(code, message, hint)
+
+
+def _unreachable(rule: Rule, error: SourceError) -> Problem:
+    return rule.span("source").problem("unreachable", f"{rule.source.source} could not be asked: {error}")

@@ -1,0 +1,46 @@
+"""The command line: `slicewatch COMMAND`. Each command is one file of `monitor.commands`, imported when it is called."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+
+import click
+
+COMMANDS = {
+    "check": "Check settings and rule files, and with --online the events themselves.",
+    "demo": "Generate a small lake, break one device under a stable total, show the alert.",
+    "init": "Write a first working configuration.",
+    "once": "Evaluate rules once, now or as if it were another time.",
+    "replay": "Evaluate a stretch of history as if live, sending nothing.",
+    "run": "Run the daemon: evaluate on schedule, deliver alerts.",
+    "status": "Show how every rule stands.",
+}
+
+
+class _Lazy(click.Group):
+    """Commands load when they are called: `slicewatch status` need not import what `slicewatch run` needs."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # click's signature
+        if cmd_name not in COMMANDS:
+            return None
+        found: click.Command = getattr(importlib.import_module(f"monitor.commands.{cmd_name}"), cmd_name)
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # click's signature
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(COMMANDS.items()))
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="slicewatch")
+def slicewatch() -> None:
+    """Notices when one slice of an event pipeline goes missing while the total looks fine."""
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run the command line; exits the process."""
+    slicewatch.main(args=list(args) if args is not None else None, prog_name="slicewatch")

@@ -1,0 +1,109 @@
+"""What several commands share: options, opening the app, errors with an exit code, progress on a terminal."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TextIO
+
+import click
+
+from alerts.ports import Notifier
+from monitor.app import App
+from monitor.query import SourceError
+from monitor.settings import Settings, SettingsError
+from monitor.store import StoreError
+from rules.model import Rule
+from rules.vocabulary import did_you_mean
+
+FAILED = 2
+"""Exit code: something could not be asked, read or written."""
+
+config_option = click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    default=Path("slicewatch.toml"),
+    show_default=True,
+    help="The operators' file.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+class Moment(click.ParamType[datetime]):
+    """An ISO 8601 date or time; without an offset it is UTC."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Read the time; anything else is a usage error."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            found = datetime.fromisoformat(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is not a time such as 2026-01-31 or 2026-01-31T14:00Z", param, ctx)
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+
+
+@contextmanager
+def opened(
+    config: Path, *, store_url: str | None = None, sends: bool = False, out: TextIO | None = None
+) -> Iterator[App]:
+    """The app of a configuration; whatever cannot be used ends the command with a clear line and exit code 2.
+
+    Problems of rule files go to standard error and stop nothing else. A command that sends nothing needs no
+    receiver's secret; `out` (standard output by default) is where a console receiver writes.
+    """
+    notifiers = None if sends else _nobody
+    try:
+        with App.open(config, os.environ, out or sys.stdout, store_url=store_url, notifiers=notifiers) as app:
+            for problem in app.rules.problems:
+                click.echo(problem.render(), err=True)
+            yield app
+    except (SettingsError, StoreError, SourceError) as error:
+        click.echo(str(error), err=True)
+        raise SystemExit(FAILED) from None
+
+
+def _nobody(settings: Settings, out: TextIO) -> dict[str, Notifier]:  # noqa: ARG001  # in place of `open_notifiers`
+    return {}
+
+
+def rules_called(app: App, names: Sequence[str]) -> list[Rule]:
+    """The rules of these names, all where there are none; another name is a usage error."""
+    known = [rule.name for rule in app.rules.rules]
+    for name in names:
+        if name not in known:
+            raise click.UsageError(" - ".join(filter(None, (f"no rule is called {name!r}", did_you_mean(name, known)))))
+    return app.chosen(names)
+
+
+@contextmanager
+def progress(label: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on standard error, where that is a terminal; nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda _done, _total: None
+        return
+    with click.progressbar(length=1, label=label, file=sys.stderr) as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.length = total
+            bar.update(done - bar.pos)
+
+        yield show
+
+
+def log_to_stderr(level: int = logging.INFO) -> None:
+    """Log lines with UTC times on standard error."""
+    handler = logging.StreamHandler(sys.stderr)
+    formatter = logging.Formatter("%(asctime)sZ %(levelname)s %(message)s", datefmt="%Y-%m-%dT%H:%M:%S")
+    formatter.converter = lambda seconds: datetime.fromtimestamp(seconds or 0, UTC).timetuple()
+    handler.setFormatter(formatter)
+    root = logging.getLogger("slicewatch")
+    root.handlers = [handler]
+    root.setLevel(level)

@@ -1,0 +1,137 @@
+"""`slicewatch once`: evaluate now, or as if it were another time, and deliver."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+
+from alerts.message import plain_text
+from monitor import store
+from monitor.app import App
+from monitor.buckets import to_epoch
+from monitor.commands.common import (
+    FAILED,
+    Moment,
+    config_option,
+    json_option,
+    opened,
+    progress,
+    rules_called,
+)
+from monitor.evaluation import Outcome, Watched
+from monitor.query import SourceError
+from monitor.replay import incident_to_json, stamp
+from monitor.rewind import rewind
+from monitor.settings import SettingsError
+from rules.model import Rule
+
+DELIVER_SECONDS = 60
+"""How long `once` waits for receivers; what is not delivered then stays in the outbox."""
+
+
+@click.command("once")
+@click.argument("rules", nargs=-1)
+@click.option("--at", type=Moment(), help="Evaluate as if it were this time.")
+@click.option("--dry-run", is_flag=True, help="Remember and send nothing; print the messages instead.")
+@config_option
+@json_option
+def once(rules: tuple[str, ...], at: datetime | None, config: Path, *, dry_run: bool, as_json: bool) -> None:
+    """Evaluate RULES (all by default) once, and deliver what there is to tell.
+
+    With --at a time in the past is evaluated as it would have been then; refused where newer evaluations exist,
+    unless with --dry-run. Exits with 2 where a source could not be asked.
+    """
+    began = time.monotonic()
+    origin = (at or datetime.now(UTC)).replace(microsecond=0)
+    with opened(config, sends=not dry_run, out=sys.stderr if as_json else sys.stdout) as app:
+        chosen = rules_called(app, rules)
+        if dry_run:
+            app.on_a_copy()
+            for rule in chosen:
+                rewind(app.state, Watched.of(rule), origin)
+        else:
+            _refuse_older(app, chosen, origin)
+        outcomes = [_evaluate(app, rule, origin) for rule in chosen]
+        for outcome in outcomes:
+            if outcome is not None:
+                _print(outcome, as_json=as_json, messages=dry_run)
+        if not dry_run:
+            _deliver(app, lambda: origin + timedelta(seconds=time.monotonic() - began))
+    raise SystemExit(FAILED if any(outcome is None or outcome.blind for outcome in outcomes) else 0)
+
+
+def _refuse_older(app: App, rules: list[Rule], tick: datetime) -> None:
+    with app.state.read() as tx:
+        for rule in rules:
+            newest = store.newest_run(tx, rule.name)
+            if newest is not None and newest > to_epoch(tick):
+                known = datetime.fromtimestamp(newest, UTC)
+                raise click.UsageError(
+                    f"{rule.name} was evaluated at {stamp(known)}, after {stamp(tick)}: what came later would be judged "
+                    "again out of order. Use --dry-run to see what it would have told."
+                )
+
+
+def _evaluate(app: App, rule: Rule, tick: datetime) -> Outcome | None:
+    """The outcome; None where the rule's source cannot even be opened, which stops no other rule."""
+    try:
+        evaluator = app.evaluator(rule)
+    except (SourceError, SettingsError) as error:
+        click.echo(f"{rule.name}: {error}", err=True)
+        return None
+    try:
+        plan = app.missing_history(rule, tick)
+    except SourceError as error:
+        return evaluator.blind(tick, str(error))
+    if plan.days:
+        click.echo(plan.describe(rule.name), err=True)
+    with progress(rule.name) as show:
+        return app.tick(rule, tick, show)
+
+
+def _deliver(app: App, clock: Any) -> None:
+    for done in app.deliver(clock, time.sleep, clock() + timedelta(seconds=DELIVER_SECONDS), f"once-{os.getpid()}"):
+        if done.error:
+            click.echo(f"{done.delivery.receiver}: {done.result.value}: {done.error}", err=True)
+    with app.state.read() as tx:
+        waiting = store.outbox_counts(tx).queued
+    if waiting:
+        click.echo(f"{waiting} messages wait in the outbox; the next `once` or `run` delivers them", err=True)
+
+
+def _print(outcome: Outcome, *, as_json: bool, messages: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(_to_json(outcome), ensure_ascii=False))
+        return
+    if outcome.blind:
+        click.echo(f"{outcome.rule}: could not ask the source: {outcome.blind}")
+    elif outcome.repeated:
+        click.echo(f"{outcome.rule}: {stamp(outcome.tick)} was evaluated before; nothing to do")
+    else:
+        news = len(outcome.messages)
+        click.echo(f"{outcome.rule}: {len(outcome.judged)} buckets judged at {stamp(outcome.tick)}, {news} messages")
+    if messages:
+        for receiver, message in outcome.messages:
+            click.echo(f"to {receiver}:\n{plain_text(message)}")
+
+
+def _to_json(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "rule": outcome.rule,
+        "tick": stamp(outcome.tick),
+        "judged": [stamp(start) for start in outcome.judged],
+        "repeated": outcome.repeated,
+        "blind": outcome.blind or None,
+        "transitions": [
+            {"change": t.change.value, "because": t.because, "incident": incident_to_json(t.incident)}
+            for t in outcome.transitions
+        ],
+        "messages": [{"receiver": receiver, "push": message.push} for receiver, message in outcome.messages],
+    }

@@ -1,0 +1,29 @@
+"""`slicewatch run`: the daemon."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import click
+
+from monitor.commands.common import config_option, log_to_stderr, opened
+from monitor.scheduler import Daemon, log
+
+
+@click.command("run")
+@config_option
+@click.option("--json", "as_json", is_flag=True, help="Accepted for all commands; the daemon prints its log.")
+def run(config: Path, *, as_json: bool) -> None:  # noqa: ARG001  # every command takes --json
+    """Evaluate every rule on its schedule and deliver alerts, until stopped.
+
+    SIGTERM and SIGINT let running evaluations finish. Ticks missed while the daemon was down are caught up.
+    """
+    log_to_stderr()
+    with opened(config, sends=True) as app, app.state.lock_daemon():
+        daemon = Daemon(app)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: daemon.stop())
+        log.info("watching %d rules", len(app.rules.rules))
+        daemon.run()
+        log.info("stopped")

@@ -1,0 +1,96 @@
+"""`slicewatch status`: how every rule stands, from the store alone."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+
+from dashboards.read import Overview, RuleView, Stage, health_of
+from dashboards.text import overview_text
+from monitor import store
+from monitor.app import App, latest_tick
+from monitor.buckets import DAY, to_datetime, to_epoch
+from monitor.commands.common import config_option, json_option, opened
+from monitor.evaluation import Watched
+from monitor.replay import incident_to_json, stamp
+from monitor.statistics.constants import STAGE_DAYS
+from rules.model import Rule
+
+GRACE = timedelta(minutes=15)
+"""How long a due evaluation may take before its rule counts as not watched."""
+
+
+@click.command("status")
+@config_option
+@json_option
+def status(config: Path, *, as_json: bool) -> None:
+    """Show every rule: last run, history, stage of protection, open incidents; and the deliveries."""
+    with opened(config) as app:
+        view = overview_of(app, datetime.now(UTC))
+    click.echo(json.dumps(_to_json(view), ensure_ascii=False) if as_json else overview_text(view))
+
+
+def overview_of(app: App, now: datetime) -> Overview:
+    """The read model of all rules of an app."""
+    with app.state.read() as tx:
+        rules = tuple(_rule(tx, rule, now) for rule in app.rules.rules)
+        counts = store.outbox_counts(tx)
+    return Overview(rules, counts.queued, counts.done, counts.dead, len(app.rules.problems))
+
+
+def _rule(tx: store.Tx, rule: Rule, now: datetime) -> RuleView:
+    known = store.rule_status(tx, rule.name)
+    run, history = known.newest_run, known.history
+    first = to_datetime(history.first) if history.first is not None else None
+    days = (history.last - history.first) / DAY if history.first is not None and history.last is not None else 0.0
+    stage = list(Stage)[sum(days >= edge for edge in STAGE_DAYS)]
+    blind = run is not None and run.outcome == store.BLIND
+    overdue = run is not None and _is_overdue(rule, run.tick, now)
+    opened_ones = tuple(known.open_incidents)
+    return RuleView(
+        name=rule.name,
+        owner=rule.owner,
+        source=rule.source.name,
+        health=health_of(opened_ones, ran=run is not None, blind=blind, overdue=overdue),
+        last_run=to_datetime(run.tick) if run is not None else None,
+        last_error=run.detail if run is not None and blind else "",
+        overdue=overdue,
+        history_from=first,
+        history_to=to_datetime(history.last) if history.last is not None else None,
+        leaves=history.leaves,
+        stage=stage,
+        full_from=first + timedelta(days=STAGE_DAYS[-1]) if first is not None else None,
+        open=opened_ones,
+    )
+
+
+def _is_overdue(rule: Rule, newest: int, now: datetime) -> bool:
+    """Whether an evaluation is missing that was due a while ago; a daemon may just be at the newest one."""
+    return to_epoch(latest_tick(Watched.of(rule), now - GRACE)) > newest
+
+
+def _to_json(view: Overview) -> dict[str, Any]:
+    return {
+        "rules": [
+            {
+                "rule": rule.name,
+                "owner": rule.owner,
+                "source": rule.source,
+                "health": rule.health.value,
+                "last_run": stamp(rule.last_run),
+                "last_error": rule.last_error or None,
+                "overdue": rule.overdue,
+                "history": {"from": stamp(rule.history_from), "to": stamp(rule.history_to), "slices": rule.leaves},
+                "protection": rule.stage.value,
+                "full_from": stamp(rule.full_from),
+                "open": [incident_to_json(incident) for incident in rule.open],
+            }
+            for rule in view.rules
+        ],
+        "deliveries": {"queued": view.queued, "done": view.delivered, "dead": view.dead},
+        "problems": view.problems,
+    }

@@ -1,0 +1,122 @@
+"""What a source answered, as arrays: known slices filled with zero, the cube bounded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from monitor.buckets import Times
+from rules.slices import FOLDED, Value
+
+Terms = tuple[Value, ...]
+"""Values of one leaf in the order of the rule's dimensions."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Leaf counts of one query: `values` int64[M, S, T] of leaves `terms` [S] in buckets `starts` [T].
+
+    0 means that the source was asked and nothing came. The first leaves are the known ones, in their order.
+    """
+
+    terms: tuple[Terms, ...]
+    starts: Times
+    values: NDArray[np.int64]
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: pd.DataFrame,
+        *,
+        dimensions: Sequence[str],
+        measures: int,
+        starts: Times,
+        known: Sequence[Terms],
+    ) -> Counts:
+        """Fill the answer of `Source.count` up to all known leaves and all buckets asked.
+
+        New leaves follow the known ones, in the order of their values. Rows of buckets that were not asked
+        for raise ValueError.
+        """
+        seconds = pd.DatetimeIndex(frame.iloc[:, 0]).tz_convert(None).as_unit("s").asi8
+        column = pd.Index(starts).get_indexer(pd.Index(seconds))
+        if len(column) and column.min() < 0:
+            raise ValueError("the source answered for a bucket that was not asked for")
+        combination, seen = _combinations(frame, dimensions)
+        place = {terms: i for i, terms in enumerate(known)}
+        fresh = sorted((terms for terms in seen if terms not in place), key=_order)
+        place |= {terms: len(known) + i for i, terms in enumerate(fresh)}
+        row = np.array([place[terms] for terms in seen], dtype=np.int64)[combination]
+        values = np.zeros((measures, len(place), len(starts)), dtype=np.int64)
+        for m in range(measures):
+            np.add.at(values[m], (row, column), frame.iloc[:, 1 + len(dimensions) + m].to_numpy(dtype=np.int64))
+        return cls((*known, *fresh), starts, values)
+
+    def bounded(self, known: int, most: int) -> Counts:
+        """At most `most` leaves: of the new ones beyond it every count goes to the folded leaf.
+
+        The first `known` leaves are always kept (a kept slice is never folded while silent). New leaves are
+        kept by volume while there is room. Kept and folded sum to the total in every bucket.
+        """
+        folded = tuple([FOLDED] * len(self.terms[0])) if self.terms else ()
+        room = max(most - sum(terms != folded for terms in self.terms[:known]), 0)
+        fresh = [i for i in range(known, len(self.terms)) if self.terms[i] != folded]
+        if len(fresh) <= room:
+            return self
+        volume = self.values.sum(axis=(0, 2))
+        ranked = sorted(fresh, key=lambda i: (-int(volume[i]), _order(self.terms[i])))
+        kept = [*range(known), *sorted(ranked[:room])]
+        return self._fold(kept, ranked[room:], folded)
+
+    def restricted(self, allowed: frozenset[Terms]) -> Counts:
+        """Only leaves of a set kept apart; the others' counts go to the folded leaf."""
+        inside = [i for i, terms in enumerate(self.terms) if terms in allowed or FOLDED in terms]
+        outside = sorted(set(range(len(self.terms))) - set(inside))
+        if not outside:
+            return self
+        return self._fold(inside, outside, tuple([FOLDED] * len(self.terms[0])))
+
+    def _fold(self, kept: list[int], gone: list[int], folded: Terms) -> Counts:
+        rest = self.values[:, gone, :].sum(axis=1)
+        terms = [self.terms[i] for i in kept]
+        values = self.values[:, kept, :]
+        if folded in terms:
+            values[:, terms.index(folded), :] += rest
+            return Counts(tuple(terms), self.starts, values)
+        return Counts((*terms, folded), self.starts, np.concatenate([values, rest[:, None, :]], axis=1))
+
+    def page(self, bucket: int) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """Leaf positions int32[n] with any count in a bucket, and their counts int64[M, n]."""
+        column = int(np.searchsorted(self.starts, bucket))
+        cells = self.values[:, :, column]
+        rows = np.flatnonzero(cells.any(axis=0))
+        return rows.astype(np.int32), cells[:, rows]
+
+
+def _combinations(frame: pd.DataFrame, dimensions: Sequence[str]) -> tuple[NDArray[np.int64], list[Terms]]:
+    """(combination of each row int64[n], the distinct combinations)."""
+    codes: list[NDArray[np.int64]] = []
+    values: list[list[Value]] = []
+    key = np.zeros(len(frame), dtype=np.int64)
+    # By position: a dimension may bear the name of another column.
+    for d in range(len(dimensions)):
+        code, unique = pd.factorize(frame.iloc[:, 1 + d].to_numpy(dtype=object), use_na_sentinel=False)
+        codes.append(code.astype(np.int64))
+        values.append([None if _is_null(v) else str(v) for v in unique])
+        key = key * max(len(unique), 1) + code
+    _, first, combination = np.unique(key, return_index=True, return_inverse=True)
+    seen = [tuple(values[d][codes[d][i]] for d in range(len(dimensions))) for i in first]
+    return combination.astype(np.int64), seen
+
+
+def _is_null(value: object) -> bool:
+    return value is None or value is pd.NA or (isinstance(value, float) and value != value)  # noqa: PLR0124  # NaN is the one value unequal to itself
+
+
+def _order(terms: Terms) -> tuple[tuple[int, str], ...]:
+    """Sort key of leaves: NULL first, then strings, then the folded rest."""
+    return tuple((0, "") if v is None else (2, "") if v is FOLDED else (1, str(v)) for v in terms)

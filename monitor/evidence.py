@@ -1,0 +1,125 @@
+"""What stands beside a cause so that a person can believe it: the total, siblings, children, the curve."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alerts.model import Evidence, Series, SliceFact, TotalState
+from monitor.buckets import to_datetime
+from monitor.detectors.model import Context
+from monitor.detectors.view import View
+from monitor.lattice import ANY
+from monitor.localize.causes import Cause
+from monitor.localize.track import Track, track
+from monitor.statistics.negbin import quantile_band
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+MOST_NAMED = 10
+"""Siblings or children listed; more are counted."""
+CHART_BUCKETS = 72
+
+
+def evidence_of(view: View, cause: Cause, followed: Track, context: Context) -> Evidence:
+    """Facts over the cause's bad stretch, from its first bucket to the newest."""
+    first, stop = cause.first, len(view.recent.starts)
+    everything = np.ones(len(view.lattice.leaves), dtype=bool)
+    whole = track(view, (ANY,) * len(cause.codes), everything, first)
+    total = SliceFact(view.lattice.slice_of(0), *whole.sums(first, stop))
+    _, expected = followed.sums(first, stop)
+    p = float(np.exp(-view.fit.threshold))
+    low, high = quantile_band(np.array([expected]), np.array([followed.alpha]), p)
+    siblings = _siblings(view, cause)
+    lost = abs(sum(followed.sums(first, stop)[i] * (-1) ** i for i in (0, 1)))
+    grew = [s for s in siblings if _grew(s, lost) is cause.down and abs(s.observed - s.expected) >= 0.05 * s.expected]
+    fine = [
+        s
+        for s in siblings
+        if s not in grew and s.expected > 0 and abs(s.observed / s.expected - 1.0) < context.min_change
+    ]
+    children = _children(view, cause)
+    return Evidence(
+        total=total,
+        total_state=_total_state(total, context),
+        low=float(low[0]),
+        high=float(high[0]),
+        grew=tuple(sorted(grew, key=lambda s: s.expected - s.observed)[:MOST_NAMED]),
+        fine=tuple(sorted(fine, key=lambda s: -s.expected)[:MOST_NAMED]),
+        children=tuple(children[:MOST_NAMED]),
+        children_count=len(children),
+        last_seen=_last_seen(view, followed),
+        series=series_of(view, followed, p),
+        total_series=series_of(view, whole, p),
+    )
+
+
+def _grew(sibling: SliceFact, lost: float) -> bool:
+    return sibling.observed - sibling.expected >= 0.02 * lost
+
+
+def _total_state(total: SliceFact, context: Context) -> TotalState:
+    """Stable while the total stays within half the smallest change the rule tells."""
+    change = total.observed / max(total.expected, 1e-9) - 1.0
+    if abs(change) < context.min_change / 2.0:
+        return TotalState.STABLE
+    return TotalState.DOWN if change < 0 else TotalState.UP
+
+
+def _siblings(view: View, cause: Cause) -> list[SliceFact]:
+    """Slices that differ from the cause in one named dimension."""
+    leaves = view.lattice.leaves
+    judged, normal = view.recent.values[:, cause.first :], view.leaf_expected_from(cause.first)[:, cause.first :]
+    observed = np.nan_to_num(judged).sum(axis=1)
+    expected = np.where(np.isnan(judged), 0.0, normal).sum(axis=1)
+    found = []
+    for d in (i for i, code in enumerate(cause.codes) if code != ANY):
+        others = np.ones(len(leaves), dtype=bool)
+        for i, code in enumerate(cause.codes):
+            if i != d and code != ANY:
+                others &= leaves.codes[:, i] == code
+        size = len(leaves.values[d])
+        seen = np.bincount(leaves.codes[others, d], weights=observed[others], minlength=size)
+        mu = np.bincount(leaves.codes[others, d], weights=expected[others], minlength=size)
+        for value in range(size):
+            if value != cause.codes[d] and mu[value] > 0:
+                codes = [value if i == d else code for i, code in enumerate(cause.codes)]
+                found.append(SliceFact(leaves.slice_of(codes), float(seen[value]), float(mu[value])))
+    return found
+
+
+def _children(view: View, cause: Cause) -> list[SliceFact]:
+    """Alarmed slices it explains, the largest change first, its own name left out."""
+    rows = [n for n in cause.explained if tuple(int(c) for c in view.lattice.codes[n]) != cause.codes]
+    facts = []
+    for row in rows:
+        y = view.observed[row, cause.first :]
+        mu = (view.seasonal[row] * view.levels[row, -1])[cause.first :]
+        facts.append(SliceFact(view.lattice.slice_of(row), float(np.nansum(y)), float(np.nansum(mu))))
+    return sorted(facts, key=lambda s: -abs(s.expected - s.observed))
+
+
+def _last_seen(view: View, followed: Track) -> datetime | None:
+    seen = np.flatnonzero(np.nan_to_num(followed.observed) > 0)
+    return to_datetime(int(view.recent.starts[seen[-1]])) if len(seen) else None
+
+
+def series_of(view: View, followed: Track, p: float) -> Series:
+    """The last days of a cause for a chart, with the band that chance leaves with probability p a side."""
+    part = slice(max(0, len(view.recent.starts) - CHART_BUCKETS), None)
+    mu = followed.expected[part]
+    low, high = quantile_band(np.nan_to_num(mu), np.full(len(mu), followed.alpha), p)
+    return Series(
+        starts=tuple(to_datetime(int(t)) for t in view.recent.starts[part]),
+        observed=_optional(followed.observed[part]),
+        expected=_optional(mu),
+        low=_optional(low),
+        high=_optional(high),
+    )
+
+
+def _optional(values: Floats) -> tuple[float | None, ...]:
+    return tuple(None if np.isnan(v) else round(float(v), 2) for v in values)

@@ -1,0 +1,82 @@
+"""History as the detector reads it: pages of the store under the counts just read, renames applied."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor import store
+from monitor.buckets import Times
+from monitor.counts import Counts, Terms
+from monitor.detectors.model import LeafSeries
+from rules.slices import Slice
+
+
+@dataclass(frozen=True)
+class Rename:
+    """A value that got a new name: before `at` (epoch seconds) the new one had the old one's events."""
+
+    old: Slice
+    new: Slice
+    at: int
+
+
+def read_series(
+    tx: store.Tx,
+    rule: str,
+    starts: Times,
+    terms: Sequence[Terms],
+    measures: int,
+    fresh: Counts | None,
+) -> list[LeafSeries]:
+    """One series per measure over the leaves `terms`; what was just read lies over what is stored."""
+    block = store.pages(tx, rule, starts, n_leaves=len(terms), measures=measures)
+    values = np.asarray(block.values, dtype=float)
+    if fresh is not None:
+        columns = np.searchsorted(starts, fresh.starts)
+        for source, column in enumerate(columns):
+            if column < len(starts) and starts[column] == fresh.starts[source]:
+                values[:, :, column] = fresh.values[:, :, source]
+    flagged = store.flags(tx, rule, starts, len(terms))
+    return [LeafSeries(starts, values[m], flagged) for m in range(measures)]
+
+
+def with_renames(
+    series: LeafSeries, terms: Sequence[Terms], dimensions: Sequence[str], renames: Sequence[Rename]
+) -> LeafSeries:
+    """The series as if renamed values had always borne their new names."""
+    if not renames:
+        return series
+    values, flagged = series.values.copy(), series.flagged.copy()
+    place = {item: i for i, item in enumerate(terms)}
+    for rename in renames:
+        before = series.starts < rename.at
+        for old, new in _pairs(terms, place, dimensions, rename):
+            _pour(values, flagged, old, new, before)
+    return LeafSeries(series.starts, values, flagged)
+
+
+def _pour(
+    values: NDArray[np.float64], flagged: NDArray[np.bool_], old: int, new: int, before: NDArray[np.bool_]
+) -> None:
+    values[new, before] += values[old, before]
+    flagged[new, before] |= flagged[old, before]
+    values[old, before] = 0.0
+    flagged[old] = False
+
+
+def _pairs(
+    terms: Sequence[Terms], place: dict[Terms, int], dimensions: Sequence[str], rename: Rename
+) -> list[tuple[int, int]]:
+    """(old leaf, new leaf) of a rename; old leaves without a counterpart keep their history."""
+    old, new = dict(rename.old.terms), dict(rename.new.terms)
+    pairs = []
+    for i, item in enumerate(terms):
+        if all(item[dimensions.index(name)] == value for name, value in old.items()):
+            heir = tuple(new.get(name, value) for name, value in zip(dimensions, item, strict=True))
+            if heir in place and heir != item:
+                pairs.append((i, place[heir]))
+    return pairs

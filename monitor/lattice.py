@@ -1,0 +1,161 @@
+"""Leaves and the lattice of slices above them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from rules.slices import Slice, Value
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+ANY = -1
+"""The code of a dimension that a slice does not name."""
+
+
+@dataclass(frozen=True)
+class Leaves:
+    """The finest slices of a rule: combinations of all its dimensions.
+
+    `codes` is int32[S, D] into `values[d]`, the values of dimension d.
+    """
+
+    dimensions: tuple[str, ...]
+    codes: NDArray[np.int32]
+    values: tuple[tuple[Value, ...], ...]
+
+    @classmethod
+    def of(cls, dimensions: Sequence[str], terms: Sequence[tuple[Value, ...]]) -> Leaves:
+        """Leaves from value tuples in the order of `dimensions`; positions are kept."""
+        codes = np.empty((len(terms), len(dimensions)), dtype=np.int32)
+        values: list[tuple[Value, ...]] = []
+        for d in range(len(dimensions)):
+            known: dict[Value, int] = {}
+            codes[:, d] = [known.setdefault(term[d], len(known)) for term in terms]
+            values.append(tuple(known))
+        return cls(tuple(dimensions), codes, tuple(values))
+
+    def __len__(self) -> int:
+        return int(self.codes.shape[0])
+
+    def slice_of(self, codes: Sequence[int]) -> Slice:
+        """The slice of one row of codes, ANY left out."""
+        return Slice(
+            tuple((name, self.values[d][codes[d]]) for d, name in enumerate(self.dimensions) if codes[d] != ANY)
+        )
+
+    def members(self, item: Slice) -> NDArray[np.bool_]:
+        """bool[S]: which leaves a slice covers; none where it names an unknown value."""
+        inside = np.ones(len(self), dtype=bool)
+        for name, value in item:
+            d = self.dimensions.index(name)
+            known = self.values[d]
+            code = known.index(value) if value in known else len(known)
+            inside &= self.codes[:, d] == code
+        return inside
+
+
+def group(codes: NDArray[np.int32], chosen: Sequence[int]) -> tuple[Ints, Ints]:
+    """Elements of one cuboid.
+
+    Returns (element of each leaf int64[S], a first leaf of each element int64[E]); elements are ordered by
+    their codes.
+    """
+    key = np.zeros(codes.shape[0], dtype=np.int64)
+    for d in chosen:
+        width = int(codes[:, d].max(initial=0)) + 1
+        key = key * width + codes[:, d]
+    _, first, element = np.unique(key, return_index=True, return_inverse=True)
+    return element.astype(np.int64), first.astype(np.int64)
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """All distinct slices of up to `depth` dimensions, the total first.
+
+    `codes` is int32[N, D] with ANY for dimensions not named; `incidence` is N x S, one where the slice
+    covers the leaf. Slices with exactly the same leaves stand once, under the name of fewest dimensions
+    and, among those, of the rule's first ones; `also[n]` are the other names' codes.
+    """
+
+    leaves: Leaves
+    codes: NDArray[np.int32]
+    incidence: sparse.csr_array
+    also: dict[int, tuple[tuple[int, ...], ...]]
+
+    def __len__(self) -> int:
+        return int(self.codes.shape[0])
+
+    @classmethod
+    def of(cls, leaves: Leaves, depth: int) -> Lattice:
+        """Build the lattice; cost is leaves x cuboids."""
+        count, dims = leaves.codes.shape
+        rows = []
+        codes: list[NDArray[np.int32]] = []
+        offset = 0
+        for size in range(min(depth, dims) + 1):
+            for chosen in combinations(range(dims), size):
+                element, first = group(leaves.codes, chosen)
+                block = np.full((len(first), dims), ANY, dtype=np.int32)
+                named = np.array(chosen, dtype=np.int64)
+                block[:, named] = leaves.codes[np.ix_(first, named)]
+                rows.append(element + offset)
+                codes.append(block)
+                offset += len(first)
+        every = np.concatenate(codes)
+        columns = np.tile(np.arange(count), len(rows))
+        full = sparse.csr_array((np.ones(len(columns)), (np.concatenate(rows), columns)), shape=(offset, count))
+        keep, also = _distinct(full, every)
+        return cls(leaves, every[keep], full[keep], also)
+
+    def slice_of(self, n: int) -> Slice:
+        """The slice at a row."""
+        return self.leaves.slice_of([int(c) for c in self.codes[n]])
+
+    def names_of(self, n: int) -> tuple[Slice, ...]:
+        """Other names of the same leaves."""
+        return tuple(self.leaves.slice_of(codes) for codes in self.also.get(n, ()))
+
+    @cached_property
+    def size(self) -> NDArray[np.int64]:
+        """int64[N]: how many dimensions each slice names."""
+        return np.asarray((self.codes != ANY).sum(axis=1), dtype=np.int64)
+
+    @cached_property
+    def cuboid(self) -> NDArray[np.int64]:
+        """int64[N]: the set of dimensions each slice names, as a bit mask."""
+        bits = 1 << np.arange(self.codes.shape[1])
+        return np.asarray(((self.codes != ANY) * bits).sum(axis=1), dtype=np.int64)
+
+    def rollup(self, leaf_values: Floats) -> Floats:
+        """Sums of leaves [S, ...] per slice [N, ...]; a NaN leaf makes its slices NaN."""
+        unknown = np.isnan(leaf_values)
+        if not unknown.any():
+            return np.asarray(self.incidence @ leaf_values)
+        total = np.asarray(self.incidence @ np.where(unknown, 0.0, leaf_values))
+        hidden = np.asarray(self.incidence @ unknown.astype(float)) > 0
+        return np.where(hidden, np.nan, total)
+
+
+# A row's signature is the sum of random 64-bit marks of its leaves (modulo 2^64, so order does not matter).
+def _distinct(
+    incidence: sparse.csr_array, codes: NDArray[np.int32]
+) -> tuple[Ints, dict[int, tuple[tuple[int, ...], ...]]]:
+    """Rows to keep so that each set of leaves stands once, and the names of those left out."""
+    marks = np.random.default_rng(0).integers(0, 2**63, incidence.shape[1], dtype=np.uint64)
+    signature = incidence.astype(np.uint64) @ marks
+    _, first, inverse = np.unique(signature, return_index=True, return_inverse=True)
+    keep = np.sort(first)
+    row_of = {int(old): new for new, old in enumerate(keep)}
+    also: dict[int, list[tuple[int, ...]]] = {}
+    for row in np.setdiff1d(np.arange(len(codes)), keep):
+        owner = row_of[int(first[inverse[row]])]
+        also.setdefault(owner, []).append(tuple(int(c) for c in codes[row]))
+    return keep, {n: tuple(names) for n, names in also.items()}

@@ -1,0 +1,1 @@
+"""From alarmed slices to the few causes that explain them."""

@@ -1,0 +1,88 @@
+"""What the program asks of a source, and the Protocol a source implements."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+import pandas as pd
+
+from rules.model import Interval, Metric, SourceRef, Timestamp
+
+
+@dataclass(frozen=True)
+class CountQuery:
+    """One GROUP BY: leaf counts of all measures of a rule.
+
+    `windows` are half-open [start, end) in UTC, aligned to buckets, sorted and disjoint. `timezone` is that
+    of day buckets: a bucket of 1 d starts at local midnight; shorter buckets are aligned to the epoch (UTC).
+    """
+
+    source: SourceRef
+    timestamp: Timestamp
+    bucket: timedelta
+    windows: tuple[Interval, ...]
+    dimensions: tuple[str, ...]
+    measures: tuple[Metric, ...]
+    where: str | None = None
+    timezone: str = "UTC"
+    timeout: timedelta = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column as the engine describes it; `family` is one of string, integer, float, time, date, boolean, other."""
+
+    name: str
+    type: str
+    family: str
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a query will read: files and bytes where the engine knows, else None."""
+
+    files: int | None = None
+    files_total: int | None = None
+    bytes: int | None = None
+
+
+class SourceError(Exception):
+    """The source could not be asked, or refused: the answer is unknown. The message is one line for a person."""
+
+
+class QueryRefusedError(SourceError):
+    """The rule asks for what the source cannot give (no such column, wrong type): not cured by a retry.
+
+    `subject` is the name in the rule that is at fault, `suggestions` are existing names like it.
+    """
+
+    def __init__(self, message: str, *, subject: str = "", suggestions: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.subject = subject
+        self.suggestions = tuple(suggestions)
+
+
+class Source(Protocol):
+    """Where events are. Read-only, thread-safe; every method raises `SourceError` or `QueryRefusedError`."""
+
+    def count(self, query: CountQuery) -> pd.DataFrame:
+        """Count leaves, in one GROUP BY.
+
+        Columns: `bucket` (datetime64[us, UTC], start), one object column per dimension under its own name (str,
+        or None for NULL; other types as the engine prints them), int64 columns `m0`, `m1`... in the order of
+        `query.measures`. Leaves without rows have no row; rows whose time is NULL are left out.
+        """
+        ...
+
+    def columns(self, ref: SourceRef) -> tuple[Column, ...]: ...
+
+    def span(self, ref: SourceRef, timestamp: Timestamp, where: str | None) -> Interval | None:
+        """First and last event time (last inclusive, as `end`); None for an empty table."""
+        ...
+
+    def cost(self, query: CountQuery) -> Cost: ...
+
+    def close(self) -> None: ...

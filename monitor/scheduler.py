@@ -1,0 +1,149 @@
+"""The daemon: APScheduler wakes each rule, the store says which ticks are due, one thread delivers."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from monitor import store
+from monitor.app import App, due_ticks
+from monitor.evaluation import Outcome
+from monitor.query import SourceError
+from monitor.settings import SettingsError
+from rules.model import Rule
+
+log = logging.getLogger("slicewatch")
+
+LONGEST_WAKE = timedelta(minutes=15)
+"""A rule looks for due ticks at least this often: what was missed is caught up soon."""
+MOST_OFFSET = 30
+"""Seconds over which the rules of one schedule are spread, by a hash of their names."""
+WORKERS = 4
+IDLE_SECONDS = 1.0
+
+
+@dataclass
+class Daemon:
+    """Runs until stopped. `now` is the clock; `pause(seconds)` waits but returns early once stopped."""
+
+    app: App
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    stopped: threading.Event = field(default_factory=threading.Event)
+    _news: threading.Event = field(default_factory=threading.Event)
+
+    def run(self) -> None:
+        """Schedule all rules and deliver until `stop` is called; then let running evaluations finish."""
+        scheduler = BackgroundScheduler(
+            executors={"default": ThreadPoolExecutor(WORKERS)},
+            # The library's defaults drop runs when threads are busy; here none is dropped, late ones are merged.
+            job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
+            timezone=UTC,
+        )
+        for rule in self.app.rules.rules:
+            self._add(scheduler, rule)
+        courier = threading.Thread(target=self._deliver, name="deliver")
+        scheduler.start()
+        courier.start()
+        try:
+            self.stopped.wait()
+        finally:
+            self.stopped.set()
+            self._news.set()
+            scheduler.shutdown(wait=True)
+            courier.join()
+
+    def stop(self) -> None:
+        """Ask `run` to return."""
+        self.stopped.set()
+        self._news.set()
+
+    def _add(self, scheduler: BackgroundScheduler, rule: Rule) -> None:
+        offset = zlib.crc32(rule.name.encode()) % min(MOST_OFFSET, max(1, int(rule.schedule.total_seconds()) // 10))
+        every = min(rule.schedule, LONGEST_WAKE)
+        scheduler.add_job(
+            self._wake,
+            "interval",
+            seconds=int(every.total_seconds()),
+            start_date=_next_multiple(self.now(), every) + timedelta(seconds=offset),
+            next_run_time=self.now(),
+            args=[rule],
+            id=rule.name,
+        )
+
+    def _wake(self, rule: Rule) -> None:
+        """Evaluate every due tick of a rule, in order. Whatever fails is told or tried again; nothing is skipped."""
+        try:
+            ticks = self._due(rule)
+        except (SourceError, SettingsError, store.StoreError) as error:
+            log.error("%s: not evaluated, will try again: %s", rule.name, error)
+            return
+        for tick in ticks:
+            if self.stopped.is_set() or not self._evaluate(rule, tick):
+                return
+
+    def _due(self, rule: Rule) -> list[datetime]:
+        watched = self.app.evaluator(rule).watched
+        with self.app.state.read() as tx:
+            newest = store.newest_run(tx, rule.name)
+        return due_ticks(watched, newest, self.now())
+
+    def _evaluate(self, rule: Rule, tick: datetime) -> bool:
+        try:
+            outcome = self.app.tick(rule, tick)
+        except store.StoreError as error:
+            log.error("%s at %s: the store failed, the tick will be tried again: %s", rule.name, tick, error)
+            return False
+        except Exception as error:
+            # A rule that cannot be judged is unwatched, and its owner has to hear of it like of a failing source.
+            log.exception("%s at %s: could not be judged", rule.name, tick)
+            outcome = self.app.evaluator(rule).blind(
+                tick, f"slicewatch failed to judge it: {type(error).__name__}: {error}"
+            )
+        log_outcome(outcome)
+        self._news.set()
+        return True
+
+    def _deliver(self) -> None:
+        owner = f"daemon-{threading.get_native_id()}"
+        while not self.stopped.is_set():
+            self._news.clear()
+            until = self.now() + timedelta(seconds=30)
+            try:
+                self.app.deliver(self.now, lambda seconds: self._pause(min(seconds, IDLE_SECONDS)), until, owner)
+            except store.StoreError as error:
+                log.error("deliveries wait, the store failed: %s", error)
+            self._pause(IDLE_SECONDS)
+
+    def _pause(self, seconds: float) -> None:
+        self._news.wait(seconds)
+
+
+def _next_multiple(now: datetime, every: timedelta) -> datetime:
+    step = int(every.total_seconds())
+    return datetime.fromtimestamp((int(now.timestamp()) // step + 1) * step, UTC)
+
+
+def log_outcome(outcome: Outcome) -> None:
+    """One line per evaluation, one per news."""
+    if outcome.blind:
+        log.warning("%s at %s: could not ask the source: %s", outcome.rule, outcome.tick, outcome.blind)
+    elif outcome.repeated:
+        log.info("%s at %s: evaluated before", outcome.rule, outcome.tick)
+    else:
+        log.info(
+            "%s at %s: %d buckets judged, %d messages",
+            outcome.rule,
+            outcome.tick,
+            len(outcome.judged),
+            len(outcome.messages),
+        )
+    for transition in outcome.transitions:
+        incident = transition.incident
+        log.info("%s %s %s: %s", incident.id, transition.change.value, incident.cause.label(), transition.because)

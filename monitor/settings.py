@@ -1,0 +1,437 @@
+"""The operators' file: `slicewatch.toml` in, Settings or problems with their place out."""
+
+from __future__ import annotations
+
+import glob
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import parse_qsl, urlsplit
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, StringConstraints, ValidationError
+
+from monitor.toml_places import Places, syntax_problem
+from rules.document import Path as KeyPath
+from rules.duration import parse_duration
+from rules.explain import Doc, described, explain, refusal
+from rules.problem import Place, Problem, Span
+from rules.vocabulary import did_you_mean
+
+DEFAULT_STORE = "sqlite:///slicewatch.db"
+DEFAULT_TIMEOUT = timedelta(minutes=5)
+DEFAULT_LISTEN = "127.0.0.1:8080"
+
+
+class SettingsError(Exception):
+    """The operators' file cannot be used; `problems` says what is wrong and where."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        super().__init__(problems)
+        self.problems = problems
+
+    def __str__(self) -> str:
+        return "\n".join(problem.render() for problem in self.problems)
+
+
+class MissingSecretError(SettingsError):
+    """A variable or file that a secret is read from is not there."""
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A value that is read when it is used, and never shown. `key` is where in the file it is asked for."""
+
+    key: str
+    kind: Literal["env", "file", "plain"]
+    source: str = field(repr=False)
+    """The variable's name, the file's path, or the value itself (of a URL without a password)."""
+    span: Span = field(default=Span(Place("")), repr=False, compare=False)
+    env: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+
+    def reveal(self) -> str:
+        """The value. Raises `MissingSecretError`, naming the key and the variable or file."""
+        if self.kind == "plain":
+            return self.source
+        value = self.env.get(self.source, "") if self.kind == "env" else self._read()
+        if not value:
+            raise MissingSecretError((self._missing(),))
+        return value
+
+    def _read(self) -> str:
+        try:
+            return Path(self.source).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            return ""
+
+    def _missing(self) -> Problem:
+        if self.kind == "env":
+            message = f"missing secret: {self.key} reads the variable {self.source}, which is not set"
+            return self.span.problem("missing-secret", message, f"set {self.source}")
+        message = f"missing secret: {self.key} reads the file {self.source}, which is empty or cannot be read"
+        return self.span.problem("missing-secret", message, "write the secret into it")
+
+
+@dataclass(frozen=True)
+class SourceSettings:
+    """One source. `tables` (duckdb) maps `playback` or `schema.playback` to globs; `url` is of kind sql."""
+
+    name: str
+    kind: Literal["duckdb", "sql"]
+    tables: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    url: Secret | None = None
+    timeout: timedelta = DEFAULT_TIMEOUT
+    folder: Path = Path()
+
+    def reveal_url(self) -> str:
+        """The URL of a source of kind sql, a relative SQLite file taken from the folder of the settings."""
+        if self.url is None:
+            raise ValueError(f"the source {self.name} has no url")
+        return anchored(self.url.reveal(), self.folder)
+
+
+@dataclass(frozen=True)
+class ReceiverSettings:
+    """One receiver: `channel`, `token` and `base_url` are of kind slack."""
+
+    name: str
+    kind: Literal["slack", "console"]
+    channel: str = ""
+    token: Secret | None = None
+    base_url: str | None = None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The operators' file as it is meant; patterns and paths are relative to `folder`."""
+
+    file: str
+    folder: Path
+    rules: tuple[str, ...]
+    store: Secret
+    sources: tuple[SourceSettings, ...] = ()
+    receivers: tuple[ReceiverSettings, ...] = ()
+    fallback: str | None = None
+    """The receiver of rules that name none; the only receiver where there is one and no fallback is set."""
+    listen: str = DEFAULT_LISTEN
+
+    def store_url(self) -> str:
+        """The store's SQLAlchemy URL; raises `MissingSecretError`."""
+        return anchored(self.store.reveal(), self.folder)
+
+    def rule_paths(self) -> tuple[Path, ...]:
+        """Rule files, in the order of the patterns, each once; names begin as the settings' own does."""
+        found = (name for pattern in self.rules for name in self.matches(pattern))
+        return tuple(dict.fromkeys(self.folder / name for name in found))
+
+    def matches(self, pattern: str) -> tuple[str, ...]:
+        """Files of one pattern of `rules`, sorted."""
+        names = glob.glob(pattern, root_dir=self.folder, recursive=True)  # noqa: PTH207  Path's takes no absolute ones
+        return tuple(sorted(name for name in names if (self.folder / name).is_file()))
+
+    def source(self, name: str) -> SourceSettings | None:
+        """The source of this name."""
+        return next((source for source in self.sources if source.name == name), None)
+
+    def receiver(self, name: str) -> ReceiverSettings | None:
+        """The receiver a rule means: by its name, by its channel (`#recs-oncall`), or by its name after a '#'."""
+        by_name = {receiver.name: receiver for receiver in self.receivers}
+        by_channel = {receiver.channel: receiver for receiver in self.receivers if receiver.channel}
+        return by_name.get(name) or by_channel.get(name) or by_name.get(name.removeprefix("#"))
+
+    def secrets(self) -> tuple[Secret, ...]:
+        """Every secret the file names."""
+        urls = [source.url for source in self.sources]
+        tokens = [receiver.token for receiver in self.receivers]
+        return tuple(secret for secret in (self.store, *urls, *tokens) if secret is not None)
+
+
+def anchored(url: str, folder: Path) -> str:
+    """A SQLite URL of a relative file as one of an absolute file in `folder`; other URLs as they are."""
+    found = re.fullmatch(r"(sqlite(?:\+\w+)?:///)(?!/|:memory:|file:|\?|$)([^?]*)(.*)", url)
+    return f"{found[1]}{(folder / found[2]).absolute().as_posix()}{found[3]}" if found else url
+
+
+def missing_secrets(settings: Settings) -> tuple[Problem, ...]:
+    """A problem for each secret that could not be read now."""
+    problems: list[Problem] = []
+    for secret in settings.secrets():
+        try:
+            secret.reveal()
+        except MissingSecretError as error:
+            problems += error.problems
+    return tuple(problems)
+
+
+def load_settings(path: Path, env: Mapping[str, str]) -> Settings:
+    """Read `slicewatch.toml`. Raises `SettingsError` with all its problems; secrets are read later, from `env`."""
+    file = path.as_posix()
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        hint = "run `slicewatch init`, or name the file with --config"
+        raise SettingsError((Problem(Place(file), "unreadable", f"cannot be read: {error.strerror}", hint),)) from None
+    except UnicodeDecodeError as error:
+        message = f"byte {error.start + 1} is not UTF-8"
+        raise SettingsError((Problem(Place(file), "unreadable", message),)) from None
+    return parse_settings(text, file, path.parent, env)
+
+
+def parse_settings(text: str, file: str, folder: Path, env: Mapping[str, str]) -> Settings:
+    """As `load_settings`, from a text."""
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError((syntax_problem(error, file),)) from None
+    return _Reader(file, folder, env, Places(text, file)).read(data)
+
+
+# --- shapes -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Reference:
+    """A value, or where it is to be read."""
+
+    kind: Literal["env", "file", "plain"]
+    source: str
+
+
+def _secret(raw: object) -> _Reference:
+    """`{env = "NAME"}` or `{file = "PATH"}`; the value itself is never repeated in a message."""
+    hint = 'write {env = "NAME"} or {file = "PATH"}'
+    if isinstance(raw, str):
+        raise refusal("plain-secret", "a secret may not stand in the file", hint)
+    if isinstance(raw, dict) and len(raw) == 1:
+        kind, source = next(iter(raw.items()))
+        if kind in {"env", "file"} and isinstance(source, str) and source:
+            return _Reference(kind, source)
+        if kind not in {"env", "file"}:
+            raise refusal("unknown-key", f"'{kind}' is no place of a secret", did_you_mean(kind, ["env", "file"]))
+    raise refusal("wrong-type", "this is no place of a secret", hint)
+
+
+def _url(raw: object) -> _Reference:
+    if not isinstance(raw, str):
+        return _secret(raw)
+    if _holds_password(raw):
+        hint = 'write {env = "NAME"} or {file = "PATH"}'
+        raise refusal("plain-secret", "a URL with a password may not stand in the file", hint)
+    if not re.match(r"[a-z][a-z0-9_]*(\+[a-z0-9_]+)?://", raw):
+        raise refusal("bad-value", "this is no URL", "write dialect+driver://..., such as sqlite:///slicewatch.db")
+    return _Reference("plain", raw)
+
+
+def _holds_password(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        words = {key.lower() for key, _ in parse_qsl(parts.query)}
+    except ValueError:
+        return "@" in url
+    return ":" in parts.netloc.rpartition("@")[0] or bool(words & {"password", "passwd", "pwd", "token", "secret"})
+
+
+def _globs(raw: object) -> tuple[str, ...]:
+    globs = raw if isinstance(raw, list) else [raw]
+    if not globs or not all(isinstance(item, str) and item for item in globs):
+        raise refusal("wrong-type", f"{described(raw)} names no files", 'write "lake/playback/**/*.parquet"')
+    return tuple(globs)
+
+
+def _tables(raw: object) -> dict[str, tuple[str, ...]]:
+    """`tables.playback`, and `tables.events.playback` as `events.playback`."""
+    if not isinstance(raw, dict):
+        raise refusal("wrong-type", "'tables' maps names to files", 'write tables.NAME = "lake/**/*.parquet"')
+    tables: dict[str, tuple[str, ...]] = {}
+    for name, value in raw.items():
+        inner = value if isinstance(value, dict) else {"": value}
+        tables |= {f"{name}.{part}" if part else name: _globs(files) for part, files in inner.items()}
+    return tables
+
+
+def _timeout(raw: object) -> timedelta:
+    hint = 'write "30s" or "5m"'
+    try:
+        value = parse_duration(raw) if isinstance(raw, str) else timedelta(0)
+    except ValueError as error:
+        raise refusal("bad-duration", str(error), hint) from None
+    if not value:
+        raise refusal("bad-duration", f"{described(raw)} is no time to wait", hint)
+    return value
+
+
+def _listen(raw: object) -> str:
+    found = re.fullmatch(r"(.+):(\d{1,5})", raw) if isinstance(raw, str) else None
+    if found is None or not 0 < int(found[2]) < 65_536:
+        raise refusal("bad-value", f"{described(raw)} is no address to listen on", 'write "127.0.0.1:8080"')
+    return found[0]
+
+
+def _http(raw: object) -> str:
+    if not isinstance(raw, str) or not re.match(r"https?://[^/@]+(/|$)", raw):
+        raise refusal("bad-value", f"{described(raw)} is no web address", 'write "https://..."')
+    return raw
+
+
+SecretRef = Annotated[_Reference, PlainValidator(_secret)]
+UrlRef = Annotated[_Reference, PlainValidator(_url)]
+Word = Annotated[str, StringConstraints(min_length=1)]
+Timeout = Annotated[timedelta, BeforeValidator(_timeout), Doc("duration", "How long a query may run.")]
+
+
+class _StoreShape(BaseModel):
+    model_config = ConfigDict(extra="forbid", title="[store]")
+
+    url: UrlRef = _Reference("plain", DEFAULT_STORE)
+
+
+class _DuckdbShape(BaseModel):
+    model_config = ConfigDict(extra="forbid", title="a source of kind duckdb")
+
+    kind: Literal["duckdb"]
+    tables: Annotated[
+        dict[str, tuple[str, ...]],
+        PlainValidator(_tables),
+        Field(min_length=1),
+        Doc("globs", 'tables.NAME = "lake/**/*.parquet"'),
+    ]
+    timeout: Timeout = DEFAULT_TIMEOUT
+
+
+class _SqlShape(BaseModel):
+    model_config = ConfigDict(extra="forbid", title="a source of kind sql")
+
+    kind: Literal["sql"]
+    url: Annotated[UrlRef, Doc("URL", 'url = {env = "WAREHOUSE_URL"}')]
+    timeout: Timeout = DEFAULT_TIMEOUT
+
+
+class _SlackShape(BaseModel):
+    model_config = ConfigDict(extra="forbid", title="a receiver of kind slack")
+
+    kind: Literal["slack"]
+    channel: Annotated[Word, Doc("string", 'channel = "#recs-oncall"')]
+    token: Annotated[SecretRef, Doc("secret", 'token = {env = "SLACK_BOT_TOKEN"}')]
+    base_url: Annotated[str | None, BeforeValidator(_http)] = None
+
+
+class _ConsoleShape(BaseModel):
+    model_config = ConfigDict(extra="forbid", title="a receiver of kind console")
+
+    kind: Literal["console"]
+
+
+class _WebShape(BaseModel):
+    model_config = ConfigDict(extra="forbid", title="[web]")
+
+    listen: Annotated[str, BeforeValidator(_listen)] = DEFAULT_LISTEN
+
+
+class _RootShape(BaseModel):
+    model_config = ConfigDict(extra="forbid", title="slicewatch.toml")
+
+    rules: Annotated[
+        tuple[Word, ...], Field(min_length=1), Doc("list of globs", 'rules = ["rules/*.yaml"], above all tables')
+    ]
+    fallback: Word | None = None
+    store: _StoreShape = _StoreShape()
+    sources: dict[str, dict[str, Any]] = {}
+    receivers: dict[str, dict[str, Any]] = {}
+    web: _WebShape = _WebShape()
+
+
+_SOURCES: Mapping[str, type[BaseModel]] = {"duckdb": _DuckdbShape, "sql": _SqlShape}
+_RECEIVERS: Mapping[str, type[BaseModel]] = {"slack": _SlackShape, "console": _ConsoleShape}
+
+
+class _Reader:
+    """Shapes to settings; collects every problem before it gives up."""
+
+    def __init__(self, file: str, folder: Path, env: Mapping[str, str], places: Places) -> None:
+        self._file = file
+        self._folder = folder
+        self._env = env
+        self._places = places
+        self._problems: list[Problem] = []
+
+    def read(self, data: dict[str, Any]) -> Settings:
+        root = self._shape(_RootShape, data, ())
+        sources = self._named(data, "sources", _SOURCES)
+        receivers = self._named(data, "receivers", _RECEIVERS)
+        if isinstance(root, _RootShape):
+            self._check_fallback(root.fallback, list(receivers))
+        if self._problems or not isinstance(root, _RootShape):
+            raise SettingsError(tuple(sorted(self._problems, key=lambda problem: problem.place)))
+        return Settings(
+            file=self._file,
+            folder=self._folder,
+            rules=root.rules,
+            store=self._value(root.store.url, ("store", "url")),
+            sources=tuple(self._source(name, shape) for name, shape in sources.items()),
+            receivers=tuple(self._receiver(name, shape) for name, shape in receivers.items()),
+            fallback=root.fallback or (next(iter(receivers)) if len(receivers) == 1 else None),
+            listen=root.web.listen,
+        )
+
+    def _shape(self, model: type[BaseModel], data: object, root: KeyPath) -> BaseModel | None:
+        try:
+            return model.model_validate(data)
+        except ValidationError as error:
+            self._problems += explain(error, model, lambda path, at_key: self._places.locate((*root, *path), at_key))
+            return None
+
+    def _named(self, data: dict[str, Any], table: str, kinds: Mapping[str, type[BaseModel]]) -> dict[str, BaseModel]:
+        """Each entry of [sources] or [receivers] in the shape of its kind."""
+        entries = data.get(table)
+        read: dict[str, BaseModel] = {}
+        for name, raw in entries.items() if isinstance(entries, dict) else ():
+            if isinstance(raw, dict) and (model := self._kind(raw, (table, name), kinds)):
+                shape = self._shape(model, raw, (table, name))
+                read |= {name: shape} if shape is not None else {}
+        return read
+
+    def _kind(self, raw: dict[str, Any], path: KeyPath, kinds: Mapping[str, type[BaseModel]]) -> type[BaseModel] | None:
+        kind = raw.get("kind")
+        if isinstance(kind, str) and kind in kinds:
+            return kinds[kind]
+        span = self._places.locate((*path, "kind"), at_key=False)
+        message = f"{described(kind)} is not a kind of {str(path[0])[:-1]}"
+        if kind is None:
+            message = f"[{'.'.join(map(str, path))}] needs 'kind'"
+        hint = did_you_mean(str(kind), kinds) if kind is not None else f"known: {', '.join(kinds)}"
+        self._problems.append(span.problem("unknown-kind" if kind is not None else "missing-key", message, hint))
+        return None
+
+    def _check_fallback(self, fallback: str | None, receivers: list[str]) -> None:
+        if fallback is not None and fallback not in receivers:
+            span = self._places.locate(("fallback",), at_key=False)
+            hint = did_you_mean(fallback, receivers)
+            self._problems.append(span.problem("unknown-receiver", f"'{fallback}' is not a receiver", hint))
+
+    def _value(self, reference: _Reference, path: KeyPath) -> Secret:
+        source = reference.source
+        if reference.kind == "file":
+            source = (self._folder / source).as_posix()
+        span = self._places.locate(path, at_key=False)
+        return Secret(".".join(map(str, path)), reference.kind, source, span, self._env)
+
+    def _source(self, name: str, shape: BaseModel) -> SourceSettings:
+        if isinstance(shape, _DuckdbShape):
+            tables = tuple((table, tuple(map(self._glob, files))) for table, files in shape.tables.items())
+            return SourceSettings(name, "duckdb", tables, None, shape.timeout, self._folder)
+        assert isinstance(shape, _SqlShape)
+        url = self._value(shape.url, ("sources", name, "url"))
+        return SourceSettings(name, "sql", (), url, shape.timeout, self._folder)
+
+    def _glob(self, pattern: str) -> str:
+        """Relative to the settings' folder; `s3://...` and the like stay as they are."""
+        return pattern if "://" in pattern else (self._folder / pattern).as_posix()
+
+    def _receiver(self, name: str, shape: BaseModel) -> ReceiverSettings:
+        if isinstance(shape, _SlackShape):
+            token = self._value(shape.token, ("receivers", name, "token"))
+            return ReceiverSettings(name, "slack", shape.channel, token, shape.base_url)
+        return ReceiverSettings(name, "console")

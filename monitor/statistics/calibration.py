@@ -1,0 +1,67 @@
+"""Steps 7 to 9: nominal probabilities made honest on the rule's own past, and the threshold they buy.
+
+In-sample dispersion has thin tails. The tail of x = -ln p beyond its 99th percentile is fitted by a generalized
+Pareto (Pickands 1975; probability-weighted moments after Hosking & Wallis 1987), and p is mapped through it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.statistics import constants as k
+
+Floats = NDArray[np.float64]
+
+
+NO_SHAPE = 1e-6
+"""Shape below which the Pareto tail is the exponential one."""
+
+
+@dataclass(frozen=True)
+class Tail:
+    """P(X > x) = rate (1 + shape (x - start)/scale)^(-1/shape) for x beyond `start`; x in nats."""
+
+    start: float
+    rate: float
+    scale: float
+    shape: float
+
+    def survival(self, x: Floats) -> Floats:
+        """Calibrated probability of surprise x: falling in x, never smaller than the nominal exp(-x)."""
+        excess = np.maximum(x - self.start, 0.0) / self.scale
+        if self.shape < NO_SHAPE:
+            tail = self.rate * np.exp(-np.minimum(excess, 690.0))
+        else:
+            tail = self.rate * (1.0 + self.shape * excess) ** (-1.0 / self.shape)
+        return np.asarray(np.maximum(tail, np.exp(-np.minimum(x, 690.0))))
+
+
+NOMINAL = Tail(start=0.0, rate=0.0, scale=1.0, shape=0.0)
+"""No calibration: p is taken at its word."""
+
+
+def fit_tail(x: Floats) -> Tail:
+    """Fit the tail of surprises x [n] seen on unflagged history; too few give NOMINAL."""
+    x = x[np.isfinite(x)]
+    if len(x) < k.CALIBRATION_MIN_CELLS:
+        return NOMINAL
+    start = float(np.quantile(x, k.TAIL_QUANTILE))
+    excess = np.sort(x[x > start] - start)
+    if len(excess) < 10:
+        return NOMINAL
+    shape, scale = _pareto_by_moments(excess)
+    return Tail(start, len(excess) / len(x), max(scale, 1.0), shape)
+
+
+def _pareto_by_moments(excess: Floats) -> tuple[float, float]:
+    """Shape (clipped) and scale from probability-weighted moments of sorted excesses."""
+    n = len(excess)
+    weight = 1.0 - (np.arange(1, n + 1) - 0.35) / n
+    a0, a1 = float(excess.mean()), float((weight * excess).mean())
+    shape = 2.0 - a0 / max(a0 - 2.0 * a1, 1e-9)
+    shape = float(np.clip(shape, *k.TAIL_SHAPE))
+    # With the shape held, the scale that keeps the mean excess.
+    return shape, a0 * (1.0 - shape)

@@ -1,0 +1,55 @@
+"""Step 3: where a slice stands today beside its seasonal mean."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.statistics import constants as k
+
+Floats = NDArray[np.float64]
+
+
+def level(observed: Floats, seasonal: Floats, prior: Floats | float = 1.0) -> Floats:
+    """Ratio of sums, shrunk towards `prior` by a few events and clipped."""
+    ratio = (observed + k.LEVEL_PSEUDO_EVENTS * prior) / (seasonal + k.LEVEL_PSEUDO_EVENTS)
+    return np.asarray(np.clip(ratio, *k.LEVEL_CLIP))
+
+
+def cap_spikes(y: Floats, mu: Floats, alpha: Floats) -> Floats:
+    """Values above mu + 3 sd + 1 are cut there, so that a spike does not lift the level."""
+    return np.asarray(np.minimum(y, mu + 3.0 * np.sqrt(mu + alpha * mu * mu) + 1.0))
+
+
+def window_sums(cumulated: Floats, width: int) -> Floats:
+    """Sums of the `width` columns ending at each column, from a cumulated [N, T + 1]; shorter at the start."""
+    sums = cumulated[:, 1:] - cumulated[:, :1]
+    if width < cumulated.shape[1]:
+        np.subtract(cumulated[:, width:], cumulated[:, :-width], out=sums[:, width - 1 :])
+    return np.asarray(sums)
+
+
+def trailing_sums(cumulated: Floats, width: int, span: int) -> Floats:
+    """Sums of the `span` columns *before* each window of `width` columns; 0 where there are none."""
+    sums = np.zeros((cumulated.shape[0], cumulated.shape[1] - 1))
+    sums[:, width:] = window_sums(cumulated[:, : max(cumulated.shape[1] - width, 1)], span)
+    return sums
+
+
+def newest_sums(cumulated: Floats, width: int) -> Floats:
+    """The last column [N] of `window_sums`."""
+    stop = cumulated.shape[1] - 1
+    return np.asarray(cumulated[:, stop] - cumulated[:, max(stop - width, 0)])
+
+
+def newest_trailing(cumulated: Floats, width: int, span: int) -> Floats:
+    """The last column [N] of `trailing_sums`."""
+    return newest_sums(cumulated[:, : max(cumulated.shape[1] - width, 1)], span)
+
+
+def cumulate(values: Floats) -> Floats:
+    """Cumulated sums [N, T + 1] with a leading zero; NaN counts as nothing."""
+    padded = np.zeros((values.shape[0], values.shape[1] + 1))
+    np.copyto(padded[:, 1:], values, where=~np.isnan(values))
+    np.cumsum(padded[:, 1:], axis=1, out=padded[:, 1:])
+    return padded

@@ -1,0 +1,105 @@
+"""What slicewatch remembers: history, runs, incidents, decisions and the outbox, in SQLite or PostgreSQL.
+
+`Store.open(url)` gives transactions; the functions here read and write within one.
+"""
+
+from monitor.store.copying import copy, rewind
+from monitor.store.daemon_lock import DaemonLock
+from monitor.store.errors import (
+    ConflictError,
+    StoreBusyError,
+    StoreError,
+    StoreFullError,
+    StoreLockedError,
+    StoreNewerError,
+)
+from monitor.store.fit_table import fit, newest_fit, put_fit
+from monitor.store.flag_table import flags, put_flags
+from monitor.store.incident_tables import (
+    add_decision,
+    add_transition,
+    decisions,
+    incident,
+    incidents,
+    open_incidents,
+    save_incident,
+    transitions,
+)
+from monitor.store.leaf_table import LeafTable, add_leaves, leaves
+from monitor.store.outbox_table import (
+    DeadLetter,
+    OutboxCounts,
+    SqlOutbox,
+    dead_letters,
+    enqueue,
+    outbox_counts,
+    requeue,
+)
+from monitor.store.page_table import LAG_FINAL, PageBlock, coverage, pages, put_page
+from monitor.store.retention import prune
+from monitor.store.rows import dump
+from monitor.store.rule_table import definition, reset_history, rules
+from monitor.store.run_table import BLIND, OK, Run, newest_run, record_run, run, run_done, runs
+from monitor.store.status import History, RuleStatus, rule_status
+from monitor.store.store import Store
+from monitor.store.told import told
+from monitor.store.tx import Tx
+
+__all__ = [
+    "BLIND",
+    "LAG_FINAL",
+    "OK",
+    "ConflictError",
+    "DaemonLock",
+    "DeadLetter",
+    "History",
+    "LeafTable",
+    "OutboxCounts",
+    "PageBlock",
+    "RuleStatus",
+    "Run",
+    "SqlOutbox",
+    "Store",
+    "StoreBusyError",
+    "StoreError",
+    "StoreFullError",
+    "StoreLockedError",
+    "StoreNewerError",
+    "Tx",
+    "add_decision",
+    "add_leaves",
+    "add_transition",
+    "copy",
+    "coverage",
+    "dead_letters",
+    "decisions",
+    "definition",
+    "dump",
+    "enqueue",
+    "fit",
+    "flags",
+    "incident",
+    "incidents",
+    "leaves",
+    "newest_fit",
+    "newest_run",
+    "open_incidents",
+    "outbox_counts",
+    "pages",
+    "prune",
+    "put_fit",
+    "put_flags",
+    "put_page",
+    "record_run",
+    "requeue",
+    "reset_history",
+    "rewind",
+    "rule_status",
+    "rules",
+    "run",
+    "run_done",
+    "runs",
+    "save_incident",
+    "told",
+    "transitions",
+]

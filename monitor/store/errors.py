@@ -1,0 +1,84 @@
+"""What can go wrong with the state store, in words for a person.
+
+StoreError
+├── StoreBusyError     another process writes for longer than we wait: try again
+├── StoreFullError     nothing was written: there is no room
+├── StoreLockedError   another daemon runs on this store
+├── StoreNewerError    the store's schema is newer than this program
+└── ConflictError      another process was first: read again
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+
+class StoreError(Exception):
+    """The store could not be used. The transaction was rolled back wholly; the message is one line for a person."""
+
+
+class StoreBusyError(StoreError):
+    """Another process held the store for longer than the busy timeout; a later attempt can work."""
+
+
+class StoreFullError(StoreError):
+    """A write found no room. Nothing of its transaction is kept; it works once there is room."""
+
+
+class StoreLockedError(StoreError):
+    """Another daemon runs on this store."""
+
+
+class StoreNewerError(StoreError):
+    """The store was written by a newer program than this one."""
+
+
+class ConflictError(StoreError):
+    """Another process wrote the same thing first: what was decided rests on an old state."""
+
+
+# Besides SQLITE_FULL (no space left): writes that a quota or a file-size limit cut short, and a
+# shared-memory file beside the database that could not grow.
+_NO_ROOM = {
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR_WRITE,
+    sqlite3.SQLITE_IOERR_FSYNC,
+    sqlite3.SQLITE_IOERR_TRUNCATE,
+    sqlite3.SQLITE_IOERR_SHMSIZE,
+}
+_SQLSTATE_NO_ROOM = {"53100"}
+_SQLSTATE_BUSY = {"55P03", "40P01", "40001"}  # lock timeout, deadlock, serialization
+
+
+def translate(error: Exception, store: str) -> StoreError:
+    """The error of a driver, wrapped by SQLAlchemy or bare, as one of ours.
+
+    `store` is the URL as shown to people, without its password.
+    """
+    orig = error.orig if isinstance(error, DBAPIError) else error
+    reason = next(iter(str(orig).strip().splitlines()), type(orig).__name__)
+    if isinstance(error, IntegrityError):
+        return ConflictError(f"another process wrote to {store} first ({reason})")
+    if _no_room(orig):
+        return StoreFullError(
+            f"{store} cannot be written: the disk (or a quota or file-size limit) is full ({reason}); "
+            "nothing of this step was kept, it is tried again once there is room"
+        )
+    if _busy(orig):
+        return StoreBusyError(f"{store} is locked by another process ({reason}); try again once it is done")
+    return StoreError(f"{store} cannot be used: {reason}")
+
+
+def _no_room(orig: BaseException | None) -> bool:
+    if isinstance(orig, sqlite3.Error):
+        return getattr(orig, "sqlite_errorcode", 0) in _NO_ROOM
+    return getattr(orig, "sqlstate", None) in _SQLSTATE_NO_ROOM
+
+
+def _busy(orig: BaseException | None) -> bool:
+    if isinstance(orig, sqlite3.Error):
+        # The low byte is the primary code; the rest says which kind of busy.
+        return getattr(orig, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+    return getattr(orig, "sqlstate", None) in _SQLSTATE_BUSY

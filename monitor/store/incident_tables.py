@@ -1,0 +1,133 @@
+"""Incidents, the log of their transitions, and who was (not) told and why."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import ColumnElement, Table, select
+
+from alerts.model import Decision, Incident, Reason, State, Transition
+from monitor.store import schema
+from monitor.store.bodies import from_body, to_body
+from monitor.store.errors import ConflictError
+from monitor.store.moments import from_micros, to_micros
+from monitor.store.tx import Tx
+
+
+def incident(tx: Tx, incident_id: str) -> Incident | None:
+    """One incident as it is now."""
+    body = tx.connection.execute(select(schema.incident.c.body).where(schema.incident.c.id == incident_id)).scalar()
+    return None if body is None else from_body(Incident, body)
+
+
+def open_incidents(tx: Tx, rule: str) -> list[Incident]:
+    """Incidents of a rule that are not resolved, oldest first."""
+    return incidents(
+        tx, rule=rule, states=[state for state in State if state is not State.RESOLVED], newest_first=False
+    )
+
+
+def incidents(
+    tx: Tx,
+    *,
+    rule: str | None = None,
+    states: Collection[State] | None = None,
+    limit: int | None = None,
+    newest_first: bool = True,
+) -> list[Incident]:
+    """Incidents by the time they began; `rule` and `states` narrow them down."""
+    table = schema.incident.c
+    wanted: list[ColumnElement[bool]] = []
+    if rule is not None:
+        wanted.append(table.rule == rule)
+    if states is not None:
+        wanted.append(table.state.in_([state.value for state in states]))
+    order = (table.since.desc(), table.id.desc()) if newest_first else (table.since, table.id)
+    query = select(table.body).where(*wanted).order_by(*order).limit(limit)
+    return [from_body(Incident, body) for body in tx.connection.execute(query).scalars()]
+
+
+def save_incident(tx: Tx, item: Incident) -> None:
+    """Keep the incident as it is now; the same again writes nothing.
+
+    Compare-and-set on `seq`: raises ConflictError where the stored one has had as many transitions or more,
+    and is not the same.
+    """
+    row = {
+        "id": item.id,
+        "rule": item.rule,
+        "state": item.state.value,
+        "seq": item.seq,
+        "since": to_micros(item.since),
+        "body": to_body(item),
+    }
+    query = select(schema.incident.c.seq, schema.incident.c.body).where(schema.incident.c.id == item.id)
+    stored = tx.connection.execute(query.with_for_update()).first()
+    if stored is None:
+        tx.connection.execute(schema.incident.insert(), row)  # a rival's insert makes this one a ConflictError
+    elif stored.seq < item.seq:
+        tx.put(schema.incident, [row])
+    elif stored.body != row["body"]:
+        raise ConflictError(f"incident {item.id} is at transition {stored.seq} already, this is {item.seq}")
+
+
+def add_transition(tx: Tx, item: Transition) -> None:
+    """Log one step of a saved incident; the same again writes nothing, another one of that number is a ConflictError."""
+    row = {
+        "incident": item.incident.id,
+        "seq": item.incident.seq,
+        "change": item.change.value,
+        "at": to_micros(item.at),
+        "body": to_body(item),
+    }
+    _add_once(tx, schema.transition, row)
+
+
+def transitions(tx: Tx, incident_id: str) -> list[Transition]:
+    """All steps of an incident, oldest first."""
+    table = schema.transition.c
+    query = select(table.body).where(table.incident == incident_id).order_by(table.seq)
+    return [from_body(Transition, body) for body in tx.connection.execute(query).scalars()]
+
+
+def add_decision(tx: Tx, item: Decision) -> None:
+    """Log why a transition of a saved incident was (not) sent to a receiver; unique as `add_transition`."""
+    row = {
+        "incident": item.incident,
+        "seq": item.seq,
+        "receiver": item.receiver,
+        "send": item.send,
+        "reason": item.reason.value,
+        "because": item.because,
+        "at": to_micros(item.at),
+    }
+    _add_once(tx, schema.decision, row)
+
+
+def decisions(tx: Tx, incident_id: str) -> list[Decision]:
+    """All decisions on an incident, by transition and receiver."""
+    table = schema.decision.c
+    query = select(schema.decision).where(table.incident == incident_id).order_by(table.seq, table.receiver)
+    return [_decision(row._mapping) for row in tx.connection.execute(query)]  # noqa: SLF001, SQLAlchemy's public name
+
+
+def _decision(row: Any) -> Decision:
+    return Decision(
+        incident=row["incident"],
+        seq=row["seq"],
+        receiver=row["receiver"],
+        send=row["send"],
+        reason=Reason(row["reason"]),
+        because=row["because"],
+        at=from_micros(row["at"]),
+    )
+
+
+def _add_once(tx: Tx, table: Table, row: dict[str, Any]) -> None:
+    if tx.put_new(table, row):
+        return
+    same_key = [column == row[column.name] for column in table.primary_key]
+    stored = dict(tx.connection.execute(select(table).where(*same_key)).mappings().one())
+    if stored != row:
+        raise ConflictError(f"transition {row['seq']} of incident {row['incident']} was written by another process")

@@ -1,0 +1,165 @@
+"""History: what the source answered, per bucket and lag class, as compressed pages of leaf counts.
+
+A page with no rows says that the source was asked and nothing came; where there is no page, nothing is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import Select, and_, delete, func, select
+
+from monitor.store import schema
+from monitor.store.codec import CHUNK, compress, decode_page, decompressor, encode_page, version_of
+from monitor.store.rule_table import ensure_rule, rule_key
+from monitor.store.tx import Tx
+
+LAG_FINAL = 3
+"""The ripest lag class. Classes below it are: 0 at the detection delay, 1 three hours later, 2 a day later."""
+
+
+@dataclass(frozen=True)
+class PageBlock:
+    """Counts of S leaves (by id) in T buckets, M measures.
+
+    `values` [M, S, T]: 0 where the source was asked and the leaf had no row, NaN in buckets that are unknown.
+    `known` [T] says which buckets have a page, `lag` [T] at which class it was read (-1 where unknown).
+    """
+
+    starts: npt.NDArray[np.int64]
+    values: npt.NDArray[np.floating[Any]]
+    known: npt.NDArray[np.bool_]
+    lag: npt.NDArray[np.int8]
+
+
+def put_page(
+    tx: Tx, rule: str, bucket: int, ids: npt.NDArray[np.int32], values: npt.NDArray[np.int64], *, lag: int
+) -> bool:
+    """Replace what is known of a bucket at a lag class by `values` [M, n] of the leaves `ids` [n], in any order.
+
+    Writes nothing where the content is what is stored; says whether it wrote. Raises ValueError for shapes that do
+    not fit, ids below zero or twice.
+    """
+    key = ensure_rule(tx, rule)
+    fresh = _chunks(ids, values)
+    stored = _versions(tx, key, bucket, lag)
+    place = {"rule": key, "bucket": bucket, "lag": lag}
+    rows = [
+        {**place, "chunk": chunk, "leaves": leaves, "version": version_of(content), "body": compress(content)}
+        for chunk, (leaves, content) in fresh.items()
+        if stored.get(chunk) != version_of(content)
+    ]
+    tx.put(schema.page, rows)
+    gone = stored.keys() - fresh.keys()
+    if gone:
+        tx.connection.execute(delete(schema.page).where(*_at(key, bucket, lag), schema.page.c.chunk.in_(sorted(gone))))
+    return bool(rows or gone)
+
+
+def _chunks(ids: npt.NDArray[np.int32], values: npt.NDArray[np.int64]) -> dict[int, tuple[int, bytes]]:
+    """Number of leaves and content by chunk; chunk 0 is there even where nothing came."""
+    if values.ndim != 2 or ids.shape != values.shape[1:]:
+        raise ValueError(f"values {values.shape} of {ids.shape} leaves")
+    order = np.argsort(ids, kind="stable")
+    sorted_ids, sorted_values = ids[order].astype(np.int64), values[:, order]
+    if np.any(sorted_ids[:1] < 0) or np.any(np.diff(sorted_ids) == 0):
+        raise ValueError("leaf ids must be distinct and not negative")
+    chunks = {}
+    for chunk in sorted({0, *(sorted_ids // CHUNK).tolist()}):
+        first, end = np.searchsorted(sorted_ids, [chunk * CHUNK, (chunk + 1) * CHUNK])
+        content = encode_page(sorted_ids[first:end] - chunk * CHUNK, sorted_values[:, first:end])
+        chunks[chunk] = (int(end - first), content)
+    return chunks
+
+
+def _at(key: int, bucket: int, lag: int) -> tuple[Any, ...]:
+    page = schema.page.c
+    return page.rule == key, page.bucket == bucket, page.lag == lag
+
+
+def _versions(tx: Tx, key: int, bucket: int, lag: int) -> dict[int, bytes]:
+    query = select(schema.page.c.chunk, schema.page.c.version).where(*_at(key, bucket, lag))
+    return tx.pairs(query)
+
+
+def coverage(tx: Tx, rule: str, start: int, end: int) -> dict[int, int]:
+    """Ripest lag class stored, by bucket, for the known buckets that start in [start, end)."""
+    key = rule_key(tx, rule)
+    if key is None:
+        return {}
+    return tx.pairs(_ripest(key, start, end))
+
+
+def _ripest(key: int, start: int, end: int) -> Select[Any]:
+    page = schema.page.c
+    within = and_(page.rule == key, page.bucket >= start, page.bucket < end, page.chunk == 0)
+    return select(page.bucket, func.max(page.lag).label("lag")).where(within).group_by(page.bucket)
+
+
+def pages(
+    tx: Tx,
+    rule: str,
+    starts: Sequence[int] | npt.NDArray[np.int64],
+    *,
+    n_leaves: int,
+    measures: int,
+    lag: int | None = None,
+    dtype: npt.DTypeLike = np.float64,
+) -> PageBlock:
+    """The buckets `starts` [T] (ascending) as a dense block of leaves 0..n_leaves-1.
+
+    Each bucket is taken at its ripest lag class, or at `lag` only. Leaves with larger ids are left out.
+    float32 halves the memory and is exact up to 16.7 million events in a cell.
+    """
+    times = np.asarray(starts, dtype=np.int64)
+    if np.any(np.diff(times) <= 0):
+        raise ValueError("bucket starts must ascend")
+    block = _unknown(times, (measures, n_leaves, len(times)), dtype)
+    key = rule_key(tx, rule)
+    if key is not None and len(times):
+        _fill(block, tx.connection.execute(_bodies(key, times, n_leaves, lag)))
+    block.values[:, :, ~block.known] = np.nan
+    return block
+
+
+def _unknown(times: npt.NDArray[np.int64], shape: tuple[int, int, int], dtype: npt.DTypeLike) -> PageBlock:
+    count = len(times)
+    return PageBlock(times, np.zeros(shape, dtype), np.zeros(count, dtype=bool), np.full(count, -1, dtype=np.int8))
+
+
+def _bodies(key: int, times: npt.NDArray[np.int64], n_leaves: int, lag: int | None) -> Select[Any]:
+    page = schema.page.c
+    start, end = int(times[0]), int(times[-1]) + 1
+    # Chunk by chunk: the writes into the block stay within a few rows of memory.
+    query = (
+        select(page.bucket, page.lag, page.chunk, page.leaves, page.body)
+        .where(page.rule == key, page.bucket >= start, page.bucket < end, page.chunk * CHUNK < max(n_leaves, 1))
+        .order_by(page.chunk, page.bucket)
+    )
+    if lag is not None:
+        return query.where(page.lag == lag)
+    ripest = _ripest(key, start, end).subquery()
+    return query.join(ripest, and_(page.bucket == ripest.c.bucket, page.lag == ripest.c.lag))
+
+
+def _fill(block: PageBlock, rows: Any) -> None:
+    column = {int(start): index for index, start in enumerate(block.starts)}
+    unpack = decompressor()
+    measures, n_leaves, _ = block.values.shape
+    for bucket, lag, chunk, leaves, body in rows:
+        at = column.get(bucket)
+        if at is None:
+            continue
+        block.known[at] = True
+        block.lag[at] = lag
+        positions, values = decode_page(unpack.decompress(body), leaves)
+        if len(values) != measures:
+            raise ValueError(f"the page of {bucket} holds {len(values)} measures, not {measures}")
+        first = chunk * CHUNK
+        keep = int(np.searchsorted(positions, n_leaves - first))
+        for measure, row in enumerate(values):
+            block.values[measure, first : first + CHUNK, at][positions[:keep]] = row[:keep]

@@ -1,0 +1,54 @@
+"""Rules as the store knows them: a key for their history, and what its ids mean."""
+
+from __future__ import annotations
+
+from sqlalchemy import delete, select, update
+
+from monitor.store import schema
+from monitor.store.tx import Tx
+
+
+def rule_key(tx: Tx, rule: str) -> int | None:
+    """The key of a rule's history; None where it has none yet.
+
+    In a writing transaction the rule's row is locked until its end, so that replicas judge a rule one after another.
+    """
+    if rule not in tx.rule_keys:
+        query = select(schema.rule.c.id).where(schema.rule.c.name == rule)
+        # "No key update" lets foreign keys refer to the row meanwhile; SQLite knows no row locks and needs none.
+        found = tx.connection.execute(query.with_for_update(key_share=True) if tx.writes else query).scalar()
+        if found is None:
+            return None
+        tx.rule_keys[rule] = found
+    return tx.rule_keys[rule]
+
+
+def ensure_rule(tx: Tx, rule: str) -> int:
+    """The key of a rule's history, made where there is none."""
+    key = rule_key(tx, rule)
+    if key is None:
+        tx.put_new(schema.rule, {"name": rule})
+        key = rule_key(tx, rule)
+    assert key is not None
+    return key
+
+
+def rules(tx: Tx) -> list[str]:
+    """Names of all rules with state, sorted."""
+    return sorted(tx.connection.execute(select(schema.rule.c.name)).scalars())
+
+
+def definition(tx: Tx, rule: str) -> str | None:
+    """The fingerprint the rule's history was written under; None for a new rule."""
+    return tx.connection.execute(select(schema.rule.c.definition).where(schema.rule.c.name == rule)).scalar()
+
+
+def reset_history(tx: Tx, rule: str, definition: str) -> None:
+    """Forget leaves, pages, flags and fits of a rule, and note what the next ones mean.
+
+    Runs and incidents stay: they happened.
+    """
+    key = ensure_rule(tx, rule)
+    for table in (schema.page, schema.flags, schema.fit, schema.leaf):
+        tx.connection.execute(delete(table).where(table.c.rule == key))
+    tx.connection.execute(update(schema.rule).where(schema.rule.c.id == key).values(definition=definition))

@@ -1,0 +1,68 @@
+"""What was evaluated: one row per rule and tick, whatever happens in between.
+
+No row holds how long something took: a tick evaluated again leaves the store equal row by row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+
+from monitor.store import schema
+from monitor.store.rule_table import ensure_rule, rule_key
+from monitor.store.tx import Tx
+
+OK = "ok"
+BLIND = "blind"
+"""Outcomes: the source answered, or could not be asked."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One evaluation; `tick` is its scheduled time in epoch seconds, `detail` one line for a person."""
+
+    tick: int
+    outcome: str
+    detail: str
+
+
+def run_done(tx: Tx, rule: str, tick: int) -> bool:
+    """Whether the tick was evaluated. In a writing transaction it stays so until its end."""
+    if tx.writes:
+        ensure_rule(tx, rule)  # a row to lock
+    return run(tx, rule, tick) is not None
+
+
+def run(tx: Tx, rule: str, tick: int) -> Run | None:
+    """The evaluation of a tick."""
+    table = schema.run.c
+    query = select(table.tick, table.outcome, table.detail).where(table.rule == rule_key(tx, rule), table.tick == tick)
+    row = tx.connection.execute(query).first()
+    return None if row is None else Run(*row)
+
+
+def record_run(tx: Tx, rule: str, tick: int, outcome: str, detail: str = "") -> None:
+    """Note the evaluation of a tick; a later one of the same tick replaces it, an equal one writes nothing."""
+    key = ensure_rule(tx, rule)
+    if run(tx, rule, tick) != Run(tick, outcome, detail):
+        tx.put(schema.run, [{"rule": key, "tick": tick, "outcome": outcome, "detail": detail}])
+
+
+def newest_run(tx: Tx, rule: str) -> int | None:
+    """The latest tick evaluated."""
+    return tx.connection.execute(
+        select(func.max(schema.run.c.tick)).where(schema.run.c.rule == rule_key(tx, rule))
+    ).scalar()
+
+
+def runs(tx: Tx, rule: str, limit: int = 100) -> list[Run]:
+    """The latest evaluations, newest first."""
+    table = schema.run.c
+    query = (
+        select(table.tick, table.outcome, table.detail)
+        .where(table.rule == rule_key(tx, rule))
+        .order_by(table.tick.desc())
+        .limit(limit)
+    )
+    return [Run(*row) for row in tx.connection.execute(query)]

@@ -1,0 +1,155 @@
+"""Tables of the state store, the same in SQLite and PostgreSQL. Migrations create them; a test compares the two.
+
+Times are epoch seconds (buckets, ticks) or microseconds (moments of delivery), UTC. Texts of JSON are pure ASCII:
+PostgreSQL refuses NUL in text, and dimension values may hold anything.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+VERSION_TABLE = "slicewatch_schema"
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "%(table_name)s_%(column_0_N_name)s",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
+        "pk": "%(table_name)s_pkey",
+    }
+)
+
+
+def _rule_key() -> Column[int]:
+    return Column("rule", Integer, ForeignKey("slicewatch_rule.id"), primary_key=True)
+
+
+rule = Table(
+    "slicewatch_rule",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("definition", Text),  # fingerprint of what the history's ids mean
+)
+
+leaf = Table(
+    "slicewatch_leaf",
+    metadata,
+    _rule_key(),
+    Column("id", Integer, primary_key=True, autoincrement=False),  # dense from 0 within a rule, never reused
+    Column("terms", Text, nullable=False),  # JSON list of values in the order of the rule's dimensions
+    Column("digest", LargeBinary, nullable=False),  # of `terms`: values may be longer than an index entry
+    Column("first_seen", BigInteger, nullable=False),
+    UniqueConstraint("rule", "digest"),
+)
+
+page = Table(
+    "slicewatch_page",
+    metadata,
+    _rule_key(),
+    Column("bucket", BigInteger, primary_key=True, autoincrement=False),
+    Column("lag", SmallInteger, primary_key=True, autoincrement=False),
+    Column("chunk", Integer, primary_key=True, autoincrement=False),  # leaf id // 4,096; chunk 0 always exists
+    Column("leaves", Integer, nullable=False),  # that have a row
+    Column("version", LargeBinary, nullable=False),  # hash of the content before compression
+    Column("body", LargeBinary, nullable=False),
+)
+
+flags = Table(
+    "slicewatch_flags",
+    metadata,
+    _rule_key(),
+    Column("bucket", BigInteger, primary_key=True, autoincrement=False),
+    Column("body", LargeBinary, nullable=False),  # compressed bitmap of leaf ids
+)
+
+fit = Table(
+    "slicewatch_fit",
+    metadata,
+    _rule_key(),
+    Column("as_of", BigInteger, primary_key=True, autoincrement=False),
+    Column("body", LargeBinary, nullable=False),
+)
+
+run = Table(
+    "slicewatch_run",
+    metadata,
+    _rule_key(),
+    Column("tick", BigInteger, primary_key=True, autoincrement=False),
+    Column("outcome", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+)
+
+incident = Table(
+    "slicewatch_incident",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("rule", Text, nullable=False),  # its name: incidents outlive a rule's history
+    Column("state", Text, nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),
+    Index(None, "rule", "state"),
+    Index(None, "since"),
+)
+
+transition = Table(
+    "slicewatch_transition",
+    metadata,
+    Column("incident", Text, ForeignKey("slicewatch_incident.id"), primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("change", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),
+)
+
+decision = Table(
+    "slicewatch_decision",
+    metadata,
+    Column("incident", Text, ForeignKey("slicewatch_incident.id"), primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("receiver", Text, primary_key=True),
+    Column("send", Boolean, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("because", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+
+outbox = Table(
+    "slicewatch_outbox",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("incident", Text, nullable=False),  # the message's key
+    Column("receiver", Text, nullable=False),
+    Column("seq", Integer, nullable=False),
+    Column("part", Text, nullable=False),
+    Column("rank", SmallInteger, nullable=False),  # text 0, chart 1: the order within a message
+    Column("state", Text, nullable=False),  # queued, done, dead
+    Column("due", BigInteger, nullable=False),
+    Column("lease_until", BigInteger, nullable=False),  # 0: not claimed
+    Column("owner", Text, nullable=False),
+    Column("claims", Integer, nullable=False),  # fences a worker whose lease ran out
+    Column("attempts", Integer, nullable=False),
+    Column("plain", Boolean, nullable=False),
+    Column("last_error", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("finished_at", BigInteger),
+    Column("channel", Text, nullable=False),  # the receipt
+    Column("ref", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    UniqueConstraint("incident", "receiver", "seq", "rank"),
+    Index(None, "state", "due"),
+)

@@ -1,0 +1,123 @@
+"""Opening the state store, and its transactions."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import URL, Connection, Engine
+from sqlalchemy.exc import DBAPIError
+
+from monitor.store import migrate
+from monitor.store.daemon_lock import DaemonLock
+from monitor.store.engine import WRITES, in_memory, make_engine, parse_url, shown, use_wal
+from monitor.store.errors import StoreError, StoreNewerError, translate
+from monitor.store.tx import Tx
+
+BUSY_TIMEOUT = 10.0
+"""Seconds a writer waits for another one."""
+
+
+class Store:
+    """The state of a slicewatch: history, runs, incidents, outbox. Any number of threads and processes share it.
+
+    Every method raises `StoreError` with one line for a person.
+    """
+
+    def __init__(self, url: URL, engine: Engine) -> None:
+        self._url = url
+        self._engine = engine
+        # A memory database is a single connection: its transactions stand in line.
+        self._memory_gate = threading.RLock() if in_memory(url) else None
+
+    @classmethod
+    def open(cls, url: str, *, busy_timeout: float = BUSY_TIMEOUT) -> Store:
+        """Open the store at `url`, create or migrate it where needed.
+
+        `sqlite:///path`, `sqlite://` (in memory, gone with the process) or `postgresql+psycopg://...`.
+        Raises StoreNewerError for a store of a newer program. `busy_timeout` is in seconds.
+        """
+        parsed = parse_url(url)
+        _need_folder(parsed)
+        store = cls(parsed, make_engine(parsed, busy_timeout))
+        try:
+            store._prepare(busy_timeout)
+        except BaseException:
+            store.close()
+            raise
+        return store
+
+    def _prepare(self, busy_timeout: float) -> None:
+        with self._translated():
+            if self._engine.dialect.name == "sqlite" and not in_memory(self._url):
+                use_wal(self._engine, busy_timeout)
+        with self.read() as tx:
+            if migrate.is_current(tx.connection):
+                return
+        try:
+            with self.write() as tx:
+                migrate.upgrade(tx.connection)
+        except StoreNewerError as error:
+            raise StoreNewerError(f"{shown(self._url)}: {error}") from None
+
+    @contextmanager
+    def read(self) -> Iterator[Tx]:
+        """One consistent view of the store, whatever others write meanwhile."""
+        with self._transaction(writes=False) as connection:
+            yield Tx(connection, writes=False)
+
+    @contextmanager
+    def write(self) -> Iterator[Tx]:
+        """ONE transaction, committed at the end of the block, or wholly rolled back where it raises.
+
+        Raises StoreBusyError, StoreFullError, ConflictError. Hold it across no network call.
+        """
+        with self._transaction(writes=True) as connection:
+            yield Tx(connection, writes=True)
+
+    @contextmanager
+    def _transaction(self, *, writes: bool) -> Iterator[Connection]:
+        with self._in_line(), self._translated(), self._engine.connect() as connection:
+            connection.execution_options(**{WRITES: writes})
+            if connection.dialect.name == "postgresql" and not writes:
+                connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            with connection.begin():
+                yield connection
+
+    @contextmanager
+    def _in_line(self) -> Iterator[None]:
+        if self._memory_gate is None:
+            yield
+            return
+        with self._memory_gate:
+            yield
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (DBAPIError, self._engine.dialect.loaded_dbapi.Error) as error:
+            raise translate(error, shown(self._url)) from error
+
+    def lock_daemon(self) -> DaemonLock:
+        """Be the only daemon on this SQLite file; raises StoreLockedError.
+
+        On PostgreSQL replicas may run side by side, and nothing is locked.
+        """
+        if self._url.get_backend_name() != "sqlite" or in_memory(self._url):
+            return DaemonLock(None)
+        return DaemonLock(Path(f"{self._url.database}.lock"))
+
+    def close(self) -> None:
+        """Give back all connections."""
+        self._engine.dispose()
+
+
+def _need_folder(url: URL) -> None:
+    """SQLite says only "unable to open database file" where the folder is missing."""
+    if url.get_backend_name() == "sqlite" and not in_memory(url):
+        folder = Path(url.database or "").absolute().parent
+        if not folder.is_dir():
+            raise StoreError(f"{shown(url)}: there is no folder {folder}")

@@ -1,0 +1,26 @@
+"""Who knows of which incident: later news go to them, and the end reaches everyone who heard the beginning."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+
+from alerts.model import State
+from alerts.ports import Part
+from monitor.store import schema
+from monitor.store.tx import Tx
+
+
+def told(tx: Tx, rule: str) -> dict[str, tuple[str, ...]]:
+    """Receivers that a text was queued for, by id of each incident of the rule that is not resolved."""
+    item, incident = schema.outbox.c, schema.incident.c
+    query = (
+        select(item.incident, item.receiver)
+        .join(schema.incident, incident.id == item.incident)
+        .where(incident.rule == rule, incident.state != State.RESOLVED.value, item.part == Part.TEXT.value)
+        .distinct()
+        .order_by(item.incident, item.receiver)
+    )
+    found: dict[str, tuple[str, ...]] = {}
+    for key, receiver in tx.connection.execute(query):
+        found[key] = (*found.get(key, ()), receiver)
+    return found

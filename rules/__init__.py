@@ -1,0 +1,1 @@
+"""WHAT to watch: YAML text in; Rule, or Problem with its place, out. Knows no database."""

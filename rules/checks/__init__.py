@@ -1,0 +1,29 @@
+"""Lints that need no source: one per file, each from a rule (or a set of them) to problems."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from rules.checks.columns_once import columns_once
+from rules.checks.delay_within_lookback import delay_within_lookback
+from rules.checks.duplicate_names import duplicate_names
+from rules.checks.one_expression import one_expression
+from rules.checks.one_select import one_select
+from rules.checks.reachable_change import reachable_change
+from rules.checks.slices_of_dimensions import slices_of_dimensions
+from rules.checks.source_names_table import source_names_table
+from rules.model import Rule
+from rules.problem import Problem
+
+RULE_CHECKS: tuple[Callable[[Rule], Iterable[Problem]], ...] = (
+    source_names_table,
+    one_select,
+    one_expression,
+    columns_once,
+    slices_of_dimensions,
+    delay_within_lookback,
+    reachable_change,
+)
+"""Each sees one rule that is sound by itself; an error keeps the rule from running."""
+
+__all__ = ["RULE_CHECKS", "duplicate_names"]

@@ -1,0 +1,133 @@
+"""What a rule means, once its file has been read and found sound."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from rules.problem import Place, Span
+from rules.slices import Slice
+
+
+class Severity(StrEnum):
+    """How loud a rule's incidents are, from quiet to loud."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+class Direction(StrEnum):
+    """Which changes are sent; both are always computed and shown."""
+
+    DROP = "drop"
+    SPIKE = "spike"
+    BOTH = "both"
+
+
+class Mode(StrEnum):
+    """Live rules are sent; shadow rules are judged and shown, never sent."""
+
+    LIVE = "live"
+    SHADOW = "shadow"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One additive measure: `count` (column is None) or `sum` of a non-negative integer column."""
+
+    kind: str
+    column: str | None = None
+
+    @property
+    def name(self) -> str:
+        """`count` or `sum(visits)`, as shown to people."""
+        return self.kind if self.column is None else f"{self.kind}({self.column})"
+
+
+@dataclass(frozen=True)
+class SourceRef:
+    """Where a rule's events are: a source of slicewatch.toml, and a table of it or a query."""
+
+    source: str
+    table: tuple[str, ...] = ()
+    query: str | None = None
+
+    @property
+    def name(self) -> str:
+        """`lake.playback`, as shown to people."""
+        return ".".join((self.source, *self.table)) if self.query is None else f"{self.source} (query)"
+
+
+@dataclass(frozen=True)
+class Timestamp:
+    """The column of event time; naive values are read in `timezone`."""
+
+    column: str
+    timezone: str = "UTC"
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A half-open stretch of time [start, end), UTC."""
+
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True)
+class SlicePolicy:
+    """Which slices are kept and tested."""
+
+    max: int = 20_000
+    expected: tuple[tuple[str, tuple[str | None, ...]], ...] = ()
+    ignore: tuple[Slice, ...] = ()
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One thing to watch. Immutable; durations are timedeltas, `place` is where it was written."""
+
+    name: str
+    source: SourceRef
+    timestamp: Timestamp
+    dimensions: tuple[str, ...]
+    place: Place
+    metrics: tuple[Metric, ...] = (Metric("count"),)
+    where: str | None = None
+    description: str = ""
+    mode: Mode = Mode.LIVE
+    depth: int = 2
+    time_bucket: timedelta = timedelta(hours=1)
+    schedule: timedelta = timedelta(hours=1)
+    detection_delay: timedelta = timedelta(0)
+    timezone: str = "UTC"
+    slices: SlicePolicy = field(default_factory=SlicePolicy)
+    lookback: timedelta = timedelta(days=28)
+    exclude: tuple[Interval, ...] = ()
+    false_incidents_per_week: float = 1.0
+    """The alert budget that `sensitivity` names: low .25, medium 1, high 7, or a number."""
+    direction: Direction = Direction.DROP
+    min_change: float = 0.2
+    min_loss: float = 0.0
+    for_: int = 0
+    keep_firing_for: int = 2
+    severity: Severity = Severity.WARNING
+    labels: tuple[tuple[str, str], ...] = ()
+    owner: str | None = None
+    notify: tuple[tuple[Severity, tuple[str, ...]], ...] = ()
+    """Receivers by severity; empty means the operators' fallback."""
+    runbook_url: str | None = None
+    spans: tuple[tuple[str, Span], ...] = field(default=(), compare=False, repr=False)
+    """Where each value was written, by its path (`dimensions.0`), and each key (`slices.max:`).
+
+    For messages only: no part of what the rule means.
+    """
+
+    def span(self, path: str) -> Span:
+        """Where the value at `path` (with a `:` its key) was written; else where a parent, else the rule was."""
+        written = dict(self.spans)
+        parts = path.split(".")
+        tries = (".".join(parts[:end]) for end in range(len(parts), 0, -1))
+        return next((written[name] for name in tries if name in written), Span(self.place))

@@ -1,0 +1,204 @@
+"""One rule file: text in, rules and problems out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ValidationError
+
+from rules.checks import RULE_CHECKS
+from rules.document import Document, Path, read_yaml
+from rules.explain import explain
+from rules.model import Interval, Rule, SlicePolicy, SourceRef, Timestamp
+from rules.problem import Place, Problem, Span
+from rules.schema import DAY, FileShape, RuleShape
+from rules.slices import Slice
+
+LOOKBACK = timedelta(days=28)
+LOOKBACK_OF_DAYS = timedelta(days=56)
+
+NOT_BY_DEFAULT = frozenset({"name", "was", "tests"})
+"""Keys that belong to one rule and have no place in `defaults`."""
+
+
+@dataclass(frozen=True)
+class RuleFile:
+    """What one file says. A rule with an error is in `problems` and not in `rules`."""
+
+    file: str
+    rules: tuple[Rule, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+def parse_rules(text: str, file: str) -> RuleFile:
+    """Read the text of a rule file; `file` is the name that places are given with. Never raises."""
+    document = read_yaml(text, file)
+    spoilt = [problem for _, problem in document.problems]
+    if document.data is None:
+        return RuleFile(file, (), tuple(spoilt) or (_empty(file),))
+    problems = spoilt + _file_problems(document, file)
+    if any(problem.code == "bad-version" for problem in problems):
+        return RuleFile(file, (), _ordered(problems))
+    rules: list[Rule] = []
+    for index in range(len(_rule_list(document))):
+        rule, found = _RuleReader(document, file, index).read()
+        rules += [rule] if rule is not None else []
+        problems += found
+    return RuleFile(file, tuple(rules), _ordered(problems))
+
+
+def _empty(file: str) -> Problem:
+    return Problem(Place(file), "empty", "the file holds no rules", "begin with 'rules:'", severity="warning")
+
+
+def _ordered(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    return tuple(sorted(dict.fromkeys(problems), key=lambda problem: (problem.place, problem.code)))
+
+
+def _file_problems(document: Document, file: str) -> list[Problem]:
+    def locate(path: Path, at_key: bool) -> Span:
+        return (document.keys.get(path) if at_key else None) or document.value(path) or Span(Place(file))
+
+    return _shaped(FileShape, document.data, locate)[1]
+
+
+def _shaped(model: type[BaseModel], data: object, locate: Any) -> tuple[Any, list[Problem]]:
+    try:
+        return model.model_validate(data), []
+    except ValidationError as error:
+        return None, explain(error, model, locate)
+
+
+def _rule_list(document: Document) -> list[Any]:
+    rules = document.data.get("rules") if isinstance(document.data, dict) else None
+    return rules if isinstance(rules, list) else []
+
+
+def _defaults(document: Document) -> dict[str, Any]:
+    defaults = document.data.get("defaults")
+    return defaults if isinstance(defaults, dict) else {}
+
+
+class _RuleReader:
+    """Reads the rule at one index of a document, over the file's defaults."""
+
+    def __init__(self, document: Document, file: str, index: int) -> None:
+        self._document = document
+        self._file = file
+        self._at = ("rules", index)
+        self._raw = _rule_list(document)[index]
+        self._defaults = _defaults(document)
+        self._unreadable = {problem.place for _, problem in document.problems}
+
+    def read(self) -> tuple[Rule | None, list[Problem]]:
+        if not isinstance(self._raw, dict):
+            problem = self._locate((), False).problem("wrong-type", "a rule is a mapping", "write '- name: ...'")
+            return None, [problem]
+        shape, problems = _shaped(RuleShape, self._merged(), self._locate)
+        problems = [problem for problem in problems if problem.place not in self._unreadable]
+        problems += self._misplaced_defaults()
+        if shape is None or problems or self._spoilt():
+            return None, problems
+        rule = _rule(shape, self._locate((), False).place, self._spans())
+        found = [problem for check in RULE_CHECKS for problem in check(rule)]
+        return (None if any(problem.severity == "error" for problem in found) else rule), found
+
+    def _merged(self) -> dict[str, Any]:
+        inherited = {key: value for key, value in self._defaults.items() if key not in NOT_BY_DEFAULT}
+        return {**inherited, **self._raw}
+
+    def _misplaced_defaults(self) -> list[Problem]:
+        spans = (self._document.keys[("defaults", key)] for key in self._defaults if key in NOT_BY_DEFAULT)
+        hint = "write it in the rule"
+        return [span.problem("unknown-key", "this key belongs to one rule, not to defaults", hint) for span in spans]
+
+    def _spoilt(self) -> bool:
+        """Whether the text itself is wrong somewhere this rule reads."""
+        return any(self._reads(path) for path, _ in self._document.problems)
+
+    def _reads(self, path: Path) -> bool:
+        if path[:1] == ("defaults",):
+            return len(path) < 2 or path[1] not in self._raw
+        return path[:2] == self._at
+
+    def _locate(self, path: Path, at_key: bool) -> Span:
+        root = self._root(path)
+        key = self._document.keys.get((*root, *path)) if at_key else None
+        return key or self._document.value((*root, *path)) or Span(Place(self._file))
+
+    def _root(self, path: Path) -> Path:
+        inherited = bool(path) and path[0] not in self._raw and path[0] in self._defaults
+        return ("defaults",) if inherited else self._at
+
+    def _spans(self) -> tuple[tuple[str, Span], ...]:
+        """Places of all the rule's values by path, and of its keys by path and `:`; inherited ones too."""
+        found = [(path[2:], span, key) for path, span, key in self._document.below(*self._at)]
+        for name in (key for key in self._defaults if key not in self._raw):
+            found += [(path[1:], span, key) for path, span, key in self._document.below("defaults", name)]
+        return tuple((".".join(map(str, path)) + ":" * is_key, span) for path, span, is_key in found if path)
+
+
+def _rule(shape: RuleShape, place: Place, spans: tuple[tuple[str, Span], ...]) -> Rule:
+    schedule = shape.schedule or shape.time_bucket
+    return Rule(
+        name=shape.name,
+        source=SourceRef(shape.source[0], shape.source[1:], shape.query),
+        timestamp=Timestamp(shape.timestamp.column, shape.timestamp.timezone),
+        dimensions=shape.dimensions,
+        place=place,
+        metrics=shape.metrics,
+        where=shape.where,
+        description=shape.description,
+        mode=shape.mode,
+        depth=shape.depth,
+        time_bucket=shape.time_bucket,
+        schedule=schedule,
+        detection_delay=shape.detection_delay,
+        timezone=shape.timezone,
+        slices=_slice_policy(shape),
+        lookback=shape.baseline.lookback or (LOOKBACK_OF_DAYS if shape.time_bucket >= DAY else LOOKBACK),
+        exclude=tuple(_interval(start, end, shape.timezone) for start, end in shape.baseline.exclude),
+        false_incidents_per_week=shape.sensitivity,
+        direction=shape.direction,
+        min_change=shape.min_change,
+        min_loss=shape.min_loss,
+        for_=_evaluations(shape.for_, schedule),
+        keep_firing_for=_evaluations(shape.keep_firing_for, schedule),
+        severity=shape.severity,
+        labels=tuple(shape.labels.items()),
+        owner=shape.owner,
+        notify=shape.notify,
+        runbook_url=shape.runbook_url,
+        spans=spans,
+    )
+
+
+def _evaluations(value: int | timedelta, schedule: timedelta) -> int:
+    """A duration as the evaluations that fill it."""
+    return value if isinstance(value, int) else math.ceil(value / schedule)
+
+
+def _slice_policy(shape: RuleShape) -> SlicePolicy:
+    order = {name: position for position, name in enumerate(shape.dimensions)}
+    last = len(order)
+    expected = sorted(shape.slices.expected.items(), key=lambda item: order.get(item[0], last))
+    ignored = tuple(_in_order(terms, order) for terms in shape.slices.ignore)
+    return SlicePolicy(shape.slices.max, tuple(expected), ignored)
+
+
+def _in_order(terms: Mapping[str, str | None], order: Mapping[str, int]) -> Slice:
+    return Slice.of(sorted(terms.items(), key=lambda term: order.get(term[0], len(order))))
+
+
+def _interval(start: datetime, end: datetime, timezone: str) -> Interval:
+    return Interval(_utc(start, timezone), _utc(end, timezone))
+
+
+def _utc(moment: datetime, timezone: str) -> datetime:
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(timezone))
+    return aware.astimezone(UTC)

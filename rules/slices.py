@@ -1,0 +1,103 @@
+"""Slices: which events are meant, as values of dimensions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+
+class Folded(Enum):
+    """The value that stands for every combination a bounded cube does not keep apart.
+
+    It is no string, so it can never collide with a real value such as "(other)".
+    """
+
+    OTHER = "folded"
+
+
+FOLDED = Folded.OTHER
+
+Value = str | None | Folded
+"""A dimension's value: a string, None for NULL, or FOLDED."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Values of some dimensions; a dimension that is not named means any value.
+
+    Terms stand in the rule's order of dimensions. `Slice()` is the total.
+    """
+
+    terms: tuple[tuple[str, Value], ...] = ()
+
+    @classmethod
+    def of(cls, terms: Mapping[str, Value] | Iterable[tuple[str, Value]]) -> Slice:
+        """A slice from a mapping or pairs, in their order."""
+        pairs = terms.items() if isinstance(terms, Mapping) else terms
+        return cls(tuple(pairs))
+
+    def __iter__(self) -> Iterator[tuple[str, Value]]:
+        return iter(self.terms)
+
+    def __len__(self) -> int:
+        return len(self.terms)
+
+    @property
+    def dimensions(self) -> tuple[str, ...]:
+        """Names of the dimensions this slice fixes."""
+        return tuple(name for name, _ in self.terms)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Stored as the object of `slice_to_json`, so that NULL, FOLDED and strings stay apart."""
+        return core_schema.no_info_plain_validator_function(
+            lambda raw: raw if isinstance(raw, Slice) else slice_from_json(raw),
+            serialization=core_schema.plain_serializer_function_ser_schema(slice_to_json),
+        )
+
+    def covers(self, other: Slice) -> bool:
+        """Whether every event of `other` is an event of this slice (a slice covers itself)."""
+        return set(self.terms) <= set(other.terms)
+
+    def label(self) -> str:
+        """`device=ios, os=17`; the total is `total`."""
+        if not self.terms:
+            return "total"
+        return ", ".join(f"{name}={label_of(value)}" for name, value in self.terms)
+
+
+def label_of(value: Value) -> str:
+    """How a value is shown: NULL and the empty string are told apart from strings that look alike."""
+    if value is None:
+        return "NULL"
+    if value is FOLDED:
+        return "other (folded)"
+    assert isinstance(value, str)
+    return value if value and value == value.strip() and value != "NULL" else f"'{value}'"
+
+
+def value_to_json(value: Value) -> str | dict[str, bool] | None:
+    """A string, null for NULL, {"folded": true} for the folded rest."""
+    return {"folded": True} if isinstance(value, Folded) else value
+
+
+def value_from_json(raw: object) -> Value:
+    """The inverse of `value_to_json`."""
+    if raw is None or isinstance(raw, str):
+        return raw
+    return FOLDED
+
+
+def slice_to_json(item: Slice) -> dict[str, str | dict[str, bool] | None]:
+    """An object of dimension to value, in the rule's order; `{}` is the total."""
+    return {name: value_to_json(value) for name, value in item.terms}
+
+
+def slice_from_json(raw: Mapping[str, object]) -> Slice:
+    """The inverse of `slice_to_json`."""
+    return Slice(tuple((name, value_from_json(value)) for name, value in raw.items()))

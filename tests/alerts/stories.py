@@ -1,0 +1,233 @@
+"""The incidents whose messages are committed under `expected/`: each a name and the transition it tells.
+
+`python -m tests.alerts.stories` writes the files anew; read the difference before you commit it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from datetime import timedelta
+from pathlib import Path
+
+from alerts.incidents import StepPolicy
+from alerts.message import RuleFacts, compose, plain_text
+from alerts.model import Kind, Message, TotalState, Transition
+from alerts.notifiers import slack_blocks
+from rules.model import Severity
+from rules.slices import Slice
+from tests.alerts.make import History, assess, blind, cause, evidence, fact, finding, tick
+
+EXPECTED = Path(__file__).parent / "expected"
+
+RULE = RuleFacts(
+    name="playback_volume",
+    source="lake.playback",
+    place="rules/playback.yaml:2",
+    owner="recs-data",
+    runbook_url="https://wiki.example.com/recs/event-loss",
+    query=(
+        "SELECT date_trunc('hour', event_time) AS hour, count(*) AS events\nFROM playback\n"
+        "WHERE device = 'ios' AND event_time >= '2026-11-23 14:00:00' AND event_time < '2026-11-23 15:00:00'\n"
+        "GROUP BY 1 ORDER BY 1"
+    ),
+)
+VISITS = replace(
+    RULE, name="shop_visits", source="warehouse.web.visits", place="rules/web.yaml:9", query="", owner=None
+)
+CRITICAL = StepPolicy(keep_firing_for=1, severity=Severity.CRITICAL)
+IOS = cause(device="ios")
+
+CHILDREN = tuple(fact(0, 90_000 - 7_000 * n, device="ios", country=code) for n, code in enumerate(
+    ("NO", "SE", "DK", "FI", "DE", "GB", "FR", "ES", "IT", "NL", "PL", "PT")
+))  # fmt: skip
+
+
+def told(*steps: object, policy: StepPolicy = CRITICAL) -> Transition:
+    """The last transition of a history of assessments; functions of the history make one that names its incidents."""
+    history = History(policy)
+    for step in steps:
+        history.see(step(history) if callable(step) else step)
+    return history.transitions[-1]
+
+
+def device_gone() -> Transition:
+    """All of ios stopped while android and web grew: the case slicewatch exists for."""
+    return told(assess(1, finding(also=(cause(os="ios"),), evidence=evidence(children=CHILDREN, children_count=412))))
+
+
+def partial_drop() -> Transition:
+    """A part of one country and OS, too small to be seen in the total, of a summed column."""
+    where = cause(os="android 14", country="NO")
+    quiet = evidence(
+        total=fact(5_190_000, 5_300_000), low=251_000.0, high=277_000.0, grew=(),
+        fine=(fact(88_000, 87_500, os="android 14", country="SE"), fact(41_000, 41_800, os="ios 17", country="NO")),
+    )  # fmt: skip
+    lost = finding(where, metric="sum(visits)", observed=153_000.0, expected=264_000.0, until=tick(3), evidence=quiet)
+    return told(assess(3, replace(lost, rule="shop_visits")), policy=StepPolicy())
+
+
+def total_outage() -> Transition:
+    """Nothing came at all."""
+    whole = evidence(total=fact(0, 4_000_000), total_state=TotalState.DOWN, low=3.8e6, high=4.2e6, grew=(), fine=())
+    return told(assess(1, finding(Slice(), expected=4_000_000.0, evidence=whole)))
+
+
+def source_blind() -> Transition:
+    """The query failed; what was wrong before is frozen."""
+    history = History(CRITICAL)
+    dark = blind(2, detail='connection to "10.0.0.7" refused\nIs the server running?')
+    return history.see(assess(2, unseen=dark))[0]
+
+
+def renamed() -> Transition:
+    """A device came back under a name never seen before."""
+    new = evidence(grew=(fact(805_000, 0, device="iOS"),), fine=(fact(640_000, 638_000, device="tv"),))
+    return told(assess(1, finding(kind=Kind.RENAMED, to=cause(device="iOS"), evidence=new)))
+
+
+def moved() -> Transition:
+    """A device's events arrive as those of another."""
+    other = evidence(
+        grew=(fact(1_430_000, 640_000, device="tv"),), fine=(fact(1_600_000, 1_610_000, device="android"),)
+    )
+    return told(assess(1, finding(kind=Kind.MOVED, to=cause(device="tv"), evidence=other)))
+
+
+def spike() -> Transition:
+    """Twice the events of a slice, and the total with it."""
+    up = evidence(total=fact(4_900_000, 4_000_000), total_state=TotalState.UP, grew=(), low=790_000.0, high=834_000.0)
+    return told(assess(1, finding(kind=Kind.SPIKE, observed=1_690_000.0, evidence=up)), policy=StepPolicy())
+
+
+def resolved() -> Transition:
+    """The device is back; what was lost, and what to run again."""
+    return told(assess(1, finding(evidence=evidence())), lambda h: assess(5, good=[h.only.id]))
+
+
+def widened() -> Transition:
+    """One country of ios turned out to be all of ios."""
+    first = finding(cause(device="ios", country="NO"), expected=90_000.0, evidence=evidence(grew=()))
+    return told(assess(1, first), assess(2, finding(until=tick(2), evidence=evidence())))
+
+
+def absorbed() -> Transition:
+    """A narrower incident closes, since a wider one tells it."""
+    narrow = [finding(cause(device="ios", country=code), expected=90_000.0) for code in ("NO", "SE")]
+    return told(assess(1, *narrow), assess(2, finding(until=tick(2), evidence=evidence())))
+
+
+def narrowed() -> Transition:
+    """What was told as all of ios is one country of it."""
+    less = finding(cause(device="ios", country="NO"), expected=90_000.0, evidence=evidence(grew=()))
+    return told(assess(1, finding()), lambda h: assess(2, replace(less, continues=h.only.id)))
+
+
+def reclassified() -> Transition:
+    """What was told as lost has moved."""
+    elsewhere = finding(kind=Kind.MOVED, to=cause(device="tv"), evidence=evidence(grew=()))
+    return told(assess(1, finding()), assess(2, elsewhere))
+
+
+def late() -> Transition:
+    """The data of the source is behind."""
+    return told(assess(2, blind(2, kind=Kind.LATE, detail="newest arrival 12:40")))
+
+
+def answers_again() -> Transition:
+    """The source can be asked again."""
+    return told(assess(2, unseen=blind(2)), assess(4))
+
+
+def spike_over() -> Transition:
+    """A slice is back from above."""
+    up = finding(kind=Kind.SPIKE, observed=1_690_000.0)
+    closed = told(assess(1, up), lambda h: assess(5, good=[h.only.id]))
+    return replace(closed, incident=replace(closed.incident, observed=1_900_000.0))
+
+
+def moved_back() -> Transition:
+    """Events come under their old value again."""
+    return told(assess(1, finding(kind=Kind.MOVED, to=cause(device="tv"))), lambda h: assess(5, good=[h.only.id]))
+
+
+def renamed_over() -> Transition:
+    """A rename was told and closes."""
+    return told(assess(1, finding(kind=Kind.RENAMED, to=cause(device="iOS"))), assess(2))
+
+
+def everything_down() -> Transition:
+    """The total fell, and no slice explains it."""
+    return told(assess(1, finding(Slice(), observed=2_000_000.0, expected=4_000_000.0)))
+
+
+def appeared() -> Transition:
+    """Events where none were expected."""
+    return told(assess(1, finding(kind=Kind.SPIKE, observed=4_400.0, expected=0.2)), policy=StepPolicy())
+
+
+def daily() -> Transition:
+    """A rule of day buckets in its own time zone."""
+    start = tick(-15)  # midnight in Oslo
+    day = finding(cause(device="ios"), since=start, until=start + timedelta(days=2), evidence=evidence(last_seen=None))
+    return told(assess(40, day))
+
+
+STORIES: dict[str, tuple[Callable[[], Transition], RuleFacts]] = {
+    "device_gone": (device_gone, RULE),
+    "partial_drop": (partial_drop, VISITS),
+    "total_outage": (total_outage, replace(RULE, query="")),
+    "blind": (source_blind, replace(RULE, query="")),
+    "renamed": (renamed, RULE),
+    "moved": (moved, RULE),
+    "spike": (spike, RULE),
+    "resolved": (resolved, RULE),
+    "widened": (widened, RULE),
+    "absorbed": (absorbed, replace(RULE, query="")),
+    "narrowed": (narrowed, RULE),
+    "reclassified": (reclassified, RULE),
+    "late": (late, replace(RULE, query="")),
+    "answers_again": (answers_again, replace(RULE, query="")),
+    "spike_over": (spike_over, RULE),
+    "moved_back": (moved_back, RULE),
+    "renamed_over": (renamed_over, RULE),
+    "everything_down": (everything_down, RULE),
+    "appeared": (appeared, RULE),
+    "daily": (daily, replace(RULE, bucket=timedelta(days=1), timezone="Europe/Oslo", query="")),
+}
+
+
+def message_of(name: str) -> Message:
+    """The message of a story."""
+    story, rule = STORIES[name]
+    return compose(story(), rule)
+
+
+def as_text(message: Message) -> str:
+    """Push text and the plain form."""
+    return f"{message.push}\n{'=' * len(message.push)}\n{plain_text(message)}\n"
+
+
+def as_blocks(message: Message) -> str:
+    """What Slack is sent: the root's text and blocks, and the reply's."""
+    sent = {
+        "text": slack_blocks.push(message),
+        "blocks": slack_blocks.blocks(message),
+        "reply": slack_blocks.reply_blocks(message),
+        "metadata": slack_blocks.metadata(message),
+        "broadcast": asdict(message)["broadcast"],
+    }
+    return json.dumps(sent, ensure_ascii=False, indent=2) + "\n"
+
+
+def main() -> None:
+    """Write what is expected from what is."""
+    for name in STORIES:
+        message = message_of(name)
+        (EXPECTED / f"{name}.txt").write_text(as_text(message), encoding="utf-8")
+        (EXPECTED / f"{name}.json").write_text(as_blocks(message), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

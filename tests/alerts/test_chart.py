@@ -1,0 +1,86 @@
+"""The chart: a PNG of the right size for whatever series there are."""
+
+import struct
+from dataclasses import replace
+from datetime import timedelta
+from itertools import pairwise
+
+import pytest
+
+from alerts.chart import HEIGHT_PIXELS, WIDTH_PIXELS, render_png
+from alerts.model import Series
+from rules.slices import Slice
+from tests.alerts.make import START, cause, tick
+from tests.contracts.outbox_contract import message
+
+
+def series(*observed: float | None, step: timedelta = timedelta(hours=1)) -> Series:
+    """Buckets that end at the first bad one, expecting a hundred each."""
+    count = len(observed)
+    starts = tuple(START - step * (count - 2 - n) for n in range(count))
+    return Series(starts, observed, (100.0,) * count, (80.0,) * count, (120.0,) * count)
+
+
+def charted(line: Series, total: Series | None = None, where: Slice | None = None):
+    ios = cause(device="ios") if where is None else where
+    return replace(message(), chart=line, total_chart=total, since=START, cause=ios)
+
+
+def size(png: bytes) -> tuple[int, int]:
+    assert png.startswith(b"\x89PNG\r\n\x1a\n")
+    width, height = struct.unpack(">II", png[16:24])
+    return width, height
+
+
+@pytest.mark.parametrize(
+    ("line", "total"),
+    [
+        (series(*[100.0] * 60, 0.0, 0.0), series(*[900.0] * 62)),
+        (series(*[100.0] * 60, None, 0.0), None),
+        (series(0.0), series(0.0)),
+        (series(None, None, None), series(None, None, None)),
+        (series(*[100.0] * 50, 0.0, step=timedelta(days=1)), None),
+        (series(100.0, 0.0, step=timedelta(minutes=5)), None),
+    ],
+    ids=["main case", "unknown buckets", "one bucket", "nothing known", "days", "minutes"],
+)
+def test_every_series_makes_a_picture_of_the_same_size(line, total):
+    """Nine hundred pixels wide, without a warning from the library."""
+    assert size(render_png(charted(line, total))) == (WIDTH_PIXELS, HEIGHT_PIXELS)
+
+
+def test_names_from_outside_are_drawn_as_they_are():
+    """Dollar signs are no mathematics, and characters the font lacks raise no warning."""
+    for value in ("$x^", "日本", "a\nb", "x" * 10_000):
+        assert size(render_png(charted(series(1.0, 0.0), None, cause(device=value))))
+
+
+def test_the_total_is_a_panel_of_its_own_only_beside_a_slice():
+    """For a cause that is everything the second panel would repeat the first."""
+    line, total = series(*[100.0] * 9, 0.0), series(*[900.0] * 10)
+    pictures = [
+        render_png(charted(line)),
+        render_png(charted(line, total)),
+        render_png(charted(line, None, Slice())),
+    ]
+    assert all(a != b for a, b in pairwise(pictures))
+    assert render_png(charted(line, total, Slice())) == pictures[2]
+
+
+def test_the_same_message_makes_the_same_bytes():
+    """No date, no version: nothing but the data is in the file."""
+    one = charted(series(5.0, 4.0, 0.0), series(9.0, 9.0, 9.0))
+    assert render_png(one) == render_png(one)
+
+
+def test_no_series_no_chart():
+    """Asking for a chart of nothing is the caller's mistake."""
+    with pytest.raises(ValueError, match="has no chart"):
+        render_png(replace(message(), chart=None))
+
+
+def test_the_mark_of_the_start_is_within_the_picture_or_absent():
+    """A start before the first bucket shown draws nothing, and does not stretch the axis."""
+    line = series(5.0, 4.0, 0.0)
+    early = replace(charted(line), since=tick(-5_000))
+    assert render_png(early) == render_png(replace(charted(line), since=None))

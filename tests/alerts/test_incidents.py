@@ -1,0 +1,307 @@
+"""The life of incidents: one cause, one incident, from the first finding to the resolve."""
+
+from dataclasses import replace
+
+from alerts.incidents import StepPolicy, step
+from alerts.model import Change, Evidence, Kind, State, TotalState
+from rules.model import Severity
+from rules.slices import Slice
+from tests.alerts.make import START, History, assess, blind, cause, evidence, fact, finding, tick
+
+IOS = cause(device="ios")
+IOS_NO = cause(device="ios", country="NO")
+IOS_SE = cause(device="ios", country="SE")
+NOW = StepPolicy(keep_firing_for=1)
+
+
+def changes(transitions) -> list[Change]:
+    return [t.change for t in transitions]
+
+
+def test_a_finding_fires_at_once_without_for():
+    """With `for: 0` the first finding opens a firing incident, raised at the tick."""
+    history = History()
+    assert changes(history.see(assess(1, finding()))) == [Change.OPENED]
+    incident = history.only
+    assert (incident.state, incident.raised_at, incident.first_seen_at) == (State.FIRING, tick(1), tick(1))
+    assert (incident.since, incident.until, incident.seq) == (START, tick(1), 1)
+    assert incident.id.startswith("sw-")
+    assert len(incident.id) == 13
+
+
+def test_for_keeps_an_incident_pending_for_so_many_further_evaluations():
+    """`for: 2` fires at the third evaluation in a row that found it."""
+    history = History(StepPolicy(for_=2))
+    made = [changes(history.see(assess(hour, finding(until=tick(hour))))) for hour in (1, 2, 3)]
+    assert made == [[Change.PENDING], [Change.PENDING], [Change.OPENED]]
+    assert history.only.raised_at == tick(3)
+    assert history.only.first_seen_at == tick(1)
+
+
+def test_a_pending_incident_that_is_not_found_again_is_withdrawn():
+    """What never fired goes away without having been raised."""
+    history = History(StepPolicy(for_=1))
+    history.see(assess(1, finding()))
+    assert changes(history.see(assess(2))) == [Change.WITHDRAWN]
+    assert (history.only.state, history.only.raised_at) == (State.RESOLVED, None)
+
+
+def test_an_incident_named_nowhere_stays_as_it_is():
+    """Silence of the judge is neither worse nor better: no transition at all."""
+    history = History()
+    history.see(assess(1, finding()))
+    assert history.see(assess(2)) == ()
+
+
+def test_it_resolves_after_keep_firing_for_good_evaluations():
+    """The last recovery gives the final numbers and the sentence."""
+    history = History(StepPolicy(keep_firing_for=2))
+    history.see(assess(1, finding()))
+    name = history.only.id
+    assert changes(history.see(assess(5, good=[name]))) == [Change.CONFIRMED]
+    assert history.only.state is State.FIRING
+    assert changes(history.see(assess(6, good=[name]))) == [Change.RESOLVED]
+    done = history.only
+    assert (done.resolved_at, done.until, done.observed, done.expected) == (tick(6), tick(5), 5_000, 900_000)
+    assert done.resolution == "back to normal for 2 evaluations in a row"
+
+
+def test_found_bad_again_starts_the_recovery_anew():
+    """Good evaluations must be in a row; the finding wins over a recovery of the same tick."""
+    history = History(StepPolicy(keep_firing_for=2))
+    history.see(assess(1, finding()))
+    name = history.only.id
+    history.see(assess(2, good=[name]))
+    history.see(assess(3, finding(), good=[name]))
+    assert history.only.good_ticks == 0
+    history.see(assess(4, good=[name]))
+    assert history.only.state is State.FIRING
+
+
+def test_keep_firing_for_zero_still_needs_one_good_evaluation():
+    """Nothing resolves without having been found recovered."""
+    history = History(StepPolicy(keep_firing_for=0))
+    history.see(assess(1, finding()))
+    assert history.see(assess(2)) == ()
+    assert changes(history.see(assess(3, good=[history.only.id]))) == [Change.RESOLVED]
+
+
+def test_a_wider_finding_widens_the_same_incident():
+    """The pair ios x NO becomes ios: one incident, the old cause remembered with the tick it held from."""
+    history = History()
+    history.see(assess(1, finding(IOS_NO, expected=12_000.0)))
+    assert changes(history.see(assess(2, finding(IOS)))) == [Change.WIDENED]
+    incident = history.only
+    assert (incident.cause, incident.expected) == (IOS, 812_000)
+    assert [(c.slice, c.at) for c in incident.causes] == [(IOS_NO, tick(1))]
+    assert incident.cause_at == tick(2)
+    assert history.transitions[-1].gap_before == 12_000
+
+
+def test_a_narrower_finding_is_absorbed():
+    """A part of an open cause confirms it and changes neither cause nor sums."""
+    history = History()
+    history.see(assess(1, finding(IOS)))
+    made = history.see(assess(2, finding(IOS_NO, expected=12_000.0, until=tick(2))))
+    assert changes(made) == [Change.CONFIRMED]
+    assert (history.only.cause, history.only.expected, history.only.until) == (IOS, 812_000, tick(2))
+
+
+def test_a_narrower_finding_that_continues_the_incident_refines_it():
+    """The judge says these are the incident's cells: the cause was stated too wide."""
+    history = History()
+    history.see(assess(1, finding(IOS)))
+    made = history.see(assess(2, finding(IOS_NO, expected=12_000.0, continues=history.only.id)))
+    assert changes(made) == [Change.NARROWED]
+    assert (history.only.cause, history.only.expected) == (IOS_NO, 12_000)
+    assert [c.slice for c in history.only.causes] == [IOS]
+
+
+def test_two_narrower_findings_leave_the_wider_cause():
+    """A cause that is bad in two of its parts is not narrowed to one of them."""
+    history = History()
+    history.see(assess(1, finding(IOS)))
+    name = history.only.id
+    made = history.see(assess(2, finding(IOS_NO, continues=name), finding(IOS_SE, continues=name)))
+    assert changes(made) == [Change.CONFIRMED]
+    assert history.only.cause == IOS
+
+
+def test_a_wide_cause_that_recovered_is_what_remains_of_it():
+    """The total is back, one device is not: the same incident goes on as that device."""
+    history = History()
+    history.see(assess(1, finding(Slice())))
+    made = history.see(assess(3, finding(IOS), good=[history.only.id]))
+    assert changes(made) == [Change.NARROWED]
+    assert history.only.cause == IOS
+
+
+def test_a_finding_beside_the_cause_that_continues_it_replaces_it():
+    """The same cells under another dimension are the same incident."""
+    history = History()
+    history.see(assess(1, finding(IOS)))
+    made = history.see(assess(2, finding(cause(os="17"), expected=900_000.0, continues=history.only.id)))
+    assert changes(made) == [Change.WIDENED]
+    assert history.only.cause == cause(os="17")
+
+
+def test_a_wider_finding_takes_over_several_incidents():
+    """The oldest fired one widens, the others close and say who took over."""
+    history = History()
+    history.see(assess(1, finding(IOS_NO)))
+    history.see(assess(2, finding(IOS_SE)))
+    made = history.see(assess(3, finding(IOS)))
+    assert changes(made) == [Change.WIDENED, Change.ABSORBED]
+    heir, gone = made[0].incident, made[1].incident
+    assert (heir.causes[0].slice, gone.cause, gone.state) == (IOS_NO, IOS_SE, State.RESOLVED)
+    assert gone.resolution == f"part of device=ios, told as {heir.id}"
+
+
+def test_another_cause_is_another_incident():
+    """Slices that share no cover are told apart, and so are metrics."""
+    history = History()
+    history.see(assess(1, finding(IOS), finding(cause(device="tv")), finding(IOS, metric="sum(visits)")))
+    assert len(history.open) == 3
+
+
+def test_a_spike_never_continues_a_drop():
+    """Not even if the finding says so: losing and gaining are different stories."""
+    history = History()
+    history.see(assess(1, finding(IOS)))
+    name = history.only.id
+    made = history.see(assess(2, finding(IOS, kind=Kind.SPIKE, observed=2e6, continues=name)))
+    assert changes(made) == [Change.OPENED]
+    assert {i.kind for i in history.open} == {Kind.DROP, Kind.SPIKE}
+
+
+def test_the_same_cells_under_another_name_are_one_incident():
+    """`also` names the same cells, whichever name comes first."""
+    history = History()
+    history.see(assess(1, finding(IOS, also=(cause(os="ios"),))))
+    assert changes(history.see(assess(2, finding(cause(os="ios"))))) == [Change.CONFIRMED]
+    assert history.only.cause == IOS
+
+
+def test_the_widest_of_several_findings_wins():
+    """Several findings on one incident: the widest is its cause, what it covers goes with it."""
+    history = History()
+    history.see(assess(1, finding(IOS_NO)))
+    made = history.see(assess(2, finding(IOS_SE), finding(IOS), finding(IOS_NO)))
+    assert changes(made) == [Change.WIDENED]
+    assert history.only.cause == IOS
+
+
+def test_since_moves_earlier_never_later_and_until_extends():
+    """A later finding may know of an earlier start; a shorter view does not forget it."""
+    history = History()
+    history.see(assess(2, finding(since=tick(1), until=tick(2))))
+    history.see(assess(3, finding(since=START, until=tick(3), expected=2e6)))
+    history.see(assess(4, finding(since=tick(2), until=tick(4), expected=1e6)))
+    assert (history.only.since, history.only.until, history.only.expected) == (START, tick(4), 2e6)
+
+
+def test_a_moved_slice_is_news_about_the_same_incident():
+    """What looked lost is found to have moved: same incident, another reading."""
+    history = History()
+    history.see(assess(1, finding()))
+    made = history.see(assess(2, finding(kind=Kind.MOVED, to=cause(device="tv"))))
+    assert changes(made) == [Change.RECLASSIFIED]
+    assert (history.only.kind, history.only.to) == (Kind.MOVED, cause(device="tv"))
+
+
+def test_a_rename_is_told_once_and_closes():
+    """It opens, and the next evaluation closes it, found again or not."""
+    renamed = finding(kind=Kind.RENAMED, to=cause(device="iOS"))
+    for later in ((), (renamed,)):
+        history = History()
+        assert changes(history.see(assess(1, renamed))) == [Change.OPENED]
+        assert changes(history.see(assess(2, *later))) == [Change.RESOLVED]
+        assert history.only.resolution == "told once; device=iOS inherits the history of device=ios"
+
+
+def test_a_rename_is_quieter_only_where_the_new_name_carries_nearly_all():
+    """At least 95 % of the loss under the new name lowers the severity by one degree."""
+    new = cause(device="iOS")
+    policy = StepPolicy(severity=Severity.CRITICAL)
+    for gained, severity in ((800_000, Severity.WARNING), (700_000, Severity.CRITICAL)):
+        proof = Evidence(fact(0, 0), TotalState.STABLE, 0, 0, grew=(fact(gained, 0, device="iOS"),))
+        history = History(policy)
+        history.see(assess(1, finding(kind=Kind.RENAMED, to=new, evidence=proof)))
+        assert history.only.severity is severity
+
+
+def test_a_blind_source_is_one_incident_and_freezes_the_others():
+    """Unknown never resolves anything: states are kept, counters stand still."""
+    history = History(StepPolicy(keep_firing_for=2))
+    history.see(assess(1, finding()))
+    name = history.only.id
+    history.see(assess(2, good=[name]))
+    made = history.see(assess(3, unseen=blind(3)))
+    assert changes(made) == [Change.OPENED, Change.FROZEN]
+    assert changes(history.see(assess(4, unseen=blind(4), good=[name]))) == [Change.CONFIRMED]
+    frozen = history.incidents[name]
+    assert (frozen.state, frozen.frozen_state, frozen.good_ticks) == (State.UNKNOWN, State.FIRING, 1)
+    dark = next(i for i in history.open if i.kind is Kind.BLIND)
+    assert (dark.cause, dark.state, dark.detail) == (Slice(), State.FIRING, "connection refused")
+    assert (dark.since, dark.until) == (tick(2), tick(4))
+
+
+def test_the_first_answer_ends_blindness_and_judges_at_once():
+    """The blind incident resolves, the others thaw and are judged by the same assessment."""
+    history = History(StepPolicy(keep_firing_for=2))
+    history.see(assess(1, finding()))
+    name = history.only.id
+    history.see(assess(2, good=[name]))
+    history.see(assess(3, unseen=blind(3)))
+    made = history.see(assess(4, good=[name]))
+    assert changes(made) == [Change.RESOLVED, Change.THAWED, Change.RESOLVED]
+    assert history.open == ()
+
+
+def test_blindness_ignores_for_and_freezes_what_is_pending():
+    """A source that cannot be asked is told at once; a pending incident waits in the dark."""
+    history = History(StepPolicy(for_=3))
+    history.see(assess(1, finding()))
+    name = history.only.id
+    assert changes(history.see(assess(2, unseen=blind(2)))) == [Change.OPENED, Change.FROZEN]
+    history.see(assess(3, finding()))
+    assert (history.incidents[name].state, history.incidents[name].bad_ticks) == (State.PENDING, 2)
+
+
+def test_a_late_source_freezes_like_a_blind_one():
+    """LATE among the findings is the source's incident, and its slices are unknown."""
+    history = History()
+    history.see(assess(1, finding()))
+    made = history.see(assess(2, blind(2, kind=Kind.LATE), finding(IOS)))
+    assert changes(made) == [Change.OPENED, Change.FROZEN]
+
+
+def test_acknowledged_incidents_freeze_thaw_and_resolve():
+    """What a person did to an incident survives the dark, and does not keep it from closing."""
+    history = History(NOW)
+    history.see(assess(1, finding()))
+    name = history.only.id
+    history.incidents[name] = replace(history.only, state=State.ACKNOWLEDGED)
+    history.see(assess(2, unseen=blind(2)))
+    history.see(assess(3))
+    assert history.incidents[name].state is State.ACKNOWLEDGED
+    history.see(assess(4, good=[name]))
+    assert history.incidents[name].state is State.RESOLVED
+
+
+def test_the_total_takes_over_everything():
+    """A table that answers with no rows is one drop on the total, whatever was open."""
+    history = History()
+    history.see(assess(1, finding(IOS), finding(cause(country="SE"))))
+    history.see(assess(2, finding(Slice(), evidence=evidence(total_state=TotalState.DOWN))))
+    assert [i.cause for i in history.open] == [Slice()]
+
+
+def test_resolved_incidents_handed_in_are_left_alone():
+    """A caller that passes closed ones changes nothing about them."""
+    history = History(NOW)
+    history.see(assess(1, finding()))
+    history.see(assess(2, good=[history.only.id]))
+    made = step((history.only,), assess(3, finding()), NOW)
+    assert changes(made) == [Change.OPENED]
+    assert made[0].incident.id != history.only.id

@@ -1,0 +1,247 @@
+"""What every outbox promises. Each check takes a factory of an empty one; `CHECKS` lists them all.
+
+A factory returns a `Bench`: the outbox, and how to queue a message in it. To hold an implementation to it:
+
+    @pytest.mark.parametrize("check", CHECKS, ids=lambda c: c.__name__)
+    def test_contract(check): check(make_bench)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from alerts.model import Change, Message, Receipt, State
+from alerts.ports import Delivery, Outbox, Part
+from rules.model import Severity
+
+NOW = datetime(2026, 11, 23, 15, tzinfo=UTC)
+LEASE = 60.0
+
+
+@dataclass(frozen=True)
+class Bench:
+    """An empty outbox; `put` queues parts of a message for a receiver at a time."""
+
+    outbox: Outbox
+    put: Callable[[Message, str, Iterable[Part], datetime], object]
+
+
+Factory = Callable[[], Bench]
+
+
+def message(key: str = "sw-1", seq: int = 1) -> Message:
+    """A message of an incident."""
+    return Message(
+        key=key,
+        seq=seq,
+        rule="playback_volume",
+        change=Change.OPENED,
+        state=State.FIRING,
+        severity=Severity.WARNING,
+        push=f"push {seq}",
+        title="title",
+        summary=("a paragraph",),
+        facts=(),
+        footer="footer",
+        since=NOW,
+    )
+
+
+def later(seconds: float) -> datetime:
+    """So many seconds after the start."""
+    return NOW + timedelta(seconds=seconds)
+
+
+def claimed(bench: Bench, seconds: float = 0, owner: str = "one") -> Delivery:
+    """The next delivery; there must be one."""
+    delivery = bench.outbox.claim(later(seconds), owner, LEASE)
+    assert delivery is not None
+    return delivery
+
+
+def nothing(bench: Bench, seconds: float = 0) -> bool:
+    """Whether nothing can be claimed."""
+    return bench.outbox.claim(later(seconds), "one", LEASE) is None
+
+
+def check_hands_out_what_was_queued(make: Factory) -> None:
+    """A claim returns the message as it was put, and nothing twice."""
+    bench = make()
+    assert nothing(bench)
+    assert bench.outbox.next_due(NOW) is None
+    bench.put(message(), "team", [Part.TEXT], NOW)
+    delivery = claimed(bench)
+    assert (delivery.receiver, delivery.part, delivery.message) == ("team", Part.TEXT, message())
+    assert (delivery.attempts, delivery.created_at, delivery.root, delivery.plain) == (0, NOW, None, False)
+    assert nothing(bench)
+
+
+def check_queues_the_same_item_once(make: Factory) -> None:
+    """A message that is decided again is not sent again, done or not."""
+    bench = make()
+    for _ in range(2):
+        bench.put(message(), "team", [Part.TEXT], NOW)
+    bench.outbox.done(claimed(bench), Receipt(), NOW)
+    bench.put(message(), "team", [Part.TEXT], NOW)
+    assert nothing(bench)
+
+
+def check_a_lease_runs_out(make: Factory) -> None:
+    """What a dead worker held is handed out again once its lease is over, not before."""
+    bench = make()
+    bench.put(message(), "team", [Part.TEXT], NOW)
+    first = claimed(bench)
+    assert nothing(bench, LEASE - 1)
+    assert bench.outbox.next_due(NOW) == later(LEASE)
+    assert claimed(bench, LEASE, "two").id == first.id
+
+
+def check_a_worker_without_its_lease_may_report_success_only(make: Factory) -> None:
+    """Its retry and its giving up come too late; that it delivered is a fact."""
+    bench = make()
+    bench.put(message(), "team", [Part.TEXT], NOW)
+    slow = claimed(bench)
+    claimed(bench, LEASE, "two")
+    bench.outbox.retry(slow, later(LEASE), "late", counts=True)
+    bench.outbox.dead(slow, "late", later(LEASE))
+    bench.outbox.reroute(slow, "other", "late", later(LEASE))
+    assert nothing(bench, LEASE)
+    bench.outbox.done(slow, Receipt(), later(LEASE))
+    assert nothing(bench, 10 * LEASE)
+
+
+def check_a_retry_waits_and_counts(make: Factory) -> None:
+    """Handed out again at its time, with the attempt counted only where it was one."""
+    bench = make()
+    bench.put(message(), "team", [Part.TEXT], NOW)
+    bench.outbox.retry(claimed(bench), later(5), "down", counts=True)
+    assert nothing(bench, 4)
+    assert bench.outbox.next_due(NOW) == later(5)
+    again = claimed(bench, 5)
+    assert again.attempts == 1
+    bench.outbox.retry(again, later(6), "wait", counts=False)
+    assert claimed(bench, 6).attempts == 1
+
+
+def check_plain_stays_plain(make: Factory) -> None:
+    """Once the rich form was refused, every later try is plain."""
+    bench = make()
+    bench.put(message(), "team", [Part.TEXT], NOW)
+    bench.outbox.retry(claimed(bench), NOW, "invalid blocks", counts=False, plain=True)
+    again = claimed(bench)
+    assert again.plain
+    bench.outbox.retry(again, NOW, "down", counts=True)
+    assert claimed(bench).plain
+
+
+def check_an_incident_goes_out_in_order(make: Factory) -> None:
+    """Later messages of an incident wait for the text before them, also while it waits for its retry."""
+    bench = make()
+    for seq in (3, 1, 2):
+        bench.put(message(seq=seq), "team", [Part.TEXT], NOW)
+    first = claimed(bench)
+    assert first.message.seq == 1
+    bench.outbox.retry(first, later(100), "down", counts=True)
+    assert nothing(bench, 99)
+    for seq in (1, 2, 3):
+        delivery = claimed(bench, 100)
+        assert delivery.message.seq == seq
+        bench.outbox.done(delivery, Receipt(), later(100))
+
+
+def check_incidents_and_receivers_do_not_wait_for_each_other(make: Factory) -> None:
+    """A stuck item holds back its own incident at its own receiver, nothing else."""
+    bench = make()
+    bench.put(message("sw-1"), "team", [Part.TEXT], NOW)
+    bench.outbox.retry(claimed(bench), later(100), "down", counts=True)
+    bench.put(message("sw-1"), "pager", [Part.TEXT], NOW)
+    bench.put(message("sw-2"), "team", [Part.TEXT], NOW)
+    assert {(d.receiver, d.message.key) for d in (claimed(bench), claimed(bench))} == {
+        ("pager", "sw-1"),
+        ("team", "sw-2"),
+    }
+
+
+def check_a_chart_follows_its_text_and_holds_nothing_back(make: Factory) -> None:
+    """A chart waits for the text it belongs to; no text waits for a chart."""
+    bench = make()
+    bench.put(message(seq=1), "team", [Part.TEXT, Part.CHART], NOW)
+    bench.put(message(seq=2), "team", [Part.TEXT], NOW)
+    text = claimed(bench)
+    assert (text.message.seq, text.part) == (1, Part.TEXT)
+    assert nothing(bench)
+    bench.outbox.done(text, Receipt("C1", "1.0"), NOW)
+    rest = {(d.message.seq, d.part) for d in (claimed(bench), claimed(bench))}
+    assert rest == {(1, Part.CHART), (2, Part.TEXT)}
+
+
+def check_later_items_know_the_first_receipt(make: Factory) -> None:
+    """The receipt of the incident's first text at a receiver comes with everything after it there."""
+    bench = make()
+    bench.put(message(seq=1), "team", [Part.TEXT, Part.CHART], NOW)
+    bench.put(message(seq=2), "team", [Part.TEXT], NOW)
+    bench.put(message(seq=2), "pager", [Part.TEXT], NOW)
+    bench.outbox.done(next(_all(bench, "team")), Receipt("C1", "1.0"), NOW)
+    roots = {(d.receiver, d.part): d.root for d in _all(bench)}
+    assert roots == {
+        ("team", Part.CHART): Receipt("C1", "1.0"),
+        ("team", Part.TEXT): Receipt("C1", "1.0"),
+        ("pager", Part.TEXT): None,
+    }
+
+
+def _all(bench: Bench, receiver: str | None = None) -> Iterable[Delivery]:
+    """Claim until nothing is left; those of other receivers are put back."""
+    others = []
+    while (delivery := bench.outbox.claim(NOW, "one", LEASE)) is not None:
+        if receiver in {None, delivery.receiver}:
+            for other in others:
+                bench.outbox.retry(other, NOW, "", counts=False)
+            others.clear()
+            yield delivery
+        else:
+            others.append(delivery)
+
+
+def check_the_dead_block_nobody(make: Factory) -> None:
+    """A text that was given up lets its successors pass, and never comes back by itself."""
+    bench = make()
+    for seq in (1, 2):
+        bench.put(message(seq=seq), "team", [Part.TEXT], NOW)
+    bench.outbox.dead(claimed(bench), "archived", NOW)
+    delivery = claimed(bench)
+    assert (delivery.message.seq, delivery.root) == (2, None)
+    assert nothing(bench, 2 * LEASE) is False  # only the lease of the second ran out
+    bench.outbox.done(delivery, Receipt(), later(2 * LEASE))
+    assert nothing(bench, 10 * LEASE)
+
+
+def check_a_reroute_goes_to_the_other_receiver_once(make: Factory) -> None:
+    """Given up here and queued there; what was queued there before is not queued again."""
+    bench = make()
+    bench.put(message(), "team", [Part.TEXT], NOW)
+    bench.outbox.reroute(claimed(bench), "ops", "archived", later(1))
+    moved = claimed(bench, 1)
+    assert (moved.receiver, moved.message, moved.attempts, moved.created_at) == ("ops", message(), 0, later(1))
+    bench.outbox.done(moved, Receipt(), later(1))
+    bench.put(message(), "pager", [Part.TEXT], NOW)
+    bench.outbox.reroute(claimed(bench, 1), "ops", "archived", later(2))
+    assert nothing(bench, 10 * LEASE)
+
+
+CHECKS: tuple[Callable[[Factory], None], ...] = (
+    check_hands_out_what_was_queued,
+    check_queues_the_same_item_once,
+    check_a_lease_runs_out,
+    check_a_worker_without_its_lease_may_report_success_only,
+    check_a_retry_waits_and_counts,
+    check_plain_stays_plain,
+    check_an_incident_goes_out_in_order,
+    check_incidents_and_receivers_do_not_wait_for_each_other,
+    check_a_chart_follows_its_text_and_holds_nothing_back,
+    check_later_items_know_the_first_receipt,
+    check_the_dead_block_nobody,
+    check_a_reroute_goes_to_the_other_receiver_once,
+)

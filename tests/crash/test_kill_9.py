@@ -1,0 +1,132 @@
+"""`kill -9` at every commit, at every send and at random times; then a restart, and nothing is lost or told twice.
+
+Told twice is only what was under way: taken by Slack perhaps, and not yet noted as sent.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.crash.bench import KILLED, Bench, Told
+from tests.crash.conftest import Stage
+from tests.crash.undisturbed import Stretch, Undisturbed
+
+POINTS = Path(__file__).with_name("points")
+INCIDENT = (POINTS / "incident.txt").read_text(encoding="utf-8").splitlines()
+HISTORY = (POINTS / "history.txt").read_text(encoding="utf-8").splitlines()
+
+
+def test_all_points_of_an_incident_are_named(incident: Stage) -> None:
+    """`points/incident.txt` lists every commit, send and request there is, so that none goes untried."""
+    assert incident.undisturbed.points(1) == INCIDENT
+
+
+def test_all_points_of_a_new_store_are_named(history: Stage) -> None:
+    """`points/history.txt` lists every commit from an empty folder to the first evaluation."""
+    assert history.undisturbed.points(0) == HISTORY
+
+
+def test_the_story_has_all_that_can_go_wrong(incident: Stage) -> None:
+    """It fires, widens and resolves, with a chart under the first two, and every message has its calls."""
+    told = [(call.method, call.what.split(":")[0]) for call in incident.undisturbed.told]
+    chart = [("files.getUploadURLExternal", told[1][1]), ("files.completeUploadExternal", "")]
+    assert told[0] == ("chat.postMessage", "CRITICAL playback")
+    assert [method for method, _ in told] == [
+        "chat.postMessage",
+        *[method for method, _ in chart],
+        "chat.update",
+        "chat.postMessage",
+        *[method for method, _ in chart],
+        "chat.update",
+        "chat.postMessage",
+    ]
+    assert told[-2][1] == "RESOLVED playback"
+
+
+@pytest.mark.parametrize("point", INCIDENT)
+def test_killed_within_an_incident(incident: Stage, point: str) -> None:
+    """Store and messages are those of the undisturbed story; only a send under way is repeated."""
+    _killed_at(incident.bench, incident.undisturbed, point)
+
+
+@pytest.mark.parametrize("point", HISTORY)
+def test_killed_before_the_first_evaluation(history: Stage, point: str) -> None:
+    """Reading the history goes on where it was, and comes to the same."""
+    _killed_at(history.bench, history.undisturbed, point)
+
+
+def _killed_at(on: Bench, undisturbed: Undisturbed, point: str) -> None:
+    stretch = undisturbed.stretch_of(point)
+    on.go_back(stretch.begin)
+    name = point.partition(" ")[2]
+    during = stretch.call(point) if name.startswith("during") else None
+    assert on.live(stretch.ticks, kill_at=name, kill_at_call=during) == KILLED
+    assert on.trace[-1] == name.replace("during", "before", 1)
+    told = undisturbed.told_after(on.trace, stretch.told, len(on.told()))
+    _goes_on(on, undisturbed)
+    assert tuple(on.told()) == told
+
+
+def _goes_on(on: Bench, undisturbed: Undisturbed, *, late: bool = False) -> None:
+    """A new process comes to the end of the story, and the store is the same."""
+    assert on.live(undisturbed.ticks, late=late) == 0
+    assert on.rows() == undisturbed.rows
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_killed_at_random_times_of_an_incident(incident: Stage, seed: int) -> None:
+    """Ten times each; every other time the restart comes only when the story is over."""
+    _at_random_times(incident, 1, random.Random(seed), times=10)
+
+
+def test_killed_at_random_times_of_a_new_store(history: Stage) -> None:
+    """Thirty times, from before the tables are made."""
+    _at_random_times(history, 0, random.Random(3), times=30)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(10, 20))
+def test_killed_at_many_random_times(incident: Stage, seed: int) -> None:
+    """Twenty times each from an empty folder to the end of the incident."""
+    _at_random_times(incident, 0, random.Random(seed), times=20)
+
+
+def _at_random_times(stage: Stage, first: int, chance: random.Random, times: int) -> None:
+    on, undisturbed = stage.bench, stage.undisturbed
+    begin = undisturbed.stretches[first]
+    longest = _seconds(on, undisturbed, begin)
+    killed = 0
+    for _ in range(10 * times):
+        if killed == times:
+            return
+        on.go_back(begin.begin)
+        seconds = chance.uniform(0, longest)
+        if on.live(undisturbed.ticks, kill_after=seconds) != KILLED:
+            continue  # it had come to the end
+        killed += 1
+        trace = on.trace
+        print(f"killed after {seconds:.3f} s, at {trace[-1:]}")  # noqa: T201  # shown where it fails
+        _goes_on(on, undisturbed, late=killed % 2 == 0)
+        assert tuple(on.told()) in _possible(undisturbed, trace, begin.told)
+    assert killed == times, "the story ended before it could be killed"
+
+
+def _seconds(on: Bench, undisturbed: Undisturbed, begin: Stretch) -> float:
+    """What the story takes from there, at the machine's present pace."""
+    on.go_back(begin.begin)
+    started = time.monotonic()
+    assert on.live(undisturbed.ticks) == 0
+    return time.monotonic() - started
+
+
+def _possible(undisturbed: Undisturbed, trace: list[str], before: int) -> list[tuple[Told, ...]]:
+    """What Slack may have been told: how much of a send it took before the death is not known.
+
+    Nor is it, where a commit was under way, whether it was made.
+    """
+    taken = range(len(undisturbed.told) + 1)
+    return [undisturbed.told, *(undisturbed.told_after(trace, before, calls) for calls in taken)]

@@ -1,0 +1,62 @@
+"""Pages that are made from the program: docs/cli.md, and the alert on README's first screen.
+
+`.venv/bin/python -m tests.documents` writes both anew; tests compare them with what the program prints.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tempfile
+from pathlib import Path
+
+import click
+from click.testing import CliRunner
+
+from monitor.cli import COMMANDS, slicewatch
+from tests.monitor.commands.place import PROGRAM
+
+ROOT = Path(__file__).resolve().parents[1]
+CLI, README = ROOT / "docs" / "cli.md", ROOT / "README.md"
+BEGIN = "<!-- commands: made from the program by tests/documents.py; a test compares -->"
+ALERT = re.compile(r"```text\n(.*?)\n```", re.DOTALL)
+RULER = re.compile(r"^─+$", re.MULTILINE)
+
+
+def command_reference() -> str:
+    """Every command with its help text, as a terminal of 100 columns shows it."""
+    parts = [f"### `slicewatch {name}`\n\n```text\n{help_of(name)}\n```" for name in sorted(COMMANDS)]
+    return "\n\n".join(parts)
+
+
+def help_of(command: str) -> str:
+    """What `slicewatch COMMAND --help` prints."""
+    run = CliRunner().invoke(
+        slicewatch, [command, "--help"], prog_name="slicewatch", terminal_width=100, max_content_width=100
+    )
+    if run.exit_code:
+        raise click.ClickException(run.output)
+    return run.output.rstrip()
+
+
+def messages(out: str) -> list[str]:
+    """The messages in what the console receiver wrote, without their rulers."""
+    return [part.strip("\n") for part in RULER.split(out)[1::2]]
+
+
+def demo_output() -> str:
+    """What `slicewatch demo` prints."""
+    with tempfile.TemporaryDirectory() as folder:
+        return subprocess.run([PROGRAM, "demo"], cwd=folder, capture_output=True, text=True, check=True).stdout
+
+
+def main() -> None:
+    """Write both anew."""
+    head = CLI.read_text(encoding="utf-8").partition(BEGIN)[0]
+    CLI.write_text(f"{head}{BEGIN}\n\n{command_reference()}\n", encoding="utf-8")
+    block = f"```text\n{messages(demo_output())[0]}\n```"
+    README.write_text(ALERT.sub(lambda _: block, README.read_text(encoding="utf-8"), count=1), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,193 @@
+"""`slicewatch run`: the daemon, as a process of its own over a table that is written to now."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+
+import pytest
+
+from monitor import store
+from tests.monitor.commands.place import HOUR, PROGRAM, RULE, Place, at, events
+from tests.standins.slack import SlackStandin
+
+pytestmark = pytest.mark.xdist_group("daemon")
+
+TOML = """\
+rules = ["rules/*.yaml"]
+
+[store]
+url = "sqlite:///slicewatch.db"
+
+[sources.live]
+kind = "sql"
+url = "sqlite:///live.db"
+
+[receivers.terminal]
+kind = "console"
+
+[receivers.oncall]
+kind = "slack"
+channel = "#oncall"
+token = {{env = "SLACK_TOKEN"}}
+base_url = "{url}"
+"""
+SLOW = 120.0
+"""Seconds after which something that takes a second or two has failed, on a busy machine."""
+
+
+def fill(place: Place, now: datetime) -> None:
+    """Five weeks of events up to three hours from now, a device gone from two hours before this one on."""
+    hour = now.replace(minute=0, second=0, microsecond=0)
+    frame = events(hour + 3 * HOUR, outage=(hour - 2 * HOUR, hour + 3 * HOUR))
+    with closing(sqlite3.connect(place.folder / "live.db")) as connection, connection:
+        connection.execute("CREATE TABLE playback (event_time TIMESTAMP, device TEXT, country TEXT, events INTEGER)")
+        rows = [(str(row[0]), *row[1:]) for row in frame.itertuples(index=False)]
+        connection.executemany("INSERT INTO playback VALUES (?, ?, ?, ?)", rows)
+
+
+@contextmanager
+def daemon(place: Place, **env: str) -> Iterator[subprocess.Popen[str]]:
+    """A daemon that is surely gone afterwards."""
+    command = [PROGRAM, "run", "--config", str(place.config)]
+    with (place.folder / "log").open("a") as log:
+        process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            env=os.environ | env,
+        )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def wait_for(what: Callable[[], object]) -> None:
+    until = time.monotonic() + SLOW
+    while not what():
+        assert time.monotonic() < until, "it did not happen in time"
+        time.sleep(0.1)
+
+
+def runs(place: Place) -> list[store.Run]:
+    state = store.Store.open(f"sqlite:///{place.folder / 'slicewatch.db'}")
+    try:
+        with state.read() as tx:
+            return store.runs(tx, "playback_volume")[::-1]
+    finally:
+        state.close()
+
+
+@pytest.fixture(scope="module")
+def slack() -> Iterator[SlackStandin]:
+    with SlackStandin() as standin:
+        yield standin
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory, slack: SlackStandin) -> Place:
+    """A live table, watched until six hours ago."""
+    now = datetime.now(UTC)
+    place = Place(tmp_path_factory.mktemp("live"))
+    place.write("slicewatch.toml", TOML.format(url=slack.url))
+    place.write(
+        "rules/playback.yaml", RULE.replace("lake.", "live.") + "    schedule: 30m\n    notify: [terminal, oncall]\n"
+    )
+    fill(place, now)
+    watched_until = now.replace(minute=0, second=0, microsecond=0) - 6 * HOUR
+    assert place.run("once", *at(watched_until), SLACK_TOKEN=slack.token).exit_code == 0
+    return place
+
+
+def test_the_daemon_catches_up_tells_and_ends(place, slack):
+    """Every evaluation missed since the last one is made in order; the loss is told to both receivers; SIGTERM ends it.
+
+    A second daemon on the same store is refused, and the store's health is no longer unknown.
+    """
+    (first,) = runs(place)
+    with daemon(place, SLACK_TOKEN=slack.token) as process:
+        wait_for(lambda: slack.roots() and place.lines("status")[0]["deliveries"]["queued"] == 0)
+        second = subprocess.run(
+            [PROGRAM, "run", "--config", str(place.config)],
+            capture_output=True,
+            text=True,
+            timeout=SLOW,
+            env=os.environ | {"SLACK_TOKEN": slack.token},
+            check=False,
+        )
+        (rule,) = place.lines("status")[0]["rules"]
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        out, _ = process.communicate(timeout=SLOW)
+        took = time.monotonic() - began
+
+    assert (second.returncode, second.stdout) == (2, "")
+    assert f"another slicewatch daemon (process {process.pid}) runs on this store" in second.stderr
+    assert "Traceback" not in second.stderr
+
+    assert (process.returncode, took < 10) == (0, True)
+    log = (place.folder / "log").read_text()
+    assert log.splitlines()[0].endswith("INFO watching 1 rules")
+    assert log.splitlines()[-1].endswith("INFO stopped")
+    assert "Traceback" not in log
+
+    ticks = [run.tick for run in runs(place)]
+    assert all(run.outcome == "ok" for run in runs(place))
+    assert len(ticks) >= 13
+    assert ticks == list(range(first.tick, ticks[-1] + 1, 1800))
+
+    (root,) = slack.roots()
+    assert root["text"].startswith("CRITICAL playback_volume: device=ios 0 events")
+    assert "CRITICAL playback_volume: device=ios stopped" in out
+    assert rule["health"] == "firing"
+    assert [incident["cause"] for incident in rule["open"]] == [{"device": "ios"}]
+
+
+def test_a_daemon_started_again_repeats_nothing(place, slack):
+    """The same store, a new process: no message a second time, no verdict changed; SIGINT ends it too."""
+    told, before = len(slack.posts()), open_ones(place)
+    with daemon(place, SLACK_TOKEN=slack.token) as process:
+        wait_for(lambda: _idle(place))
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=SLOW)
+    assert process.returncode == 0
+    assert out == ""
+    assert len(slack.posts()) == told
+    assert open_ones(place) == before
+
+
+def open_ones(place: Place) -> list[tuple[str, str, str]]:
+    """What an evaluation that falls due meanwhile leaves as it is."""
+    (rule,) = place.lines("status")[0]["rules"]
+    return [(incident["id"], incident["since"], incident["state"]) for incident in rule["open"]]
+
+
+def _idle(place: Place) -> bool:
+    """Whether the second daemon is up and has had time to do what was due."""
+    log = place.folder / "log"
+    if log.read_text().count("watching 1 rules") < 2:
+        return False
+    time.sleep(5)
+    return True
+
+
+def test_a_daemon_without_its_secret_says_which(place):
+    """It ends at once with exit code 2 and the variable's name, and holds no lock."""
+    run = subprocess.run(
+        [PROGRAM, "run", "--config", str(place.config)],
+        capture_output=True,
+        text=True,
+        timeout=SLOW,
+        check=False,
+    )
+    assert (run.returncode, run.stdout) == (2, "")
+    assert "missing secret: receivers.oncall.token reads the variable SLACK_TOKEN, which is not set" in run.stderr

@@ -1,0 +1,223 @@
+"""What history teaches: means, dispersion, who is old enough, and the threshold that a budget buys."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+
+from monitor.buckets import DAY, Grid
+from monitor.detectors.fit import Fit, fit, level_span, surprises, threshold_of, windows_of
+from monitor.lattice import Lattice
+from monitor.statistics.calibration import NOMINAL
+from monitor.statistics.constants import COLD_ALPHA
+from tests.monitor.world import CROSS, HOUR, World, cause, world
+
+FULL = 28 * 24
+
+
+@cache
+def cross() -> World:
+    return world(CROSS)
+
+
+@cache
+def learned() -> Fit:
+    return cross().fit(FULL)
+
+
+def row(lattice: Lattice, **terms) -> int:
+    """The row of a slice."""
+    return next(n for n in range(len(lattice)) if lattice.slice_of(n) == cause(**terms))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "widths", "span"),
+    [
+        (300, (1, 3, 12, 72, 288), 576),
+        (900, (1, 3, 4, 24, 96), 192),
+        (HOUR, (1, 3, 6, 24), 48),
+        (6 * HOUR, (1, 4), 8),
+        (DAY, (1, 2, 3, 7), 7),
+    ],
+)
+def test_windows_and_level_are_stretches_of_time(seconds, widths, span):
+    """5 min to 24 h, 1 to 24 h, or 1 to 7 days, in whole buckets; the level from two days or a week before."""
+    grid = Grid(seconds)
+    assert windows_of(grid) == widths
+    assert level_span(grid) == span
+
+
+def test_the_mean_is_what_the_world_was_made_of():
+    """Every slice's seasonal mean is the true one within a tenth, the total's within a few percent."""
+    made, found = cross(), learned()
+    true = made.lattice().rollup(made.mean[:, FULL - 168 : FULL])
+    assert found.mean.shape == true.shape
+    np.testing.assert_allclose(found.mean.mean(axis=1), true.mean(axis=1), rtol=0.1)
+    np.testing.assert_allclose(found.mean[0], true[0], rtol=0.08)
+
+
+def test_the_dispersion_is_what_the_world_was_made_of():
+    """One-hour windows of leaves of alpha .05 give that and a little more: the mean they are held to is uncertain."""
+    noisy = world(CROSS, alpha=0.05, volume=200_000)
+    lattice = noisy.lattice(3)
+    found = noisy.fit(FULL, lattice)
+    leaves = lattice.size == 3
+    assert 0.05 <= np.median(found.alpha[leaves, 0]) <= 0.08
+
+
+def test_a_fit_survives_storage():
+    """Bytes and back: what judging uses is exactly what a restart would read; equal fits are equal bytes."""
+    found = learned()
+    again = Fit.from_bytes(found.to_bytes())
+    assert again.to_bytes() == found.to_bytes()
+    assert again.tails == found.tails
+    assert again.windows == found.windows
+    assert again.threshold == found.threshold
+    for name in ("mean", "leaf_mean", "alpha", "alpha_plain", "eligible", "plain", "references", "class_edges"):
+        assert (getattr(again, name) == getattr(found, name)).all(), name
+    assert cross().fit(FULL).to_bytes() == found.to_bytes()
+
+
+def test_flagged_cells_teach_nothing():
+    """A week-long outage that was flagged leaves mean and dispersion as if it had not been."""
+    made = cross().scaled(0.0, 200, 260, device="tv")
+    lattice, series = made.lattice(), made.series(FULL)
+    flagged = series.flagged.copy()
+    flagged[np.ix_(made.inside(device="tv"), range(200, 260))] = True
+    clean = learned()
+    honest = fit(lattice, replace(series, flagged=flagged), int(made.starts[FULL]), made.context(lattice))
+    blind = fit(lattice, series, int(made.starts[FULL]), made.context(lattice))
+    tv = row(lattice, device="tv")
+    assert honest.alpha[tv, 0] < 2 * clean.alpha[tv, 0] + 0.001
+    assert blind.alpha[tv, 0] > 5 * honest.alpha[tv, 0]
+    np.testing.assert_allclose(honest.mean[tv], clean.mean[tv], rtol=0.15)
+
+
+def test_a_slice_is_judged_after_fourteen_days():
+    """A value first seen 13 days ago is not eligible, one of 15 days is, and neither drags its siblings along."""
+    made = cross().with_leaves([("watch", "NO", "1"), ("glasses", "NO", "1")])
+    values = made.values.copy()
+    values[:, made.inside(device="watch"), FULL - 15 * 24 :] = 50
+    values[:, made.inside(device="glasses"), FULL - 13 * 24 :] = 50
+    made = replace(made, values=values)
+    lattice = made.lattice()
+    found = made.fit(FULL, lattice)
+    assert found.eligible[row(lattice, device="watch")]
+    assert not found.eligible[row(lattice, device="glasses")]
+    assert found.eligible[row(lattice, device="tv")]
+    assert found.eligible[row(lattice, country="NO")]
+
+
+def test_an_expected_slice_is_judged_from_its_first_day():
+    """`slices.expected` needs no fourteen days; `slices.ignore` is never judged."""
+    made = cross().with_leaves([("watch", "NO", "1")])
+    values = made.values.copy()
+    values[:, made.inside(device="watch"), FULL - 3 * 24 :] = 50
+    made = replace(made, values=values)
+    lattice = made.lattice()
+    wanted, unwanted = np.zeros(len(lattice), dtype=bool), np.zeros(len(lattice), dtype=bool)
+    wanted[row(lattice, device="watch")] = True
+    unwanted[row(lattice, device="tv")] = True
+    found = made.fit(FULL, lattice, expected=wanted, ignored=unwanted)
+    assert found.eligible[row(lattice, device="watch")]
+    assert not found.eligible[row(lattice, device="tv")]
+
+
+def test_a_slice_silent_in_history_is_not_eligible():
+    """Nothing in four weeks: retired, whatever it was before."""
+    made = cross().with_leaves([("fax", "NO", "1")])
+    lattice = made.lattice()
+    assert not made.fit(FULL, lattice).eligible[row(lattice, device="fax")]
+
+
+@pytest.mark.parametrize(("days", "stage"), [(1, 0), (2, 1), (13, 1), (14, 2), (27, 2), (28, 3)])
+def test_the_stage_follows_the_days_known(days, stage):
+    """0-1 days only total silence, 2-13 time of day, 14-27 weekday and weekend, from 28 everything."""
+    made = cross()
+    lattice = made.lattice()
+    history = made.series(FULL)
+    young = np.where(np.arange(FULL) < FULL - 24 * days, np.nan, history.values)
+    found = fit(lattice, replace(history, values=young), int(made.starts[FULL]), made.context(lattice))
+    assert found.stage == stage
+    if stage < 3:
+        assert (found.alpha == COLD_ALPHA).all()
+        assert all(tail == NOMINAL for tails in found.tails for tail in tails)
+        assert found.eligible[0]
+        assert found.eligible[1:].any() == (stage > 0)
+    by_day = found.mean[0].reshape(7, 24)
+    alike = np.allclose(by_day[1], by_day[6], rtol=1e-6)
+    assert alike == (stage < 2)
+
+
+def test_without_any_history_nothing_is_expected():
+    """A rule's first hour: no means, no eligible slice but the total, whose expectation is zero."""
+    made = cross()
+    lattice, history = made.lattice(), made.series(FULL)
+    found = fit(
+        lattice,
+        replace(history, values=np.full_like(history.values, np.nan)),
+        int(made.starts[FULL]),
+        made.context(lattice),
+    )
+    assert found.stage == 0
+    assert not found.mean.any()
+
+
+def test_references_are_many_large_slices_of_one_cuboid():
+    """The common mode is taken from slices that do not nest."""
+    found, lattice = learned(), cross().lattice()
+    assert found.references.sum() >= 8
+    assert len(np.unique(lattice.cuboid[found.references])) == 1
+    assert (found.mean[found.references].mean(axis=1) > 20).all()
+
+
+def test_only_the_total_and_single_dimensions_are_also_judged_plainly():
+    """Pairs are judged beside the common mode only."""
+    assert (learned().plain == (cross().lattice().size <= 1)).all()
+
+
+def test_the_threshold_follows_budget_and_tests():
+    """Seven times the budget is ln 7 less surprise; two directions and two metrics cost ln 4 more."""
+    found, context = learned(), cross().context(cross().lattice())
+    base = threshold_of(found, context)
+    loose = threshold_of(found, replace(context, false_incidents_per_week=7.0))
+    assert base - loose == pytest.approx(np.log(7), abs=0.2)
+    twice = threshold_of(found, replace(context, directions=2, metrics=2))
+    assert twice - base == pytest.approx(np.log(4), abs=0.2)
+
+
+def test_the_threshold_is_budget_over_testable_tests_a_week():
+    """Where every slice is testable at every window the number is plain arithmetic."""
+    busy = world({"device": ("a", "b"), "country": ("x", "y")}, volume=1e6)
+    lattice = busy.lattice()
+    found = busy.fit(FULL, lattice)
+    tests = len(lattice) * len(found.windows) * 168
+    assert found.threshold == pytest.approx(np.log(tests / 1.0), abs=0.05)
+
+
+def test_more_slices_need_more_surprise():
+    """A wider cube raises the threshold of all."""
+    small = world({"device": ("a", "b"), "country": ("x", "y")}, volume=50_000)
+    assert small.fit(FULL).threshold < learned().threshold
+
+
+def test_surprises_are_the_tail_where_it_matters():
+    """-ln P(NB <= y) for low counts, a small constant for ordinary ones, NaN for unknown."""
+    y, mu = np.array([[100.0, 60.0, np.nan, 150.0]]), np.full((1, 4), 100.0)
+    found = surprises(y, mu, np.array([0.0]))
+    assert found[0, 0] == found[0, 3] < 1
+    assert found[0, 1] == pytest.approx(11.3, abs=0.3)
+    assert np.isnan(found[0, 2])
+
+
+def test_day_buckets_are_learned_by_weekday():
+    """Eight weeks of days: seven places, windows of days, a full stage."""
+    days = world(CROSS, days=60, grid=Grid(DAY), volume=300_000)
+    found = days.fit(56)
+    assert found.stage == 3
+    assert found.mean.shape[1] == 7
+    true = days.lattice().rollup(days.mean[:, 49:56])
+    np.testing.assert_allclose(found.mean[0], true[0], rtol=0.05)

@@ -1,0 +1,131 @@
+"""Incidents, transitions, decisions."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from alerts.model import Change, Incident, State
+from monitor.store import (
+    ConflictError,
+    Store,
+    add_decision,
+    add_transition,
+    decisions,
+    dump,
+    incident,
+    incidents,
+    open_incidents,
+    save_incident,
+    transitions,
+)
+from tests.monitor.store import make
+
+
+def test_an_incident_comes_back_exactly(store: Store) -> None:
+    """NULL, folded, '' and '(other)' stay apart; infinities, NUL and broken surrogates survive."""
+    item = make.incident()
+    with store.write() as tx:
+        save_incident(tx, item)
+    with store.read() as tx:
+        assert incident(tx, item.id) == item
+        assert incident(tx, "i-2") is None
+
+
+def test_saving_an_incident_again_changes_no_row(store: Store) -> None:
+    """A tick that is run again writes nothing new."""
+    item = make.incident()
+    with store.write() as tx:
+        save_incident(tx, item)
+        add_transition(tx, make.transition(item))
+        add_decision(tx, make.decision(item))
+        before = dump(tx)
+        save_incident(tx, item)
+        add_transition(tx, make.transition(item))
+        add_decision(tx, make.decision(item))
+        assert dump(tx) == before
+
+
+def save_both(store: Store, one: Incident, other: Incident) -> None:
+    """In one transaction."""
+    with store.write() as tx:
+        save_incident(tx, one)
+        save_incident(tx, other)
+
+
+def test_a_decision_on_an_old_state_is_refused(store: Store) -> None:
+    """Compare-and-set: who was not first reads again, and nothing of the loser's transaction stays."""
+    item = make.incident()
+    with store.write() as tx:
+        save_incident(tx, replace(item, seq=2))
+        before = dump(tx)
+    for late in (replace(item, seq=1), replace(item, seq=2, observed=7.0)):
+        with pytest.raises(ConflictError, match="transition 2 already"):
+            save_both(store, make.incident("i-9"), late)
+    with store.read() as tx:
+        assert dump(tx) == before
+
+
+def test_an_incident_moves_on(store: Store) -> None:
+    """A later state replaces the one before, and its key columns with it."""
+    item = make.incident()
+    resolved = replace(item, seq=2, state=State.RESOLVED, since=make.START - timedelta(hours=1))
+    save_both(store, item, resolved)
+    with store.read() as tx:
+        assert incident(tx, item.id) == resolved
+        assert open_incidents(tx, "playback") == []
+        assert len(dump(tx)["slicewatch_incident"]) == 1
+
+
+def test_another_transition_of_the_same_number_is_refused(store: Store) -> None:
+    """Two processes cannot each write the history of one incident."""
+    item = make.incident()
+    with store.write() as tx:
+        save_incident(tx, item)
+        add_transition(tx, make.transition(item))
+        add_decision(tx, make.decision(item))
+        with pytest.raises(ConflictError, match="another process"):
+            add_transition(tx, make.transition(item, Change.ESCALATED))
+        with pytest.raises(ConflictError, match="another process"):
+            add_decision(tx, replace(make.decision(item), send=False))
+        add_decision(tx, make.decision(item, "fallback"))
+
+
+def test_a_transition_needs_its_incident(store: Store) -> None:
+    """The log has no entry that belongs to nothing."""
+    with pytest.raises(ConflictError), store.write() as tx:
+        add_transition(tx, make.transition(make.incident()))
+    with store.read() as tx:
+        assert not any(dump(tx).values())
+
+
+def test_the_log_comes_back_in_order(store: Store) -> None:
+    """Every step with the incident as it was, every decision with its reason."""
+    first = make.incident(state=State.PENDING)
+    second = make.incident(seq=2)
+    with store.write() as tx:
+        save_incident(tx, second)
+        add_transition(tx, make.transition(second))
+        add_transition(tx, make.transition(first, Change.PENDING))
+        add_decision(tx, make.decision(second))
+        add_decision(tx, make.decision(second, "fallback"))
+    with store.read() as tx:
+        assert transitions(tx, "i-1") == [make.transition(first, Change.PENDING), make.transition(second)]
+        assert decisions(tx, "i-1") == [make.decision(second, "fallback"), make.decision(second)]
+
+
+def test_open_incidents_are_those_not_resolved(store: Store) -> None:
+    """Oldest first, of one rule; unknown and snoozed ones are open."""
+    states = [State.RESOLVED, State.UNKNOWN, State.SNOOZED, State.PENDING]
+    items = [
+        make.incident(f"i-{age}", state=state, since=make.START - timedelta(hours=age))
+        for age, state in enumerate(states)
+    ]
+    with store.write() as tx:
+        for item in [*items, make.incident("other", rule="sessions")]:
+            save_incident(tx, item)
+    with store.read() as tx:
+        assert [item.id for item in open_incidents(tx, "playback")] == ["i-3", "i-2", "i-1"]
+        assert [item.id for item in incidents(tx, rule="playback")] == ["i-0", "i-1", "i-2", "i-3"]
+        assert [item.id for item in incidents(tx, states=[State.RESOLVED, State.FIRING])] == ["other", "i-0"]
+        assert [item.id for item in incidents(tx, limit=1, rule="sessions")] == ["other"]

@@ -1,0 +1,270 @@
+"""`slicewatch check`, over real files and a real database."""
+
+import io
+import json
+import sqlite3
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+from click.testing import CliRunner
+
+from monitor.commands.check import check, run_check
+from monitor.opening import open_source
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+
+TOML = """\
+rules = ["rules/*.yaml"]
+
+[sources.lake]
+kind = "duckdb"
+tables.playback = "lake/*.csv"
+tables.empty = "empty/*.parquet"
+
+[receivers.oncall]
+kind = "console"
+"""
+
+RULE = """\
+rules:
+  - name: playback_volume
+    source: lake.playback
+    timestamp: event_time
+    metrics: [count, {sum: visits}]
+    dimensions: [device, os]
+"""
+
+CSV = """\
+event_time,day,device,os,visits,weight
+2026-01-01 00:30:00,2026-01-01,ios,17,3,0.5
+2026-02-28 23:30:00,2026-02-28,tv,,4,0.5
+"""
+
+
+@pytest.fixture
+def place(tmp_path):
+    """A folder with settings, one sound rule and a lake."""
+    write(tmp_path, "slicewatch.toml", TOML)
+    write(tmp_path, "rules/playback.yaml", RULE)
+    write(tmp_path, "lake/events.csv", CSV)
+    (tmp_path / "empty").mkdir()
+    columns = "NULL::TIMESTAMP AS event_time, '' AS device, '' AS os, 1 AS visits"
+    duckdb.sql(f"COPY (SELECT {columns} WHERE false) TO '{tmp_path / 'empty/events.parquet'}'")
+    return tmp_path
+
+
+def write(folder, name, text):
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def checked(folder, *, online=False, env=None, now=NOW):
+    """Exit code and the problems that --json prints."""
+    out = io.StringIO()
+    code = run_check(
+        folder / "slicewatch.toml",
+        online=online,
+        env=env or {},
+        out=out,
+        now=now,
+        as_json=True,
+        opener=open_source,
+    )
+    return code, [json.loads(line) for line in out.getvalue().splitlines()]
+
+
+def shown(folder, *, online=False):
+    """Exit code and the text, with the folder left out."""
+    out = io.StringIO()
+    code = run_check(folder / "slicewatch.toml", online=online, env={}, out=out, now=NOW, opener=open_source)
+    return code, out.getvalue().replace(f"{folder.as_posix()}/", "")
+
+
+def codes(found):
+    return [(Path(problem["file"]).name, problem["line"], problem["column"], problem["code"]) for problem in found]
+
+
+def test_nothing_wrong_is_0(place):
+    """Offline and online; the text says how much history there is and when it is enough."""
+    assert shown(place) == (0, "1 rule can run; 0 errors, 0 warnings\n")
+    code, text = shown(place, online=True)
+    first, last, full = "2026-01-01 00:30", "2026-02-28 23:30 UTC", "2026-01-29 00:30 UTC"
+    assert code == 0
+    assert text.splitlines() == [
+        f"playback_volume: events of lake.playback from {first} to {last}; full protection from {full}",
+        "1 rule can run; 0 errors, 0 warnings",
+    ]
+
+
+def test_a_mistake_in_a_rule_file_is_1_and_its_message_is_the_designs(place):
+    """Both ways of showing it."""
+    write(place, "rules/playback.yaml", RULE.replace("dimensions", "dimension"))
+    code, text = shown(place)
+    assert code == 1
+    assert "rules/playback.yaml:6:5: error[unknown-key]: 'dimension' is not a key of a rule\n" in text
+    assert "   6 |     dimension: [device, os]\n     |     ^^^^^^^^^ did you mean 'dimensions'?\n" in text
+    assert text.endswith("0 rules can run; 2 errors, 0 warnings\n")
+    code, found = checked(place)
+    assert code == 1
+    assert found[1] == {
+        "file": (place / "rules/playback.yaml").as_posix(),
+        "line": 6,
+        "column": 5,
+        "severity": "error",
+        "code": "unknown-key",
+        "message": "'dimension' is not a key of a rule",
+        "hint": "did you mean 'dimensions'?",
+    }
+
+
+def test_an_unknown_column_is_shown_as_in_the_design(place):
+    """At the column's own word, naming the table."""
+    write(place, "rules/playback.yaml", RULE.replace("[device, os]", "[devise, os]"))
+    code, text = shown(place, online=True)
+    assert code == 1
+    assert text.startswith(
+        "rules/playback.yaml:6:18: error[unknown-column]: 'devise' is not a column of lake.playback\n"
+        "   6 |     dimensions: [devise, os]\n"
+        "     |                  ^^^^^^ did you mean 'device'?\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "at", "words"),
+    [
+        (("event_time", "event_tme"), "unknown-column", "4:16", "'event_tme' is not a column"),
+        (("sum: visits", "sum: visit"), "unknown-column", "5:28", "'visit' is not a column"),
+        (("event_time", "device"), "time-as-dimension", "6:18", "'device' is the timestamp"),
+        (("event_time", "weight"), "wrong-column-type", "4:16", "DOUBLE, not a time"),
+        (("event_time", "day"), "wrong-column-type", "4:16", "cannot be told apart by 1h"),
+        (("sum: visits", "sum: weight"), "wrong-column-type", "5:28", "only whole numbers"),
+        (("lake.playback", "lake.playbak"), "unknown-table", "3:13", "'playbak'"),
+        (("lake.playback", "lak.playback"), "unknown-source", "3:13", "'lak'"),
+        (("    metrics", "    where: devise = 'ios'\n    metrics"), "unknown-column", "5:12", "'devise'"),
+        (("    metrics", "    notify: [oncall, oncal]\n    metrics"), "unknown-receiver", "5:22", "'oncal'"),
+    ],
+)
+def test_a_rule_that_does_not_fit_its_source_is_1(place, change, code, at, words):
+    """Columns, types, tables, sources and receivers, each at its own place."""
+    write(place, "rules/playback.yaml", RULE.replace(*change, 1))
+    exit_code, found = checked(place, online=True)
+    assert exit_code == 1
+    (problem,) = [problem for problem in found if problem["severity"] == "error"]
+    assert (problem["code"], f"{problem['line']}:{problem['column']}") == (code, at)
+    assert words in problem["message"]
+
+
+def test_days_are_told_apart_by_days(place):
+    """A date column serves daily buckets."""
+    write(place, "rules/playback.yaml", RULE.replace("event_time", "day") + "    time_bucket: 1d\n")
+    assert checked(place, online=True) == (0, [])
+
+
+@pytest.mark.parametrize("extra", ["", "    where: device = 'radio'\n"], ids=["table", "where"])
+def test_no_events_are_a_warning(place, extra):
+    """The rule is right, and will learn nothing yet; a warning alone is no finding."""
+    rule = RULE if extra else RULE.replace("lake.playback", "lake.empty")
+    write(place, "rules/playback.yaml", rule + extra)
+    code, found = checked(place, online=True)
+    assert (code, [(problem["code"], problem["severity"]) for problem in found]) == (0, [("empty-table", "warning")])
+
+
+def test_events_to_come_are_a_warning(place):
+    """A clock that is wrong, or the wrong column."""
+    code, found = checked(place, online=True, now=NOW - timedelta(days=9))
+    assert (code, [problem["code"] for problem in found]) == (0, ["future-time"])
+
+
+def test_a_source_that_cannot_be_asked_is_2(place):
+    """Unknown is not fine; the other source's rule is examined all the same."""
+    (place / "lake/events.csv").unlink()
+    write(place, "rules/empty.yaml", RULE.replace("playback_volume", "other").replace("lake.playback", "lake.empty"))
+    code, found = checked(place, online=True)
+    assert code == 2
+    assert [problem["code"] for problem in found if problem["file"].endswith("playback.yaml")] == ["unreachable"]
+    assert any(problem["file"].endswith("empty.yaml") for problem in found)
+
+
+def test_settings_that_cannot_be_read_are_2(tmp_path):
+    """No file, nothing checked."""
+    code, found = checked(tmp_path)
+    assert (code, [problem["code"] for problem in found]) == (2, ["unreadable"])
+
+
+def test_a_mistake_in_the_settings_is_1(place):
+    """With its place."""
+    write(place, "slicewatch.toml", TOML.replace("tables.playback", "table.playback"))
+    code, found = checked(place)
+    assert (code, codes(found)[0]) == (1, ("slicewatch.toml", 5, 1, "unknown-key"))
+
+
+def test_a_missing_secret_is_1_offline_and_told_once_online(place):
+    """Naming the key and the variable; online the source behind it could not be asked."""
+    warehouse = '[sources.warehouse]\nkind = "sql"\nurl = {env = "WAREHOUSE_URL"}\n'
+    write(place, "slicewatch.toml", TOML + warehouse)
+    write(place, "rules/w.yaml", RULE.replace("playback_volume", "w").replace("lake.", "warehouse."))
+    code, found = checked(place)
+    assert (code, codes(found)) == (1, [("slicewatch.toml", 12, 7, "missing-secret")])
+    assert "sources.warehouse.url" in found[0]["message"]
+    assert "WAREHOUSE_URL" in found[0]["message"]
+    assert checked(place, online=True) == (2, found)
+
+
+def test_a_database_is_asked_like_files(place):
+    """SQLite, whose file is relative to the settings."""
+    connection = sqlite3.connect(place / "w.db")
+    connection.execute("CREATE TABLE playback (event_time TIMESTAMP, device TEXT, os TEXT, visits INTEGER)")
+    connection.execute("INSERT INTO playback VALUES ('2026-02-01 00:00:00', 'ios', '17', 3)")
+    connection.commit()
+    connection.close()
+    write(place, "slicewatch.toml", TOML + '[sources.warehouse]\nkind = "sql"\nurl = {env = "WAREHOUSE_URL"}\n')
+    rule = write(place, "rules/playback.yaml", RULE.replace("lake.", "warehouse."))
+    env = {"WAREHOUSE_URL": "sqlite:///w.db"}
+    assert checked(place, online=True, env=env) == (0, [])
+    rule.write_text(rule.read_text().replace("[device", "[devise").replace("warehouse.playback", "warehouse.playbak"))
+    code, found = checked(place, online=True, env=env)
+    assert (code, [(problem["code"], problem["line"]) for problem in found]) == (1, [("unknown-table", 3)])
+    rule.write_text(rule.read_text().replace("warehouse.playbak", "warehouse.playback"))
+    code, found = checked(place, online=True, env=env)
+    assert (code, [(problem["code"], problem["column"]) for problem in found]) == (1, [("unknown-column", 18)])
+
+
+def test_one_broken_rule_hides_no_other(place):
+    """Mistakes of one file, of one rule of another, and a name taken twice are all told; the rest can run."""
+    write(place, "rules/a.yaml", "rules: [")
+    write(place, "rules/b.yaml", RULE.replace("playback_volume", "b") + "    depth: 7\n")
+    write(place, "rules/z.yaml", RULE)
+    code, text = shown(place, online=True)
+    assert code == 1
+    assert [line.split(":")[0] for line in text.splitlines() if "error[" in line] == [
+        "rules/a.yaml",
+        "rules/b.yaml",
+        "rules/z.yaml",
+    ]
+    assert text.endswith("1 rule can run; 3 errors, 0 warnings\n")
+
+
+def test_a_pattern_that_names_no_file_is_a_warning(place):
+    """Perhaps the rules come later."""
+    (place / "rules/playback.yaml").unlink()
+    assert checked(place)[1][0]["code"] == "no-rule-files"
+
+
+def test_a_rule_that_tells_nobody_is_a_warning_unless_it_is_a_shadow(place):
+    """Two receivers and no fallback."""
+    write(place, "slicewatch.toml", TOML + '[receivers.other]\nkind = "console"\n')
+    assert [problem["code"] for problem in checked(place)[1]] == ["nobody-told"]
+    write(place, "rules/playback.yaml", RULE + "    mode: shadow\n")
+    assert checked(place) == (0, [])
+
+
+def test_the_command_takes_its_options(place):
+    """As the program runs it: --config, --online, --json, and the exit code."""
+    run = CliRunner().invoke(check, ["--config", str(place / "slicewatch.toml"), "--online"])
+    assert (run.exit_code, run.output.splitlines()[-1]) == (0, "1 rule can run; 0 errors, 0 warnings")
+    run = CliRunner().invoke(check, ["--config", str(place / "none.toml"), "--json"])
+    assert (run.exit_code, json.loads(run.output)["code"]) == (2, "unreadable")

@@ -1,0 +1,142 @@
+"""`slicewatch init`, over real files."""
+
+import io
+import json
+from datetime import UTC, datetime
+
+import duckdb
+import pytest
+from click.testing import CliRunner
+
+from monitor.commands.check import run_check
+from monitor.commands.init import init, run_init
+from monitor.opening import open_source
+from monitor.settings import load_settings
+from rules.load import load_rules
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+
+CSV = """\
+id,event_time,device,os,app version,country
+1,2026-01-01 00:30:00,ios,x,1.2,NO
+2,2026-01-02 00:30:00,tv,y,1.3,SE
+"""
+
+
+def begun(folder, data=None, *, as_json=False):
+    out = io.StringIO()
+    code = run_init(folder / "slicewatch.toml", data=data, env={}, out=out, as_json=as_json, opener=open_source)
+    return code, out.getvalue().replace(f"{folder.as_posix()}/", "")
+
+
+def lake(folder, name="lake/events.csv", text=CSV):
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def check_code(folder, *, online=False):
+    out = io.StringIO()
+    code = run_check(folder / "slicewatch.toml", online=online, env={}, out=out, now=NOW, opener=open_source)
+    return code, out.getvalue()
+
+
+def only_rule(folder):
+    (rule,) = load_rules([folder / "rules/example.yaml"]).rules
+    return rule
+
+
+def test_what_it_writes_passes_check(tmp_path):
+    """Without data the two files are an example that is sound."""
+    code, text = begun(tmp_path)
+    assert code == 0
+    assert "slicewatch.toml: written\nrules/example.yaml: written\n" in text
+    assert check_code(tmp_path) == (0, "1 rule can run; 0 errors, 0 warnings\n")
+
+
+@pytest.mark.parametrize("form", ["lake", "lake/events.csv", "lake/*.csv"], ids=["folder", "file", "glob"])
+def test_what_it_writes_for_data_passes_check_online(tmp_path, form):
+    """The time column and the text columns of the files are found; the files are named relative to the settings."""
+    lake(tmp_path)
+    assert begun(tmp_path, str(tmp_path / form))[0] == 0
+    code, text = check_code(tmp_path, online=True)
+    assert (code, text.splitlines()[-1]) == (0, "1 rule can run; 0 errors, 0 warnings")
+    rule = only_rule(tmp_path)
+    assert (rule.timestamp.column, rule.dimensions) == ("event_time", ("device", "os", "country"))
+    (globs,) = [globs for _, globs in load_settings(tmp_path / "slicewatch.toml", {}).sources[0].tables]
+    assert "lake/" in (tmp_path / "slicewatch.toml").read_text()
+    assert globs[0].startswith(tmp_path.as_posix())
+
+
+def test_columns_with_odd_names_are_quoted(tmp_path):
+    """Spaces, colons and words that YAML reads as something else."""
+    lake(tmp_path, text='"event: time",app version,"null",n\n2026-01-01 00:30:00,a,b,1\n')
+    assert begun(tmp_path, str(tmp_path / "lake"))[0] == 0
+    rule = only_rule(tmp_path)
+    assert (rule.timestamp.column, rule.dimensions) == ("event: time", ("app version", "null"))
+    assert check_code(tmp_path, online=True)[0] == 0
+
+
+def test_parquet_of_days_gets_daily_buckets(tmp_path):
+    """A date column cannot tell hours apart; an integer column may be a sum, which is said and not assumed."""
+    folder = tmp_path / "visits"
+    folder.mkdir()
+    duckdb.sql(f"COPY (SELECT DATE '2026-01-01' AS date, 'NO' AS country, 3 AS visits) TO '{folder / 'a.parquet'}'")
+    assert begun(tmp_path, str(folder))[0] == 0
+    assert only_rule(tmp_path).time_bucket.days == 1
+    assert "# metrics: [{sum: visits}]" in (tmp_path / "rules/example.yaml").read_text()
+    assert check_code(tmp_path, online=True)[0] == 0
+
+
+def test_it_never_overwrites_and_says_so(tmp_path):
+    """A file that exists stays byte for byte; the other one is written."""
+    (tmp_path / "slicewatch.toml").write_text("mine")
+    code, text = begun(tmp_path)
+    assert code == 0
+    assert "slicewatch.toml: exists, left as it is\nrules/example.yaml: written\n" in text
+    assert (tmp_path / "slicewatch.toml").read_text() == "mine"
+
+
+def test_it_says_as_json_what_it_wrote(tmp_path):
+    """One object per file."""
+    begun(tmp_path)
+    (tmp_path / "slicewatch.toml").unlink()
+    lines = [json.loads(line) for line in begun(tmp_path, as_json=True)[1].splitlines()]
+    assert lines == [{"file": "slicewatch.toml", "written": True}, {"file": "rules/example.yaml", "written": False}]
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [("a,b\nx,y\n", "no column is a time"), ("at,n\n2026-01-01 00:00:00,3\n", "no column is text")],
+)
+def test_data_that_cannot_be_watched_write_nothing(tmp_path, text, why):
+    """The columns that are there are named."""
+    lake(tmp_path, text=text)
+    code, said = begun(tmp_path, str(tmp_path / "lake"))
+    assert (code, why in said) == (1, True)
+    assert not (tmp_path / "slicewatch.toml").exists()
+
+
+@pytest.mark.parametrize("name", ["nowhere", "nowhere/*.parquet", "."])
+def test_data_that_are_not_there_write_nothing(tmp_path, name):
+    """A missing path, a glob of nothing, a folder without events."""
+    code, said = begun(tmp_path, str(tmp_path / name))
+    assert code == 1
+    assert said.strip()
+    assert not (tmp_path / "slicewatch.toml").exists()
+
+
+def test_where_nothing_can_be_written_it_is_2(tmp_path):
+    """The folder's name is taken by a file."""
+    (tmp_path / "taken").write_text("")
+    out = io.StringIO()
+    assert run_init(tmp_path / "taken/slicewatch.toml", data=None, env={}, out=out) == 2
+    assert "cannot be written" in out.getvalue()
+
+
+def test_the_command_takes_its_options(tmp_path):
+    """As the program runs it."""
+    lake(tmp_path)
+    run = CliRunner().invoke(init, [str(tmp_path / "lake"), "--config", str(tmp_path / "slicewatch.toml"), "--json"])
+    assert (run.exit_code, [json.loads(line)["written"] for line in run.output.splitlines()]) == (0, [True, True])

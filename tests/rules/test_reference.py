@@ -1,0 +1,29 @@
+"""docs/rules.md says what the model reads."""
+
+import re
+from pathlib import Path
+
+from rules.parse import parse_rules
+from rules.reference import reference
+
+PAGE = (Path(__file__).parents[2] / "docs" / "rules.md").read_text(encoding="utf-8")
+
+
+def test_the_page_holds_the_reference_of_the_model():
+    """A key that is added, renamed or given another default shows here."""
+    assert reference().strip() in PAGE
+
+
+def test_every_key_of_the_reference_says_what_it_means():
+    """No cell of type or meaning is empty."""
+    rows = [line.split(" | ") for line in reference().splitlines() if line.startswith("| `")]
+    assert len(rows) > 40
+    assert all(row[1].strip() and row[3].strip(" |") for row in rows)
+
+
+def test_the_example_of_the_page_is_a_sound_rule_file():
+    """What readers copy works."""
+    (example,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    found = parse_rules(example, "docs/rules.md")
+    assert found.problems == ()
+    assert [rule.name for rule in found.rules] == ["playback_volume"]

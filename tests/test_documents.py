@@ -1,0 +1,62 @@
+"""docs/cli.md and README say what the program does."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from click.testing import CliRunner
+
+from monitor.cli import COMMANDS, slicewatch
+from monitor.replay import LINE
+from rules.parse import parse_rules
+from tests.documents import BEGIN, CLI, README, command_reference
+
+PAGE = CLI.read_text(encoding="utf-8")
+
+
+def test_the_page_holds_the_help_of_every_command():
+    """An option that is added, renamed or explained otherwise shows here; `python -m tests.documents` writes it anew."""
+    assert PAGE.partition(BEGIN)[2].strip() == command_reference()
+
+
+def test_the_page_documents_the_keys_of_replay():
+    """The table names the keys of a line in their order, and no others."""
+    table = PAGE.partition("**`replay`**")[2].partition("**`demo`**")[0]
+    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    assert [key for row in rows for key in re.findall(r"`(\w+)`", row)] == list(LINE)
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_every_command_takes_config_and_json(command):
+    """As README and the page promise."""
+    found = slicewatch.get_command(None, command)
+    options = {option for parameter in found.params for option in parameter.opts}
+    assert {"--config", "--json"} <= options
+
+
+def test_the_readme_lists_every_command():
+    """The table of commands has each of them once."""
+    rows = re.findall(r"^\| `(\w+)` \|", README.read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(rows) == sorted(COMMANDS)
+
+
+def test_the_readmes_commands_have_their_options():
+    """Every option in a shell block of the README is one of the command it stands with."""
+    blocks = re.findall(r"```sh\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    lines = [line.partition("#")[0].split() for block in blocks for line in block.splitlines()]
+    used = [words for words in lines if words[:1] == ["slicewatch"]]
+    assert len(used) >= 6
+    for words in used:
+        text = CliRunner().invoke(slicewatch, [words[1], "--help"]).output
+        assert [word for word in words if word.startswith("--") and word not in text] == []
+
+
+def test_the_readmes_rule_is_the_one_that_raised_the_alert():
+    """The rule of the first screen is the demo's, but for who is told."""
+    from monitor.demo.config import RULE
+
+    (shown,) = re.findall(r"```yaml\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    mine, theirs = (parse_rules(text, "rules.yaml").rules[0] for text in (shown, RULE))
+    for name in ("name", "source", "timestamp", "metrics", "dimensions", "severity", "time_bucket"):
+        assert getattr(mine, name) == getattr(theirs, name), name
