@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 PYTEST_WORKERS ?= auto
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 COMPILE := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --quiet \
-	--no-emit-index-url --no-header --no-annotate
+	--no-emit-index-url --no-header --no-annotate --no-strip-extras
 
 help:
 	@echo "make demo    generate a lake, break one device under a stable total, show the alert"

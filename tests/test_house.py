@@ -7,9 +7,11 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from monitor.settings import Settings, load_settings
 from rules.load import load_rules
@@ -57,8 +59,25 @@ def test_locks_hold_what_is_declared():
     assert declared("build", "dev") <= locked("dev")
     for extra in PYPROJECT["project"]["optional-dependencies"].values():
         assert {normal(item) for item in extra} <= locked("dev")
-    pins = [set(re.findall(r"^[\w.-]+==[\w.+!-]+", text, re.MULTILINE)) for text in LOCKS.values()]
+    pins = [set(re.findall(r"^([\w.-]+)(?:\[[\w,-]+\])?(==[\w.+!-]+)", text, re.MULTILINE)) for text in LOCKS.values()]
     assert pins[0] <= pins[1]
+
+
+def test_locks_pin_the_extras_that_are_asked_for():
+    """`coverage[toml]` asked for is `coverage[toml]==` pinned: older pips take the newest release of it otherwise."""
+    pinned = {
+        normal(name): set(filter(None, extras.split(",")))
+        for name, extras in re.findall(r"^([\w.-]+)(?:\[([\w,-]+)\])?==", LOCKS["dev"], re.MULTILINE)
+    }
+    asked = [
+        (normal(item.name), set(item.extras))
+        for package in distributions()
+        if normal(package.metadata["Name"]) in pinned
+        for item in map(Requirement, package.requires or ())
+        if item.extras and (item.marker is None or item.marker.evaluate({"extra": ""}))
+    ]
+    assert asked
+    assert [(name, extras) for name, extras in asked if not extras <= pinned[name]] == []
 
 
 @pytest.mark.parametrize("lock", LOCKS)
@@ -67,7 +86,9 @@ def test_locks_are_hashed(lock):
     entries = re.split(r"\n(?=\S)", LOCKS[lock].strip())
     assert len(entries) > 20
     for entry in entries:
-        assert re.match(r"^[\w.-]+==\S+( ; [^\\\n]+)?( \\\n    --hash=sha256:[0-9a-f]{64})+$", entry), entry[:80]
+        assert re.match(r"^[\w.-]+(\[[\w,-]+\])?==\S+( ; [^\\\n]+)?( \\\n    --hash=sha256:[0-9a-f]{64})+$", entry), (
+            entry[:80]
+        )
 
 
 def test_no_file_names_a_registry_or_a_machine():
