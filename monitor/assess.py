@@ -76,7 +76,7 @@ def assess(question: Question) -> Answer:
     """Judge the newest bucket: follow what is open, look for what is new, explain it, match the two."""
     view = View(question.grid, question.lattice, question.fit, question.recent, question.recent.flagged)
     followed = _follow_all(view, question)
-    view = replace(view, healed=_healed(view, followed))
+    view = view.judging(_healed(view, followed))
     downs, ups = _causes(view, question, [f.members for f in followed])
     downs, ups = (_with_open(view, found, followed, down=down) for found, down in ((downs, True), (ups, False)))
     destinations = [_destination(view, cause) for cause in downs]
@@ -93,11 +93,13 @@ def assess(question: Question) -> Answer:
 
 def _follow_all(view: View, question: Question) -> list[Followed]:
     items = [i for i in question.open if i.kind not in (Kind.BLIND, Kind.LATE) and i.state is not State.RESOLVED]
+    if not items:
+        return []
     left_out = np.zeros(len(view.lattice), dtype=bool)
     members = [view.lattice.leaves.members(i.cause) for i in items]
     for inside in members:
         left_out |= view.overlapping(inside)
-    raw = replace(view, healed=np.zeros_like(view.healed))
+    raw = view.judging(np.zeros_like(view.healed))
     common = raw.common_by_bucket(left_out)
     return [_follow(raw, item, inside, common) for item, inside in zip(items, members, strict=True)]
 
@@ -152,18 +154,13 @@ def _causes(view: View, question: Question, known: list[Bools]) -> tuple[list[Ca
     ups: list[Cause] = []
     sent = [down for down in (True, False) if question.direction is not (Direction.SPIKE if down else Direction.DROP)]
     for _ in range(2):
-        common = view.common_by_bucket(left_out)
         verdicts = judge(view, left_out)
-        found = {
-            down: explain(
-                view,
-                verdicts,
-                alarms(view, verdicts, question.context, down=down),
-                common,
-                question.context.min_change,
-            )
-            for down in sent
-        }
+        raised = {down: alarms(view, verdicts, question.context, down=down) for down in sent}
+        if not any(raised.values()):
+            return [], []
+        common = view.common_by_bucket(left_out)
+        least = question.context.min_change
+        found = {down: explain(view, verdicts, raised[down], common, least) for down in sent}
         downs, ups = found.get(True, []), found.get(False, [])
         for cause in [*downs, *ups]:
             if any(code != ANY for code in cause.codes):
@@ -192,13 +189,9 @@ def _destination(view: View, cause: Cause) -> Destination | None:
 
 def stretch_of(view: View, first: int) -> Stretch:
     """Leaves from column `first` to the newest."""
-    judged, expected = view.leaf_judged[:, first:], view.leaf_expected_from(first)[:, first:]
-    seen, normal = np.nan_to_num(judged), np.where(np.isnan(judged), 0.0, expected)
-    volume = view.fit.leaf_mean.mean(axis=1)
-    alpha = dispersion_by_volume(
-        np.where(view.fit.eligible, view.fit.mean.mean(axis=1), 0.0), view.fit.alpha[:, 0], volume
-    )
-    return Stretch(seen.sum(axis=1), normal.sum(axis=1), seen[:, 0], normal[:, 0], volume > 0, alpha)
+    volume = view.fit.leaf_volume
+    alpha = dispersion_by_volume(np.where(view.fit.eligible, view.fit.volume, 0.0), view.fit.alpha[:, 0], volume)
+    return Stretch(*view.leaf_sums(first), *view.leaf_sums(first, first + 1), volume > 0, alpha)
 
 
 def _is_gain(view: View, cause: Cause, downs: list[Cause], destinations: list[Destination | None]) -> bool:
@@ -241,7 +234,7 @@ def _finding(view: View, question: Question, cause: Cause, where: Destination | 
 
 def other_names(view: View, cause: Cause) -> tuple[Slice, ...]:
     """Slices of as few dimensions that hold the same cells, up to half a percent of what is expected."""
-    weight = view.leaf_expected[:, cause.first :].sum(axis=1)
+    weight = view.leaf_usual(cause.first)
     inside = view.lattice.rollup(np.where(cause.members, weight, 0.0))
     whole = view.lattice.rollup(weight)
     mine = float(weight[cause.members].sum())
@@ -321,10 +314,8 @@ def _replaces(view: View, finding: Finding, mate: Followed, context: Context) ->
         return False
     rest = mate.members & ~inside
     raw = view.recent.values[rest][:, mate.first :]
-    seen, normal = (
-        float(np.nansum(raw)),
-        float(np.where(np.isnan(raw), 0.0, view.leaf_expected_from(mate.first)[rest][:, mate.first :]).sum()),
-    )
+    usual = view.leaf_expected_of(rest, mate.first)[:, mate.first :]
+    seen, normal = float(np.nansum(raw)), float(np.where(np.isnan(raw), 0.0, usual).sum())
     return normal > 0 and abs(seen / normal - 1.0) < context.min_change / 2.0
 
 
@@ -372,6 +363,6 @@ def codes_of(lattice: Lattice, item: Slice) -> tuple[int, ...]:
     """Codes of a slice over the lattice's dimensions; an unknown value gets a code no leaf has."""
     named = dict(item.terms)
     return tuple(
-        ANY if name not in named else (known.index(named[name]) if named[name] in known else len(known))
-        for name, known in zip(lattice.leaves.dimensions, lattice.leaves.values, strict=True)
+        lattice.leaves.code_of(d, named[name]) if name in named else ANY
+        for d, name in enumerate(lattice.leaves.dimensions)
     )

@@ -14,7 +14,7 @@ from alerts.message import RuleFacts, compose, parts_of
 from alerts.model import Assessment, Decision, Finding, Incident, Kind, Message, State, Transition
 from alerts.plan import Routes, plan
 from monitor import store
-from monitor.assess import Answer, Question, assess
+from monitor.assess import Answer, Question, assess, codes_of
 from monitor.buckets import DAY, Grid, Times, to_datetime, to_epoch
 from monitor.counts import Counts, Terms
 from monitor.detectors.fit import Fit, fit, from_begin, level_span, windows_of
@@ -466,21 +466,18 @@ def context_of(rule: Rule, lattice: Lattice, grid: Grid) -> Context:
 
 
 def _expected(rule: Rule, lattice: Lattice) -> NDArray[np.bool_]:
-    wanted = {Slice(((name, value),)) for name, values in rule.slices.expected for value in values}
-    if not wanted:
-        return np.zeros(len(lattice), dtype=bool)
-    return np.array(
-        [any(name in wanted for name in (lattice.slice_of(n), *lattice.names_of(n))) for n in range(len(lattice))],
-        dtype=bool,
-    )
+    expected = np.zeros(len(lattice), dtype=bool)
+    named = [(name, value) for name, values in rule.slices.expected for value in values]
+    rows = lattice.rows_of(np.array([codes_of(lattice, Slice((term,))) for term in named], dtype=np.int32)) if named else []
+    expected[[row for row in rows if row >= 0]] = True
+    return expected
 
 
 def _ignored(rule: Rule, lattice: Lattice) -> NDArray[np.bool_]:
-    if not rule.slices.ignore:
-        return np.zeros(len(lattice), dtype=bool)
-    return np.array(
-        [any(item.covers(lattice.slice_of(n)) for item in rule.slices.ignore) for n in range(len(lattice))], dtype=bool
-    )
+    ignored = np.zeros(len(lattice), dtype=bool)
+    for item in rule.slices.ignore:
+        ignored |= lattice.covered_by(item)
+    return ignored
 
 
 def _excluded(series: LeafSeries, rule: Rule) -> LeafSeries:

@@ -44,7 +44,7 @@ def carry_over(found: Fit, old: Lattice, new: Lattice) -> Fit:
     """A fit of the first leaves, laid on the lattice of all of them; what is new is not yet judged."""
     if len(new.leaves) == len(old.leaves):
         return found
-    rows = _rows(old, new)
+    rows = old.rows_of(new.codes)
     known = rows >= 0
     missing = len(new.leaves) - len(old.leaves)
 
@@ -67,11 +67,3 @@ def carry_over(found: Fit, old: Lattice, new: Lattice) -> Fit:
         references=mark(found.references),
     )
 
-
-def _rows(old: Lattice, new: Lattice) -> NDArray[np.int64]:
-    """int64[N new]: the old row of each slice, by any of its names; -1 where it is new."""
-    place = {tuple(int(c) for c in codes): row for row, codes in enumerate(old.codes)}
-    for row, names in old.also.items():
-        for codes in names:
-            place.setdefault(codes, row)
-    return np.array([place.get(tuple(int(c) for c in codes), -1) for codes in new.codes], dtype=np.int64)

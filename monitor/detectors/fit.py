@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import zstandard
@@ -84,9 +85,23 @@ class Fit:
     tails_plain: tuple[Tail, ...]
     threshold: float
 
+    @cached_property
+    def volume(self) -> Floats:
+        """[N]: mean events a bucket of each slice."""
+        return np.asarray(self.mean.mean(axis=1))
+
+    @cached_property
+    def leaf_volume(self) -> Floats:
+        """[S]: mean events a bucket of each leaf."""
+        return np.asarray(self.leaf_mean.mean(axis=1))
+
+    @cached_property
+    def _classes(self) -> NDArray[np.int64]:
+        return np.asarray(np.searchsorted(self.class_edges, self.volume), dtype=np.int64)
+
     def volume_class(self) -> NDArray[np.int64]:
         """int64[N]: class of each slice."""
-        return np.asarray(np.searchsorted(self.class_edges, self.mean.mean(axis=1)), dtype=np.int64)
+        return self._classes
 
     def to_bytes(self) -> bytes:
         """Compressed, stable bytes; equal fits give equal bytes."""

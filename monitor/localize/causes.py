@@ -63,7 +63,7 @@ def joined(view: View, causes: list[Cause]) -> list[Cause]:
 
     Every rider lost at once, each by a ratio of its own, is one event on the total, not one per kind of rider.
     """
-    weight = view.leaf_expected[:, -max(view.fit.windows) :].sum(axis=1)
+    weight = view.leaf_usual(-max(view.fit.windows))
     groups: dict[tuple[int, ...], list[Cause]] = {}
     for cause in causes:
         for d in (i for i, code in enumerate(cause.codes) if code != ANY):
@@ -108,13 +108,9 @@ def _cause_of(view: View, verdicts: Verdicts, lead: Alarm, free: Bools, common: 
 
 
 def _scan(view: View, first: int, lead: Alarm, free: Bools, inside: Bools, least: float) -> Candidate | None:
-    y = np.nan_to_num(view.leaf_judged[:, first:]).sum(axis=1)
-    known = ~np.isnan(view.leaf_judged[:, first:])
-    mu = np.where(known, view.leaf_expected_from(first)[:, first:], 0.0).sum(axis=1)
+    y, mu = view.leaf_sums(first)
     alpha = dispersion_by_volume(
-        np.where(view.fit.eligible, view.fit.mean.mean(axis=1), 0.0),
-        view.fit.alpha[:, lead.window],
-        view.fit.leaf_mean.mean(axis=1),
+        np.where(view.fit.eligible, view.fit.volume, 0.0), view.fit.alpha[:, lead.window], view.fit.leaf_volume
     )
     cells = robust_noise(view.lattice.leaves.codes, y, mu, alpha)
     return best(cells, free, inside, down=lead.down, least=least)
@@ -132,12 +128,11 @@ def _is_plain(view: View, verdicts: Verdicts, lead: Alarm) -> bool:
 
 def first_bucket(view: View, verdicts: Verdicts, lead: Alarm, common: Floats | None) -> int:
     """Column of the first bad bucket of an alarm, within the last two days and never before its window could say."""
-    total = view.observed.shape[1]
-    begin = max(0, total - ONSET_LOOKBACK)
-    mu = view.seasonal[lead.row, begin:] * view.levels[lead.row, lead.window]
+    begin = max(0, len(view.recent.starts) - ONSET_LOOKBACK)
+    mu = view.seasonal_of(lead.row)[begin:] * view.levels[lead.row, lead.window]
     if common is not None:
         mu = mu * excuse(common[begin:], down=lead.down)
-    y = view.observed[lead.row, begin:]
+    y = view.observed_of(lead.row)[begin:]
     ratio = verdicts.observed[lead.row, lead.window] / max(verdicts.expected[lead.row, lead.window], 1e-9)
     ratio = float(np.clip(ratio, 0.02, 0.95)) if lead.down else float(np.clip(ratio, 1.05, 50.0))
     alpha = float(view.fit.alpha[lead.row, 0])
@@ -155,25 +150,21 @@ def _split(
     windows = np.array([a.window for a in left])
     share = _removed_share(view, rows, removed)
     gone_y = _removed_observed(view, rows, windows, removed)
-    y = verdicts.observed.copy()
-    mu = verdicts.expected.copy()
-    y[rows, windows] = np.maximum(y[rows, windows] - gone_y, 0.0)
-    mu[rows, windows] *= 1.0 - share
-    drop, spike = surprise(view.fit, y, mu, verdicts.common)
-    nats = drop if cause.down else spike
-    effect = np.abs(y - mu) >= 0.5 * np.abs(verdicts.observed - verdicts.expected)
-    explained: list[Alarm] = []
-    remaining: list[Alarm] = []
-    for i, alarm in enumerate(left):
-        still = nats[alarm.row, alarm.window] >= verdicts.threshold and (
-            effect[alarm.row, alarm.window] or share[i] < 0.02
-        )
-        (remaining if still and i > 0 else explained).append(alarm)
-    return explained, remaining
+    alarm = np.arange(len(left))
+    y, mu = verdicts.observed[rows], verdicts.expected[rows]
+    change = np.abs(y - mu)[alarm, windows]
+    y[alarm, windows] = np.maximum(y[alarm, windows] - gone_y, 0.0)
+    mu[alarm, windows] *= 1.0 - share
+    drop, spike = surprise(view.fit, y, mu, verdicts.common, rows)
+    nats = (drop if cause.down else spike)[alarm, windows]
+    effect = np.abs(y - mu)[alarm, windows] >= 0.5 * change
+    still = (nats >= verdicts.threshold) & (effect | (share < 0.02))
+    still[0] = False
+    return [left[i] for i in np.flatnonzero(~still)], [left[i] for i in np.flatnonzero(still)]
 
 
 def _removed_share(view: View, rows: NDArray[np.int64], removed: Bools) -> Floats:
-    weight = view.leaf_expected[:, -max(view.fit.windows) :].sum(axis=1)
+    weight = view.leaf_usual(-max(view.fit.windows))
     matrix = view.lattice.incidence[rows]
     return np.asarray((matrix @ np.where(removed, weight, 0.0)) / np.maximum(matrix @ weight, 1e-12))
 

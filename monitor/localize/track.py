@@ -48,7 +48,7 @@ class Track:
 def track(view: View, codes: tuple[int, ...], members: Bools, first: int) -> Track:
     """Follow a cause whose bad stretch starts at column `first`: its level is taken from before that."""
     observed = view.recent.values[members].sum(axis=0)
-    clean = np.where(view.recent.flagged[members], view.leaf_expected[members], view.recent.values[members]).sum(axis=0)
+    clean = view.leaf_clean[members].sum(axis=0)
     row = own_row(view, codes)
     place = view.grid.position(view.recent.starts)
     seasonal = view.fit.leaf_mean[members].sum(axis=0)[place] if row is None else view.fit.mean[row][place]
