@@ -104,6 +104,8 @@ class Evaluator:
     watched: Watched
     source: Source
     state: store.Store
+    _terms: tuple[Terms, ...] = ()
+    _leaves: Leaves | None = None
     _lattices: dict[int, Lattice] = field(default_factory=dict)
     _fits: dict[tuple[int, int], list[Fit]] = field(default_factory=dict)
 
@@ -142,17 +144,23 @@ class Evaluator:
         first = self.watched.grid.floor(newest - self.watched.lookback)
         to_read = self.watched.schedule.to_read(epoch, known, first)
         to_read |= {b: 0 for b in to_judge if b not in to_read and b not in known}
-        leaves = store.leaves(tx, name)
         every = store.incidents(tx, rule=name, newest_first=False)
         return Remembered(
             done=_done(tx, name, epoch),
             to_judge=tuple(to_judge),
             to_read=dict(sorted(to_read.items())),
-            terms=tuple(leaves.terms),
+            terms=self._known_terms(tx),
             open=tuple(i for i in every if i.state is not State.RESOLVED),
             renames=tuple(_rename(i) for i in every if _is_told_rename(i, tick)),
             told=store.told(tx, name),
         )
+
+    def _known_terms(self, tx: store.Tx) -> tuple[Terms, ...]:
+        """All leaves of the rule; those read before are kept, since an id always means the same."""
+        fresh = store.leaves(tx, self.watched.rule.name, len(self._terms)).terms
+        if fresh:
+            self._terms = (*self._terms, *fresh)
+        return self._terms
 
     def _count(self, before: Remembered) -> Counts:
         buckets = list(before.to_read)
@@ -166,6 +174,7 @@ class Evaluator:
             measures=len(self.watched.rule.metrics),
             starts=np.array(buckets, dtype=np.int64),
             known=before.terms,
+            leaves=self._leaves_of(before.terms),
         )
         return counts.bounded(len(before.terms), self.watched.rule.slices.max)
 
@@ -278,9 +287,13 @@ class Evaluator:
         if len(terms) not in self._lattices:
             if len(self._lattices) > 4:
                 self._lattices.clear()
-            leaves = Leaves.of(self.watched.rule.dimensions, terms)
-            self._lattices[len(terms)] = Lattice.of(leaves, self.watched.rule.depth)
+            self._lattices[len(terms)] = Lattice.of(self._leaves_of(terms), self.watched.rule.depth)
         return self._lattices[len(terms)]
+
+    def _leaves_of(self, terms: tuple[Terms, ...]) -> Leaves:
+        if self._leaves is None or len(self._leaves) != len(terms):
+            self._leaves = Leaves.of(self.watched.rule.dimensions, terms)
+        return self._leaves
 
     @staticmethod
     def _flags(recent: LeafSeries, answers: Sequence[Answer]) -> dict[int, NDArray[np.bool_]]:

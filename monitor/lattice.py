@@ -60,6 +60,10 @@ class Leaves:
             inside &= self.codes[:, d] == self.code_of(d, value)
         return inside
 
+    def find(self, codes: NDArray[np.int32]) -> Ints:
+        """int64[n]: the leaf of each row of codes [n, D]; -1 where there is none."""
+        return match(self.codes, codes)
+
     def code_of(self, d: int, value: Value) -> int:
         """The code of a value of dimension d; one that no leaf has where it is unknown."""
         known = self.values[d]
@@ -78,6 +82,17 @@ def group(codes: NDArray[np.int32], chosen: Sequence[int]) -> tuple[Ints, Ints]:
         key = key * width + codes[:, d]
     _, first, element = np.unique(key, return_index=True, return_inverse=True)
     return element.astype(np.int64), first.astype(np.int64)
+
+
+def match(known: NDArray[np.int32], wanted: NDArray[np.int32]) -> Ints:
+    """int64[n]: the first of the rows `known` [N, D] that equals each of `wanted` [n, D]; -1 where none does."""
+    if not len(known):
+        return np.full(len(wanted), -1, dtype=np.int64)
+    key = _keys(np.concatenate([known, wanted]) - ANY)
+    order = np.argsort(key[: len(known)], kind="stable")
+    asked, ordered = key[len(known) :], key[: len(known)][order]
+    at = np.minimum(np.searchsorted(ordered, asked), len(order) - 1)
+    return np.where(ordered[at] == asked, order[at], -1)
 
 
 def _keys(codes: NDArray[np.int32]) -> Ints:
@@ -180,12 +195,9 @@ class Lattice:
         others = np.array([codes for names in self.also.values() for codes in names], dtype=np.int32)
         known = np.concatenate([self.codes, others.reshape(-1, self.codes.shape[1])])
         rows = np.concatenate([np.arange(len(self)), owners])
-        key = _keys(np.concatenate([known, wanted]) - ANY)
-        # Stable, so that of equal names a row's own comes first.
-        order = np.argsort(key[: len(known)], kind="stable")
-        asked, ordered = key[len(known) :], key[order]
-        at = np.minimum(np.searchsorted(ordered, asked), len(order) - 1)
-        return np.where(ordered[at] == asked, rows[order[at]], -1)
+        # A row's own name comes first.
+        at = match(known, wanted)
+        return np.where(at >= 0, rows[at], -1)
 
     def covered_by(self, item: Slice) -> NDArray[np.bool_]:
         """bool[N]: which slices name at least what `item` names."""

@@ -155,8 +155,8 @@ def test_references_that_are_causes_may_be_left_out(left_out):
 
 
 def test_the_slices_tested_are_those_whose_silence_would_be_noticed():
-    """A slice with any surprise had the chance of enough; where silence would not do nothing is counted."""
-    view = world(CROSS, volume=300.0).view(NOON)
+    """Where everything stopped, slices whose silence would not be enough have no surprise, and all others have."""
+    view = world(CROSS, volume=300.0).scaled(0.0, NOON - 5).view(NOON)
     verdicts = judge(view, np.zeros(len(view.lattice), dtype=bool))
     assert verdicts.drop.shape == (len(view.lattice), 4)
     tested = (verdicts.drop > 0) | (verdicts.spike > 0)
