@@ -186,7 +186,7 @@ class View:
         columns = self._columns(min(stops) - span, max(stops))
         inside = [(columns >= stop - span) & (columns < stop) for stop in stops]
         weights = np.stack(inside, axis=1).astype(float)
-        clean = self.leaf_clean[:, columns]
+        clean = np.ascontiguousarray(self.leaf_clean[:, columns])
         seen, normal = np.empty((2, len(self.lattice), len(stops)))
         for rows in blocks(len(self.lattice), LARGE):
             mean = self.fit.mean[rows][:, self._place[columns]]
