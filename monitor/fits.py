@@ -6,6 +6,7 @@ import io
 import struct
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +49,7 @@ def carry_over(found: Fit, old: Lattice, new: Lattice) -> Fit:
     known = rows >= 0
     missing = len(new.leaves) - len(old.leaves)
 
-    def take(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    def take(values: NDArray[Any]) -> NDArray[Any]:
         return np.where(known[:, None], values[np.maximum(rows, 0)], 0.0)
 
     def mark(values: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -57,7 +58,7 @@ def carry_over(found: Fit, old: Lattice, new: Lattice) -> Fit:
     return replace(
         found,
         mean=take(found.mean),
-        leaf_mean=np.concatenate([found.leaf_mean, np.zeros((missing, found.leaf_mean.shape[1]))]),
+        leaf_mean=np.pad(found.leaf_mean, ((0, missing), (0, 0))),
         alpha=take(found.alpha),
         alpha_plain=take(found.alpha_plain),
         unrest=np.maximum(take(found.unrest), 1.0),

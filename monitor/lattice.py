@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from monitor.statistics.blocks import blocks
 from rules.slices import Slice, Value
 
 Floats = NDArray[np.float64]
@@ -169,16 +170,13 @@ class Lattice:
         """Sums of leaves [S, ...] per slice [N, ...], or of the slices `rows`; a NaN leaf makes its slices NaN."""
         if isinstance(rows, (int, np.integer)):
             return np.asarray(leaf_values[self.leaves_of(int(rows))].sum(axis=0))
-        incidence = self.incidence
-        if rows is not EVERY:
-            incidence, used = _only(incidence[rows])
-            leaf_values = leaf_values[used]
-        unknown = np.isnan(leaf_values)
-        if not unknown.any():
-            return np.asarray(incidence @ leaf_values)
-        total = np.asarray(incidence @ np.where(unknown, 0.0, leaf_values))
-        hidden = np.asarray(incidence @ unknown.astype(float)) > 0
-        return np.where(hidden, np.nan, total)
+        incidence = self.incidence if rows is EVERY else self.incidence[rows]
+        if leaf_values.ndim == 1:
+            return _rolled(incidence, leaf_values)
+        total = np.empty((incidence.shape[0], leaf_values.shape[1]))
+        for columns in blocks(leaf_values.shape[1]):
+            total[:, columns] = _rolled(incidence, np.ascontiguousarray(leaf_values[:, columns]))
+        return total
 
     def sums(self, leaf_values: Floats, rows: slice) -> Floats:
         """The same for a part of the slices and leaves all of which are known."""
@@ -225,8 +223,10 @@ def _distinct(
     return keep, {n: tuple(names) for n, names in also.items()}
 
 
-def _only(incidence: sparse.csr_array) -> tuple[sparse.csr_array, NDArray[np.integer]]:
-    """Rows of the incidence over the leaves that they cover, and which leaves these are."""
-    used, columns = np.unique(incidence.indices, return_inverse=True)
-    return sparse.csr_array((incidence.data, columns, incidence.indptr), (incidence.shape[0], len(used))), used
-
+def _rolled(incidence: sparse.csr_array, leaf_values: Floats) -> Floats:
+    unknown = np.isnan(leaf_values)
+    if not unknown.any():
+        return np.asarray(incidence @ leaf_values)
+    total = np.asarray(incidence @ np.where(unknown, 0.0, leaf_values))
+    hidden = np.asarray(incidence @ unknown.astype(float)) > 0
+    return np.where(hidden, np.nan, total)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -14,7 +15,7 @@ from monitor.buckets import DAY, WEEK, Grid
 from monitor.detectors.model import Context, LeafSeries
 from monitor.lattice import Lattice
 from monitor.statistics import constants as k
-from monitor.statistics.blocks import blocks
+from monitor.statistics.blocks import LARGE, blocks
 from monitor.statistics.calibration import NOMINAL, Tail, fit_tail
 from monitor.statistics.common_mode import common_mode, contrastable, excuse, reference_rows
 from monitor.statistics.dispersion import raw_alpha, shrink
@@ -24,12 +25,20 @@ from monitor.statistics.seasonal import by_week, seasonal_mean, week_columns
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+Halves = NDArray[np.float32]
+"""Half the memory of `Floats`; sums of them are to be taken as float64."""
 
 
 FULL_STAGE = 3
 """From four weeks of history on everything is learned; before, dispersion is assumed wide."""
 FEW = 16
 """So many of a row's largest values are found one by one, sooner than by sorting it."""
+PART = 20_000
+"""Slices learned at a time: what they share is taken from so many, spread over all volumes, and memory is bounded."""
+FIRST_THRESHOLD = 12.0
+"""Surprise from which the fixed point of the budget starts."""
+CODES_PER_OCTAVE = 2_048
+"""Seasonal means are stored in 16 bits, to within 0.02 % of 1 + mean."""
 
 
 def windows_of(grid: Grid) -> tuple[int, ...]:
@@ -60,9 +69,9 @@ class Fit:
     begin: int
     """Start of the first bucket with any event: before it the table was not there, which is no outage."""
     windows: tuple[int, ...]
-    mean: Floats
+    mean: Halves
     """[N, positions]"""
-    leaf_mean: Floats
+    leaf_mean: Halves
     """[S, positions]"""
     alpha: Floats
     """[N, W], around the common mode"""
@@ -88,12 +97,12 @@ class Fit:
     @cached_property
     def volume(self) -> Floats:
         """[N]: mean events a bucket of each slice."""
-        return np.asarray(self.mean.mean(axis=1))
+        return np.asarray(self.mean.mean(axis=1, dtype=float))
 
     @cached_property
     def leaf_volume(self) -> Floats:
         """[S]: mean events a bucket of each leaf."""
-        return np.asarray(self.leaf_mean.mean(axis=1))
+        return np.asarray(self.leaf_mean.mean(axis=1, dtype=float))
 
     @cached_property
     def _classes(self) -> NDArray[np.int64]:
@@ -111,8 +120,8 @@ class Fit:
             buffer,
             head=np.array([self.as_of, self.stage, self.begin]),
             windows=np.array(self.windows),
-            mean=self.mean.astype(np.float32),
-            leaf_mean=self.leaf_mean.astype(np.float32),
+            mean=_coded(self.mean),
+            leaf_mean=_coded(self.leaf_mean),
             alpha=self.alpha.astype(np.float32),
             alpha_plain=self.alpha_plain.astype(np.float32),
             unrest=np.stack([self.unrest, self.unrest_plain]).astype(np.float32),
@@ -122,11 +131,11 @@ class Fit:
             tails_plain=np.array([_row(t) for t in self.tails_plain]),
             threshold=np.array(self.threshold),
         )
-        return zstandard.compress(buffer.getvalue(), 3)
+        return zstandard.compress(buffer.getbuffer(), 3)
 
     @classmethod
     def from_bytes(cls, blob: bytes) -> Fit:
-        """The inverse of `to_bytes`; arrays come back as float64 of what float32 kept."""
+        """The inverse of `to_bytes`, up to what fewer bits kept."""
         with np.load(io.BytesIO(zstandard.decompress(blob))) as part:
             as_of, stage, begin = (int(v) for v in part["head"])
             marks = part["marks"]
@@ -135,8 +144,8 @@ class Fit:
                 stage=stage,
                 begin=begin,
                 windows=tuple(int(w) for w in part["windows"]),
-                mean=part["mean"].astype(float),
-                leaf_mean=part["leaf_mean"].astype(float),
+                mean=_decoded(part["mean"]),
+                leaf_mean=_decoded(part["leaf_mean"]),
                 alpha=part["alpha"].astype(float),
                 alpha_plain=part["alpha_plain"].astype(float),
                 unrest=part["unrest"][0].astype(float),
@@ -159,6 +168,20 @@ def _row(tail: Tail) -> tuple[float, float, float, float]:
     return (tail.start, tail.rate, tail.scale, tail.shape)
 
 
+def _coded(mean: NDArray[np.floating]) -> NDArray[np.uint16]:
+    """Means as 16 bits each, evenly spread over the logarithm of 1 + mean; up to four billion."""
+    out = np.empty(mean.shape, dtype=np.uint16)
+    for rows in blocks(len(mean), LARGE):
+        codes = np.rint(CODES_PER_OCTAVE * np.log2(1.0 + mean[rows].astype(float)))
+        out[rows] = np.minimum(codes, np.iinfo(np.uint16).max)
+    return out
+
+
+def _decoded(codes: NDArray[np.uint16]) -> Halves:
+    table = np.exp2(np.arange(2**16) / CODES_PER_OCTAVE) - 1.0
+    return table.astype(np.float32)[codes]
+
+
 def fit(lattice: Lattice, history: LeafSeries, as_of: int, context: Context) -> Fit:
     """Learn from the leaf history before `as_of` (values [S, T], consecutive buckets)."""
     begin = _begin(history, as_of)
@@ -171,13 +194,13 @@ def fit(lattice: Lattice, history: LeafSeries, as_of: int, context: Context) -> 
     stage = _stage(history, as_of)
     weekly = stage >= 2
 
-    leaf_mean = seasonal_mean(
-        by_week(np.where(history.flagged, np.nan, history.values), table), grid.per_day, weekly=weekly
-    )
-    values = lattice.rollup(_impute(history, leaf_mean, grid))
-    cube = by_week(values, table)
-    mean = seasonal_mean(cube, grid.per_day, weekly=weekly)
-    volume = mean.mean(axis=1)
+    leaf_mean = _leaf_mean(history, table, grid, weekly=weekly)
+    leaf_values = _impute(history, leaf_mean, grid)
+    mean = np.empty((len(lattice), grid.positions), dtype=np.float32)
+    for rows in blocks(len(lattice), PART):
+        cube = by_week(lattice.rollup(leaf_values, rows), table)
+        mean[rows] = seasonal_mean(cube, grid.per_day, weekly=weekly)
+    volume = mean.mean(axis=1, dtype=float)
 
     windows = windows_of(grid)
     plain = lattice.size <= 1
@@ -190,10 +213,17 @@ def fit(lattice: Lattice, history: LeafSeries, as_of: int, context: Context) -> 
         cold, calm = np.full(len(lattice), k.COLD_ALPHA), np.ones(len(lattice))
         learned = [Learned(cold, cold, calm, calm, (NOMINAL,) * (len(edges) + 1), NOMINAL) for _ in windows]
     else:
-        unsuited = _mostly_flagged(lattice, history, leaf_mean, grid) | _learning(values, history.starts)
-        honest = np.where(unsuited, np.nan, values)
-        past = _replay(honest, cube, table, history.starts, references, grid)
-        learned = [past.learn(width, plain, volume, eligible, classes, grid) for width in windows]
+        learned = [[] for _ in windows]
+        for part in _parts(volume, plain | references):
+            rows = part.rows
+            values = lattice.rollup(leaf_values, rows)
+            unsuited = _mostly_flagged(lattice, history, leaf_mean, grid, rows) | _learning(values, history.starts)
+            cube, honest = by_week(values, table), np.where(unsuited, np.nan, values)
+            past = _replay(honest, cube, table, history.starts, references[rows], grid)
+            for w, width in enumerate(windows):
+                found = past.learn(width, plain[rows], volume[rows], eligible[rows], classes[rows], grid)
+                learned[w].append((part, found))
+        learned = [_together(parts, len(lattice)) for parts in learned]
     found = Fit(
         as_of=as_of,
         stage=stage,
@@ -245,13 +275,68 @@ def _impute(history: LeafSeries, leaf_mean: Floats, grid: Grid) -> Floats:
     return np.where(history.flagged, leaf_mean[:, grid.position(history.starts)], history.values)
 
 
-def _mostly_flagged(lattice: Lattice, history: LeafSeries, leaf_mean: Floats, grid: Grid) -> Bools:
-    """[N, T]: cells of which more than a twentieth is imputed: what was filled in teaches nothing about noise."""
-    if not history.flagged.any():
-        return np.zeros((len(lattice), len(history.starts)), dtype=bool)
-    mean = leaf_mean[:, grid.position(history.starts)]
-    filled = lattice.rollup(np.where(history.flagged, mean, 0.0))
-    return np.asarray(filled > 0.05 * lattice.rollup(mean))
+def _leaf_mean(history: LeafSeries, table: NDArray[np.int64], grid: Grid, *, weekly: bool) -> Halves:
+    """[S, positions]: seasonal mean of each leaf, flagged cells left out."""
+    mean = np.empty((len(history.values), grid.positions), dtype=np.float32)
+    for rows in blocks(len(mean), LARGE):
+        cells = np.where(history.flagged[rows], np.nan, history.values[rows])
+        mean[rows] = seasonal_mean(by_week(cells, table), grid.per_day, weekly=weekly)
+    return mean
+
+
+@dataclass(frozen=True)
+class Part:
+    """Slices that are learned together: `rows` [n] of the lattice, those at `own` [m] of it for themselves.
+
+    The others are the total, the one-dimensional slices and the references, which every part looks at.
+    """
+
+    rows: NDArray[np.int64]
+    own: NDArray[np.int64]
+
+
+def _parts(volume: Floats, shared: Bools) -> list[Part]:
+    """All slices in parts of about `PART`, each of them spread evenly over all volumes."""
+    count = -(-len(volume) // PART)
+    # Where those that all look at are many, each part has enough of them by itself.
+    seen_by_all = np.flatnonzero(shared) if shared.sum() <= PART // 4 else np.zeros(0, dtype=np.int64)
+    order = np.argsort(volume, kind="stable")
+    found = []
+    for first in range(count):
+        own = np.sort(order[first::count])
+        rows = np.unique(np.concatenate([[0], seen_by_all, own]))
+        found.append(Part(rows, np.searchsorted(rows, own)))
+    return found
+
+
+def _together(parts: Sequence[tuple[Part, Learned]], slices: int) -> Learned:
+    """What was learned in parts: each slice's own, and of the tails of each class the middle one."""
+    if len(parts) == 1:
+        return parts[0][1]
+    own = np.zeros((4, slices))
+    for part, found in parts:
+        table = np.stack([found.alpha, found.alpha_plain, found.unrest, found.unrest_plain])
+        own[:, part.rows[part.own]] = table[:, part.own]
+    tails = zip(*(found.tails for _, found in parts), strict=True)
+    return Learned(*own, tuple(map(_middle, tails)), _middle([found.tail_plain for _, found in parts]))
+
+
+def _middle(tails: Sequence[Tail]) -> Tail:
+    """The tail that stands in the middle by how far out it reaches an ordinary threshold."""
+    return sorted(tails, key=lambda tail: tail.needed(FIRST_THRESHOLD))[len(tails) // 2]
+
+
+def _mostly_flagged(
+    lattice: Lattice, history: LeafSeries, leaf_mean: Halves, grid: Grid, rows: NDArray[np.int64]
+) -> Bools:
+    """[n, T]: cells of which more than a twentieth is imputed: what was filled in teaches nothing about noise."""
+    some = np.flatnonzero(history.flagged.any(axis=1))
+    if not len(some):
+        return np.zeros((len(rows), len(history.starts)), dtype=bool)
+    place = grid.position(history.starts)
+    filled = np.where(history.flagged[some], leaf_mean[some][:, place], 0.0)
+    usual = lattice.rollup(leaf_mean, rows)
+    return np.asarray(lattice.incidence[rows][:, some] @ filled > 0.05 * usual[:, place])
 
 
 def _learning(values: Floats, starts: NDArray[np.int64]) -> Bools:
@@ -493,23 +578,25 @@ def _of_other_weeks(cube: Floats, table: NDArray[np.int64], columns: int, grid: 
 
 def threshold_of(found: Fit, context: Context) -> float:
     """Surprise that the alert budget buys (steps 8 and 9): budget over testable tests a week, a fixed point."""
-    nats = _silence_surprise(found)
+    rows = np.flatnonzero(found.eligible & (found.volume > 0))
+    # Of very many slices every so many-th by volume stands for its neighbours.
+    step = -(-len(rows) // PART) or 1
+    nats = _silence_surprise(found, rows[np.argsort(found.volume[rows], kind="stable")][::step])
     per_week = context.grid.positions * context.directions * context.metrics
-    threshold = 12.0
+    threshold = FIRST_THRESHOLD
     for _ in range(3):
-        testable = float((nats >= threshold).sum()) / nats.shape[2] if nats.size else 0.0
+        testable = step * float((nats >= threshold).sum()) / nats.shape[2] if nats.size else 0.0
         tests = max(testable, 1.0) * per_week
         threshold = float(np.log(tests / context.false_incidents_per_week))
     return max(threshold, 3.0)
 
 
-def _silence_surprise(found: Fit) -> Floats:
-    """Calibrated surprise of total silence, [n eligible, W, positions]: what makes a slice testable."""
-    rows = np.flatnonzero(found.eligible & (found.mean.mean(axis=1) > 0))
+def _silence_surprise(found: Fit, rows: NDArray[np.int64]) -> Floats:
+    """Calibrated surprise of total silence, [n, W, positions] of the slices `rows`: what makes a slice testable."""
     classes = found.volume_class()
     out = np.zeros((len(rows), len(found.windows), found.mean.shape[1]))
     for w, width in enumerate(found.windows):
-        mu = _rolling(found.mean[rows], width)
+        mu = _rolling(found.mean[rows].astype(float), width)
         nats = silence(mu, found.alpha[rows, w][:, None]) / found.unrest[rows, w][:, None]
         for c in range(len(found.class_edges) + 1):
             part = classes[rows] == c

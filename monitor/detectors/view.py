@@ -99,7 +99,7 @@ class View:
         odd = np.flatnonzero(flagged.any(axis=1) if self._known is not None else np.ones(len(values), dtype=bool))
         use = ~flagged[odd] & ~np.isnan(values[odd])
         seen[odd] = np.where(use, values[odd], 0.0).sum(axis=1)
-        normal[odd] = np.where(use, self.fit.leaf_mean[odd][:, self._place[first:stop]], 0.0).sum(axis=1)
+        normal[odd] = np.where(use, self.fit.leaf_mean[odd][:, self._place[first:stop]], 0.0).sum(axis=1, dtype=float)
         return seen, normal
 
     @staticmethod
@@ -111,7 +111,10 @@ class View:
     def _leaf_seasonal(self, columns: Ints) -> Floats:
         """[S]: seasonal means summed over some buckets."""
         often = np.bincount(self._place[columns], minlength=self.fit.leaf_mean.shape[1]).astype(float)
-        return np.asarray(self.fit.leaf_mean @ often)
+        total = np.empty(len(self.fit.leaf_mean))
+        for rows in blocks(len(total), LARGE):
+            total[rows] = self.fit.leaf_mean[rows] @ often
+        return total
 
     def leaf_sums(self, first: int, stop: int | None = None) -> tuple[Floats, Floats]:
         """(judged, expected) [S] over the known cells of [first, stop), at the level from before `first`."""
@@ -162,7 +165,7 @@ class View:
 
     def seasonal_of(self, rows: int | slice | Ints) -> Floats:
         """Seasonal mean of a slice [T] or of some [n, T], not levelled; known for unknown buckets too."""
-        return np.asarray(self.fit.mean[rows][..., self._place])
+        return np.asarray(self.fit.mean[rows][..., self._place], dtype=float)
 
     @cached_property
     def observed(self) -> Floats:
@@ -189,7 +192,7 @@ class View:
         clean = np.ascontiguousarray(self.leaf_clean[:, columns])
         seen, normal = np.empty((2, len(self.lattice), len(stops)))
         for rows in blocks(len(self.lattice), LARGE):
-            mean = self.fit.mean[rows][:, self._place[columns]]
+            mean = self.fit.mean[rows][:, self._place[columns]].astype(float)
             if self._known is None:
                 came = self.lattice.rollup(clean, rows)
                 came, mean = np.nan_to_num(came), np.where(np.isnan(came), 0.0, mean)
