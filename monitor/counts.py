@@ -104,7 +104,7 @@ def _placed(frame: pd.DataFrame, dimensions: Sequence[str], leaves: Leaves) -> t
     # By position: a dimension may bear the name of another column.
     for d in range(len(dimensions)):
         code, unique = pd.factorize(frame.iloc[:, 1 + d].to_numpy(dtype=object), use_na_sentinel=False)
-        place = {value: i for i, value in enumerate(leaves.values[d])}
+        place = leaves.code_by_value[d].copy()
         names = [None if _is_null(v) else str(v) for v in unique]
         at = [place.setdefault(name, len(place)) for name in names]
         codes[:, d] = np.array(at, dtype=np.int32)[code]

@@ -481,7 +481,11 @@ def context_of(rule: Rule, lattice: Lattice, grid: Grid) -> Context:
 def _expected(rule: Rule, lattice: Lattice) -> NDArray[np.bool_]:
     expected = np.zeros(len(lattice), dtype=bool)
     named = [(name, value) for name, values in rule.slices.expected for value in values]
-    rows = lattice.rows_of(np.array([codes_of(lattice, Slice((term,))) for term in named], dtype=np.int32)) if named else []
+    rows = (
+        lattice.rows_of(np.array([codes_of(lattice, Slice((term,))) for term in named], dtype=np.int32))
+        if named
+        else []
+    )
     expected[[row for row in rows if row >= 0]] = True
     return expected
 

@@ -67,4 +67,3 @@ def carry_over(found: Fit, old: Lattice, new: Lattice) -> Fit:
         plain=mark(found.plain),
         references=mark(found.references),
     )
-

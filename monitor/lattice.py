@@ -67,8 +67,12 @@ class Leaves:
 
     def code_of(self, d: int, value: Value) -> int:
         """The code of a value of dimension d; one that no leaf has where it is unknown."""
-        known = self.values[d]
-        return known.index(value) if value in known else len(known)
+        return self.code_by_value[d].get(value, len(self.values[d]))
+
+    @cached_property
+    def code_by_value(self) -> tuple[dict[Value, int], ...]:
+        """Code of each value, by dimension."""
+        return tuple({value: code for code, value in enumerate(known)} for known in self.values)
 
 
 def group(codes: NDArray[np.int32], chosen: Sequence[int]) -> tuple[Ints, Ints]:

@@ -182,8 +182,8 @@ def _decoded(codes: NDArray[np.uint16]) -> Halves:
     return table.astype(np.float32)[codes]
 
 
-def fit(lattice: Lattice, history: LeafSeries, as_of: int, context: Context) -> Fit:
-    """Learn from the leaf history before `as_of` (values [S, T], consecutive buckets)."""
+def fit(lattice: Lattice, history: LeafSeries, as_of: int, context: Context, *, part: int = PART) -> Fit:
+    """Learn from the leaf history before `as_of` (values [S, T], consecutive buckets), `part` slices at a time."""
     begin = _begin(history, as_of)
     history = from_begin(history, begin)
     grid = context.grid
@@ -197,7 +197,7 @@ def fit(lattice: Lattice, history: LeafSeries, as_of: int, context: Context) -> 
     leaf_mean = _leaf_mean(history, table, grid, weekly=weekly)
     leaf_values = _impute(history, leaf_mean, grid)
     mean = np.empty((len(lattice), grid.positions), dtype=np.float32)
-    for rows in blocks(len(lattice), PART):
+    for rows in blocks(len(lattice), part):
         cube = by_week(lattice.rollup(leaf_values, rows), table)
         mean[rows] = seasonal_mean(cube, grid.per_day, weekly=weekly)
     volume = mean.mean(axis=1, dtype=float)
@@ -214,15 +214,15 @@ def fit(lattice: Lattice, history: LeafSeries, as_of: int, context: Context) -> 
         learned = [Learned(cold, cold, calm, calm, (NOMINAL,) * (len(edges) + 1), NOMINAL) for _ in windows]
     else:
         learned = [[] for _ in windows]
-        for part in _parts(volume, plain | references):
-            rows = part.rows
+        for some in parts_of(volume, plain | references, part):
+            rows = some.rows
             values = lattice.rollup(leaf_values, rows)
             unsuited = _mostly_flagged(lattice, history, leaf_mean, grid, rows) | _learning(values, history.starts)
             cube, honest = by_week(values, table), np.where(unsuited, np.nan, values)
             past = _replay(honest, cube, table, history.starts, references[rows], grid)
             for w, width in enumerate(windows):
                 found = past.learn(width, plain[rows], volume[rows], eligible[rows], classes[rows], grid)
-                learned[w].append((part, found))
+                learned[w].append((some, found))
         learned = [_together(parts, len(lattice)) for parts in learned]
     found = Fit(
         as_of=as_of,
@@ -295,11 +295,11 @@ class Part:
     own: NDArray[np.int64]
 
 
-def _parts(volume: Floats, shared: Bools) -> list[Part]:
-    """All slices in parts of about `PART`, each of them spread evenly over all volumes."""
-    count = -(-len(volume) // PART)
+def parts_of(volume: Floats, shared: Bools, part: int) -> list[Part]:
+    """All slices in parts of about `part`, each of them spread evenly over all volumes."""
+    count = -(-len(volume) // part)
     # Where those that all look at are many, each part has enough of them by itself.
-    seen_by_all = np.flatnonzero(shared) if shared.sum() <= PART // 4 else np.zeros(0, dtype=np.int64)
+    seen_by_all = np.flatnonzero(shared) if shared.sum() <= part // 4 else np.zeros(0, dtype=np.int64)
     order = np.argsort(volume, kind="stable")
     found = []
     for first in range(count):

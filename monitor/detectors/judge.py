@@ -39,9 +39,7 @@ def judge(view: View, left_out: Bools) -> Verdicts:
     )
 
 
-def surprise(
-    fit: Fit, observed: Floats, expected: Floats, common: Floats, rows: Rows = EVERY
-) -> tuple[Floats, Floats]:
+def surprise(fit: Fit, observed: Floats, expected: Floats, common: Floats, rows: Rows = EVERY) -> tuple[Floats, Floats]:
     """Calibrated surprise (drop, spike) [N, W], or [n, W] of the slices `rows`; 0 where it cannot reach the threshold.
 
     A slice is tested where its silence would pass the threshold (testability). Those judged plainly count

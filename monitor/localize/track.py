@@ -51,9 +51,7 @@ def track(view: View, codes: tuple[int, ...], members: Bools, first: int) -> Tra
     clean = view.leaf_clean[members].sum(axis=0)
     row = own_row(view, codes)
     place = view.grid.position(view.recent.starts)
-    seasonal = (
-        view.fit.leaf_mean[members].sum(axis=0, dtype=float)[place] if row is None else view.seasonal_of(row)
-    )
+    seasonal = view.fit.leaf_mean[members].sum(axis=0, dtype=float)[place] if row is None else view.seasonal_of(row)
     begin = max(0, first - level_span(view.grid))
     whole = _level(view.clean_total[begin:first], view.seasonal_of(0)[begin:first], 1.0)
     here = _level(clean[begin:first], seasonal[begin:first], whole)
