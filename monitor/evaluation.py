@@ -480,13 +480,10 @@ def context_of(rule: Rule, lattice: Lattice, grid: Grid) -> Context:
 
 def _expected(rule: Rule, lattice: Lattice) -> NDArray[np.bool_]:
     expected = np.zeros(len(lattice), dtype=bool)
-    named = [(name, value) for name, values in rule.slices.expected for value in values]
-    rows = (
-        lattice.rows_of(np.array([codes_of(lattice, Slice((term,))) for term in named], dtype=np.int32))
-        if named
-        else []
-    )
-    expected[[row for row in rows if row >= 0]] = True
+    named = [Slice(((name, value),)) for name, values in rule.slices.expected for value in values]
+    if named:
+        rows = lattice.rows_of(np.array([codes_of(lattice, item) for item in named], dtype=np.int32))
+        expected[rows[rows >= 0]] = True
     return expected
 
 

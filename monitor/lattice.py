@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -170,7 +171,7 @@ class Lattice:
         bits = 1 << np.arange(self.codes.shape[1])
         return np.asarray(((self.codes != ANY) * bits).sum(axis=1), dtype=np.int64)
 
-    def rollup(self, leaf_values: Floats, rows: int | slice | Ints = EVERY) -> Floats:
+    def rollup(self, leaf_values: NDArray[np.floating[Any]], rows: int | slice | Ints = EVERY) -> Floats:
         """Sums of leaves [S, ...] per slice [N, ...], or of the slices `rows`; a NaN leaf makes its slices NaN."""
         if isinstance(rows, (int, np.integer)):
             return np.asarray(leaf_values[self.leaves_of(int(rows))].sum(axis=0))
@@ -227,7 +228,7 @@ def _distinct(
     return keep, {n: tuple(names) for n, names in also.items()}
 
 
-def _rolled(incidence: sparse.csr_array, leaf_values: Floats) -> Floats:
+def _rolled(incidence: sparse.csr_array, leaf_values: NDArray[np.floating[Any]]) -> Floats:
     unknown = np.isnan(leaf_values)
     if not unknown.any():
         return np.asarray(incidence @ leaf_values)

@@ -197,9 +197,9 @@ def fit(lattice: Lattice, history: LeafSeries, as_of: int, context: Context, *, 
     leaf_mean = _leaf_mean(history, table, grid, weekly=weekly)
     leaf_values = _impute(history, leaf_mean, grid)
     mean = np.empty((len(lattice), grid.positions), dtype=np.float32)
-    for rows in blocks(len(lattice), part):
-        cube = by_week(lattice.rollup(leaf_values, rows), table)
-        mean[rows] = seasonal_mean(cube, grid.per_day, weekly=weekly)
+    for stretch in blocks(len(lattice), part):
+        cube = by_week(lattice.rollup(leaf_values, stretch), table)
+        mean[stretch] = seasonal_mean(cube, grid.per_day, weekly=weekly)
     volume = mean.mean(axis=1, dtype=float)
 
     windows = windows_of(grid)
@@ -213,17 +213,16 @@ def fit(lattice: Lattice, history: LeafSeries, as_of: int, context: Context, *, 
         cold, calm = np.full(len(lattice), k.COLD_ALPHA), np.ones(len(lattice))
         learned = [Learned(cold, cold, calm, calm, (NOMINAL,) * (len(edges) + 1), NOMINAL) for _ in windows]
     else:
-        learned = [[] for _ in windows]
-        for some in parts_of(volume, plain | references, part):
-            rows = some.rows
+        by_part: list[list[Learned]] = []
+        parts = parts_of(volume, plain | references, part)
+        for rows in (some.rows for some in parts):
             values = lattice.rollup(leaf_values, rows)
             unsuited = _mostly_flagged(lattice, history, leaf_mean, grid, rows) | _learning(values, history.starts)
             cube, honest = by_week(values, table), np.where(unsuited, np.nan, values)
             past = _replay(honest, cube, table, history.starts, references[rows], grid)
-            for w, width in enumerate(windows):
-                found = past.learn(width, plain[rows], volume[rows], eligible[rows], classes[rows], grid)
-                learned[w].append((some, found))
-        learned = [_together(parts, len(lattice)) for parts in learned]
+            own = plain[rows], volume[rows], eligible[rows], classes[rows]
+            by_part.append([past.learn(width, *own, grid) for width in windows])
+        learned = [_together(parts, found, len(lattice)) for found in zip(*by_part, strict=True)]
     found = Fit(
         as_of=as_of,
         stage=stage,
@@ -268,7 +267,7 @@ def _stage(history: LeafSeries, as_of: int) -> int:
     return int(sum(days >= edge for edge in k.STAGE_DAYS))
 
 
-def _impute(history: LeafSeries, leaf_mean: Floats, grid: Grid) -> Floats:
+def _impute(history: LeafSeries, leaf_mean: Halves, grid: Grid) -> Floats:
     """Flagged cells replaced by the leaf's seasonal mean, so that an outage does not become normal."""
     if not history.flagged.any():
         return history.values
@@ -309,16 +308,17 @@ def parts_of(volume: Floats, shared: Bools, part: int) -> list[Part]:
     return found
 
 
-def _together(parts: Sequence[tuple[Part, Learned]], slices: int) -> Learned:
+def _together(parts: Sequence[Part], learned: Sequence[Learned], slices: int) -> Learned:
     """What was learned in parts: each slice's own, and of the tails of each class the middle one."""
     if len(parts) == 1:
-        return parts[0][1]
-    own = np.zeros((4, slices))
-    for part, found in parts:
+        return learned[0]
+    alpha, alpha_plain, unrest, unrest_plain = own = np.zeros((4, slices))
+    for part, found in zip(parts, learned, strict=True):
         table = np.stack([found.alpha, found.alpha_plain, found.unrest, found.unrest_plain])
         own[:, part.rows[part.own]] = table[:, part.own]
-    tails = zip(*(found.tails for _, found in parts), strict=True)
-    return Learned(*own, tuple(map(_middle, tails)), _middle([found.tail_plain for _, found in parts]))
+    tails = zip(*(found.tails for found in learned), strict=True)
+    plain = _middle([found.tail_plain for found in learned])
+    return Learned(alpha, alpha_plain, unrest, unrest_plain, tuple(map(_middle, tails)), plain)
 
 
 def _middle(tails: Sequence[Tail]) -> Tail:

@@ -105,7 +105,7 @@ class View:
     @staticmethod
     def _leaf_came(values: Floats) -> Floats:
         """[S]: sums of what is known."""
-        seen = values.sum(axis=1)
+        seen = np.asarray(values.sum(axis=1))
         return seen if not np.isnan(seen).any() else np.where(np.isnan(values), 0.0, values).sum(axis=1)
 
     def _leaf_seasonal(self, columns: Ints) -> Floats:
