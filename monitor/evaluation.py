@@ -14,6 +14,7 @@ from alerts.message import RuleFacts, compose, parts_of
 from alerts.model import Assessment, Decision, Finding, Incident, Kind, Message, State, Transition
 from alerts.plan import Routes, plan
 from monitor import store
+from monitor.accepted import Accepted, accepted_of, with_accepted
 from monitor.assess import Answer, Question, assess
 from monitor.buckets import DAY, Grid, Times, to_datetime, to_epoch
 from monitor.counts import Counts, Terms
@@ -28,8 +29,8 @@ from monitor.ripeness import Schedule
 from rules.model import Direction, Interval, Rule
 from rules.slices import Slice
 
-LONGEST_FOLLOWED = 14 * DAY
-"""How far back the start of an open incident is read; a longer one is followed from there."""
+LONGEST_FOLLOWED = 15 * DAY
+"""How far back the start of an open incident is read; a longer one (while its source is silent) is followed from there."""
 
 
 @dataclass(frozen=True)
@@ -151,6 +152,7 @@ class Evaluator:
             terms=tuple(leaves.terms),
             open=tuple(i for i in every if i.state is not State.RESOLVED),
             renames=tuple(_rename(i) for i in every if _is_told_rename(i, tick)),
+            accepted=accepted_of(every, epoch),
             told=store.told(tx, name),
         )
 
@@ -176,7 +178,11 @@ class Evaluator:
         out = Judged(open=before.open)
         for bucket in before.to_judge:
             at = tick if bucket == before.to_judge[-1] else to_datetime(self.watched.schedule.due(bucket))
-            known = replace(before, renames=(*before.renames, *_told_renames(out.transitions)))
+            known = replace(
+                before,
+                renames=(*before.renames, *_told_renames(out.transitions)),
+                accepted=(*before.accepted, *accepted_of((t.incident for t in out.transitions), to_epoch(tick))),
+            )
             out = self._judge_bucket(bucket, at, known, fresh, out)
         return replace(out, transitions=tuple(_blind_until(tick, t) for t in out.transitions))
 
@@ -235,8 +241,9 @@ class Evaluator:
         return fits, made
 
     def _as_of(self, bucket: int, before: Remembered) -> int:
-        """Refit at local midnight, and once a rename has been told."""
+        """Refit at local midnight, once a rename has been told, and once a change was accepted."""
         told = [self.watched.grid.floor(r.told) for r in before.renames if r.told <= bucket]
+        told += [item.until for item in before.accepted if item.until <= bucket]
         midnight = bucket if self.watched.grid.daily else self.watched.grid.midnight(bucket)
         return max([midnight, *told])
 
@@ -247,9 +254,7 @@ class Evaluator:
         starts = grid.starts(grid.floor(as_of - self.watched.lookback), as_of)
         lattice = self._lattice(terms)
         context = context_of(self.watched.rule, lattice, grid)
-        known = (
-            replace(item, flagged=so_far.flagged_over(item)) for item in self._series(tx, starts, terms, before, fresh)
-        )
+        known = self._series(tx, starts, terms, before, fresh, so_far)
         return [fit(lattice, _excluded(item, self.watched.rule), as_of, context) for item in known]
 
     def _recent(
@@ -261,18 +266,22 @@ class Evaluator:
         first = grid.shift(bucket, -(level_span(grid) + 3 * longest) + 1)
         for incident in so_far.open:
             begin = grid.shift(grid.floor(to_epoch(incident.since)), -level_span(grid))
-            first = min(first, max(begin, grid.floor(bucket - LONGEST_FOLLOWED)))
-        starts = grid.starts(first, grid.end(bucket))
-        series = self._series(tx, starts, terms, before, fresh)
-        return [replace(item, flagged=so_far.flagged_over(item)) for item in series]
+            first = min(first, max(begin, grid.shift(grid.floor(bucket - LONGEST_FOLLOWED), -level_span(grid))))
+        return self._series(tx, grid.starts(first, grid.end(bucket)), terms, before, fresh, so_far)
 
     def _series(
-        self, tx: store.Tx, starts: Times, terms: tuple[Terms, ...], before: Remembered, fresh: Counts
+        self, tx: store.Tx, starts: Times, terms: tuple[Terms, ...], before: Remembered, fresh: Counts, so_far: Judged
     ) -> list[LeafSeries]:
-        rule = self.watched.rule
+        """One series per metric, with the flags so far, as if renames and accepted changes had always been."""
+        rule, leaves = self.watched.rule, self._lattice(terms).leaves
         found = read_series(tx, rule.name, starts, terms, len(rule.metrics), fresh)
         renames = [r.rename for r in before.renames]
-        return [with_renames(item, terms, rule.dimensions, renames) for item in found]
+        named = (with_renames(item, terms, rule.dimensions, renames) for item in found)
+        flagged = (replace(item, flagged=so_far.flagged_over(item)) for item in named)
+        return [
+            with_accepted(item, metric.name, leaves, before.accepted)
+            for item, metric in zip(flagged, rule.metrics, strict=True)
+        ]
 
     def _lattice(self, terms: tuple[Terms, ...]) -> Lattice:
         if len(terms) not in self._lattices:
@@ -405,6 +414,7 @@ class Remembered:
     terms: tuple[Terms, ...]
     open: tuple[Incident, ...]
     renames: tuple[ToldRename, ...]
+    accepted: tuple[Accepted, ...]
     told: Mapping[str, tuple[str, ...]]
 
 

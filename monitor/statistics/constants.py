@@ -56,6 +56,10 @@ LEARNING_DAYS = 14
 ESTABLISHED_DAYS = 7
 """Slices seen within the first days of the history count as older than it."""
 
+# Accepted changes
+ACCEPTED_RATIO_MAX = 50.0
+"""Earlier counts are scaled by no more: beyond it a slice is new, and learns as a new one does."""
+
 # Localization
 HOMOGENEITY = 0.3
 STOP_FRACTION = 0.01
