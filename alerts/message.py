@@ -17,6 +17,7 @@ TITLE_LENGTH = 150
 SECTION_LENGTH = 2_800
 MESSAGE_LENGTH = 10_000
 DETAIL_LENGTH = 400
+MOST_OCCASIONS = 3
 ACCEPTED = "That is taken as normal from now on."
 PUSH_LADDER = ((1_000, 1_000), (40, 60), (32, 45), (24, 36), (20, 28), (16, 20))
 """Lengths of the rule's name and of each slice's name to try, until the push text fits."""
@@ -449,6 +450,7 @@ def _facts(story: _Story) -> list[Fact]:
         *_times(story),
         Fact(*_so_far(story)),
         Fact("Not affected", _fine(story)),
+        Fact("Calendar", _occasions(story)),
         owner,
         rule,
     ]
@@ -498,6 +500,14 @@ def _so_far(story: _Story) -> tuple[str, str]:
 
 def _fine(story: _Story) -> str:
     return listing(story.evidence.fine, change=False) if story.evidence is not None else ""
+
+
+def _occasions(story: _Story) -> str:
+    """Holidays and planned events of the stretch."""
+    names = story.evidence.occasions if story.evidence is not None else ()
+    more = len(names) - MOST_OCCASIONS
+    listed = ", ".join(clean(name, 60) for name in names[:MOST_OCCASIONS])
+    return f"{listed}{f' and {more} more' if more > 0 else ''}: taken into account" if listed else ""
 
 
 def _aftermath(story: _Story) -> list[Fact]:

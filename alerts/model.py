@@ -80,6 +80,8 @@ class Evidence:
     """Start of the last bucket in which the cause had any event."""
     series: Series | None = None
     total_series: Series | None = None
+    occasions: tuple[str, ...] = ()
+    """Holidays and planned events of the cause within its window, by name: what was expected knows of them."""
 
 
 @dataclass(frozen=True)

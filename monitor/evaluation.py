@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +18,13 @@ from monitor import store
 from monitor.accepted import Accepted, accepted_of, with_accepted
 from monitor.assess import Answer, Question, assess
 from monitor.buckets import DAY, Grid, Times, to_datetime, to_epoch
+from monitor.calendars import Calendar
 from monitor.counts import Counts, Terms
-from monitor.detectors.fit import Fit, fit, from_begin, level_span, windows_of
+from monitor.detectors import open_detector
+from monitor.detectors.fit import Fit, from_begin, level_span, windows_of
 from monitor.detectors.model import Context, LeafSeries
-from monitor.fits import carry_over, pack, unpack
+from monitor.detectors.protocol import Detector
+from monitor.fits import carry_over, is_of, method_of, pack, unpack
 from monitor.history import Rename, read_series, with_renames
 from monitor.lattice import Lattice, Leaves
 from monitor.paste import query_to_paste
@@ -31,6 +35,10 @@ from rules.slices import Slice
 
 LONGEST_FOLLOWED = 15 * DAY
 """How far back the start of an open incident is read; a longer one (while its source is silent) is followed from there."""
+
+
+class TooManySlicesError(Exception):
+    """The rule's detector cannot judge so many slices; nothing is judged, and somebody is told."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +127,8 @@ class Evaluator:
             return self._repeat(tick, before)
         try:
             fresh = self._count(before)
-        except SourceError as error:
+            self._check_slices(fresh.terms)
+        except (SourceError, TooManySlicesError) as error:
             return self._blind(tick, before, str(error))
         return self._finish(tick, before, fresh, self._judge(tick, before, fresh))
 
@@ -171,6 +180,25 @@ class Evaluator:
         )
         return counts.bounded(len(before.terms), self.watched.rule.slices.max)
 
+    def _check_slices(self, terms: tuple[Terms, ...]) -> None:
+        most = min((d.most_slices for d in self._detectors if d.most_slices is not None), default=None)
+        if most is not None and len(self._lattice(terms)) > most:
+            name = self.watched.rule.detector.name
+            raise TooManySlicesError(
+                f"detector {name} judges at most {most} slices, and there are {len(self._lattice(terms))}: "
+                "name fewer dimensions, a smaller depth, or detector: default"
+            )
+
+    @cached_property
+    def _detectors(self) -> tuple[Detector, ...]:
+        """One for each metric."""
+        rule = self.watched.rule
+        return tuple(open_detector(rule.detector, metric.name) for metric in rule.metrics)
+
+    @cached_property
+    def _calendar(self) -> Calendar:
+        return Calendar.of(self.watched.rule)
+
     # --- judging -----------------------------------------------------------------------------
 
     def _judge(self, tick: datetime, before: Remembered, fresh: Counts) -> Judged:
@@ -195,6 +223,7 @@ class Evaluator:
             found = self._recent(tx, bucket, terms, before, fresh, so_far)
             recent = [from_begin(item, fit.begin) for item, fit in zip(found, fits, strict=True)]
         lattice = self._lattice(terms)
+        occasions = self._calendar.over(self.watched.grid, lattice.leaves, recent[0].starts)
         answers = [
             assess(
                 Question(
@@ -207,6 +236,8 @@ class Evaluator:
                     recent=recent[m],
                     open=tuple(i for i in so_far.open if i.metric == metric.name),
                     context=context_of(rule, lattice, self.watched.grid),
+                    detector=self._detectors[m],
+                    occasions=occasions,
                 )
             )
             for m, metric in enumerate(rule.metrics)
@@ -230,8 +261,9 @@ class Evaluator:
             return self._fits[key], {}
         blob = store.fit(tx, self.watched.rule.name, as_of)
         made: dict[int, bytes] = {}
-        if blob is None:
-            blob = pack(len(terms), self._refit(tx, as_of, terms, before, fresh, so_far))
+        method = method_of(self.watched.rule)
+        if blob is None or not is_of(blob, method):
+            blob = pack(len(terms), self._refit(tx, as_of, terms, before, fresh, so_far), method)
             made[as_of] = blob
         leaves, fits = unpack(blob)
         lattice = self._lattice(terms)
@@ -254,8 +286,13 @@ class Evaluator:
         starts = grid.starts(grid.floor(as_of - self.watched.lookback), as_of)
         lattice = self._lattice(terms)
         context = context_of(self.watched.rule, lattice, grid)
+        special = self._calendar.over(grid, lattice.leaves, starts).touched(len(lattice.leaves), len(starts))
         known = self._series(tx, starts, terms, before, fresh, so_far)
-        return [fit(lattice, _excluded(item, self.watched.rule), as_of, context) for item in known]
+        ordinary = (replace(item, flagged=item.flagged | special) for item in known)
+        return [
+            detector.fit(lattice, _excluded(item, self.watched.rule), as_of, context)
+            for detector, item in zip(self._detectors, ordinary, strict=True)
+        ]
 
     def _recent(
         self, tx: store.Tx, bucket: int, terms: tuple[Terms, ...], before: Remembered, fresh: Counts, so_far: Judged

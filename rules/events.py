@@ -58,7 +58,7 @@ def _change(raw: object) -> float | None:
     text = raw.strip() if isinstance(raw, str) else ""
     if text == "unknown":
         return None
-    if found := re.fullmatch(r"[x×]\s?([0-9]{1,6}(?:\.[0-9]{1,6})?)", text):
+    if found := re.fullmatch(r"[x\u00d7]\s?([0-9]{1,6}(?:\.[0-9]{1,6})?)", text):
         factor = float(found[1])
     elif found := re.fullmatch(r"([+-])([0-9]{1,6}(?:\.[0-9]{1,6})?)\s?%", text):
         factor = 1.0 + float(found[1] + found[2]) / 100.0
@@ -126,13 +126,12 @@ def _event(document: Document, index: int) -> tuple[WrittenEvent | None, list[Pr
     at: KeyPath = ("events", index)
     raw = document.data["events"][index]
     if not isinstance(raw, dict):
-        span = document.value(at) or Span(Place(""))
-        return None, [span.problem("wrong-type", "an event is a mapping", "write '- name: ...'")]
+        return None, [_span(document, at).problem("wrong-type", "an event is a mapping", "write '- name: ...'")]
     shape, problems = _shaped(EventShape, raw, document, at)
     if shape is None or any(path[:2] == at or not path for path, _ in document.problems):
         return None, problems
     if shape.to.replace(tzinfo=shape.to.tzinfo or UTC) <= shape.from_.replace(tzinfo=shape.from_.tzinfo or UTC):
-        span = document.value((*at, "to")) or Span(Place(""))
+        span = _span(document, (*at, "to"))
         return None, [span.problem("bad-interval", f"'{shape.name}' ends before it starts", "the end is not included")]
     places = {name: document.keys[(*at, "slice", name)] for name in shape.slice}
     return WrittenEvent(shape.name, shape.from_, shape.to, Slice.of(shape.slice), shape.change, places), []
@@ -140,13 +139,19 @@ def _event(document: Document, index: int) -> tuple[WrittenEvent | None, list[Pr
 
 def _shaped(model: type[BaseModel], data: object, document: Document, at: KeyPath) -> tuple[Any, list[Problem]]:
     def locate(path: KeyPath, at_key: bool) -> Span:
-        whole = (*at, *path)
-        return (document.keys.get(whole) if at_key else None) or document.value(whole) or Span(Place(""))
+        key = document.keys.get((*at, *path)) if at_key else None
+        return key or _span(document, (*at, *path))
 
     try:
         return model.model_validate(data), []
     except ValidationError as error:
         return None, explain(error, model, locate)
+
+
+def _span(document: Document, path: KeyPath) -> Span:
+    span = document.value(path)
+    assert span is not None  # a document with data has at least the place of all of it
+    return span
 
 
 def read_events(path: Path) -> EventFile:

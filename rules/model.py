@@ -155,11 +155,11 @@ class Rule:
     slices: SlicePolicy = field(default_factory=SlicePolicy)
     lookback: timedelta = timedelta(days=28)
     exclude: tuple[Interval, ...] = ()
-    holidays: Holidays = Holidays()
+    holidays: Holidays = field(default_factory=Holidays)
     events_file: str | None = None
     """The file of planned events as it was written, beside the rule file; `events` is what it says."""
     events: tuple[PlannedEvent, ...] = ()
-    detector: DetectorChoice = DetectorChoice()
+    detector: DetectorChoice = field(default_factory=DetectorChoice)
     false_incidents_per_week: float = 1.0
     """The alert budget that `sensitivity` names: low .25, medium 1, high 7, or a number."""
     direction: Direction = Direction.DROP

@@ -221,7 +221,9 @@ def _holidays(raw: object) -> Holidays:
     if not isinstance(raw, list) or not raw:
         raise refusal("wrong-type", f"'holidays' must be a list of countries, not {described(raw)}", hint)
     for index, code in enumerate(raw):
-        if not isinstance(code, str) or not code.isalnum() and not re.fullmatch(r"[A-Za-z]{2}-[A-Za-z0-9]{1,3}", code):
+        if not isinstance(code, str) or (
+            not code.isalnum() and not re.fullmatch(r"[A-Za-z]{2}-[A-Za-z0-9]{1,3}", code)
+        ):
             raise refusal("bad-value", f"{described(code)} is no country", "write its code: NO, US-CA", at=(index,))
     return Holidays(tuple(dict.fromkeys(raw)))
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from rules.duration import format_duration
-from rules.model import Rule
+from rules.model import Direction, Rule
 from rules.problem import Problem
 from rules.vocabulary import did_you_mean
 
@@ -22,8 +22,22 @@ def detector_fits(rule: Rule) -> Iterator[Problem]:
             message = f"'{metric}' is not a metric of {rule.name}"
             span = rule.span(f"detector.threshold.{metric}:")
             yield span.problem("unknown-metric", message, did_you_mean(metric, metrics))
+    yield from _bounds_are_told(rule)
     if rule.detector.name in DECOMPOSING:
         yield from _long_enough(rule)
+
+
+def _bounds_are_told(rule: Rule) -> Iterator[Problem]:
+    """At least one bound lies in the direction that is sent."""
+    lows = [bounds.low for _, bounds in rule.detector.bounds if bounds.low]
+    highs = [bounds.high for _, bounds in rule.detector.bounds if bounds.high]
+    told = {Direction.DROP: lows, Direction.SPIKE: highs, Direction.BOTH: [*lows, *highs]}[rule.direction]
+    if rule.detector.bounds and not told:
+        key = "max" if rule.direction is Direction.DROP else "min"
+        message = f"the rule tells {rule.direction.value}s only, and threshold has no bound but {key}"
+        yield rule.span("detector.threshold").problem(
+            "impossible", message, "write direction: both, or the other bound"
+        )
 
 
 def _long_enough(rule: Rule) -> Iterator[Problem]:
