@@ -130,7 +130,12 @@ class Evaluator:
             self._check_slices(fresh.terms)
         except (SourceError, TooManySlicesError) as error:
             return self._blind(tick, before, str(error))
-        return self._finish(tick, before, fresh, self._judge(tick, before, fresh))
+        try:
+            return self._finish(tick, before, fresh, self._judge(tick, before, fresh))
+        except BaseException:
+            # A fit that was made on the way was not stored: the next attempt has to make it again, and store it.
+            self._fits.clear()
+            raise
 
     def blind(self, tick: datetime, error: str) -> Outcome:
         """The tick of a source that could not be asked: one blind incident, everything else frozen."""
