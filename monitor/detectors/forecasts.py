@@ -66,7 +66,12 @@ def stl_forecast(y: Floats, week: int) -> Floats:
     """The last trend and the last week of the season (Cleveland et al. 1990, statsmodels' STL)."""
     from statsmodels.tsa.seasonal import STL  # noqa: PLC0415  a second to load
 
-    found = STL(y, period=week, robust=True).fit()
+    # Interpolating what is smooth anyway takes a fifteenth of the time, and changes the forecast by a thousandth.
+    # A line through four points of a season would be led by the last one: degree 0 is their weighted mean.
+    jump = max(1, week // 7)
+    found = STL(
+        y, period=week, seasonal=k.STL_WEEKS, seasonal_deg=0, robust=True, trend_jump=jump, low_pass_jump=jump
+    ).fit()
     return np.asarray(found.trend[-1] + found.seasonal[-week:])
 
 

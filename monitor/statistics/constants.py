@@ -65,6 +65,8 @@ UNJUDGED_SHARE = 0.5
 # Other detectors
 FORECAST_SLICES = 200
 """Slices that stl and ets judge at most: a refit takes seconds, not hours."""
+STL_WEEKS = 25
+"""Weeks that the season is smoothed over: with a lookback of four it hardly changes from one to the next."""
 
 # Accepted changes
 ACCEPTED_RATIO_MAX = 50.0
