@@ -134,7 +134,22 @@ def _events(rule: Rule, source: Source, now: datetime) -> Examined:
         return Examined((_unreachable(rule, error),), asked=False)
     full_from = span.start + rule.lookback if span else None
     coverage = Coverage(rule.name, rule.source.name, span, full_from)
-    return Examined(tuple(_time_problems(rule, span, now)), coverage)
+    problems = list(_time_problems(rule, span, now))
+    if span is not None:
+        try:
+            problems += _slices(rule, source, span.end)
+        except SourceError as error:
+            return Examined((*problems, _unreachable(rule, error)), coverage, asked=False)
+    return Examined(tuple(problems), coverage)
+
+
+def _slices(rule: Rule, source: Source, end: datetime) -> Sequence[Problem]:
+    """Whether the rule's detector can judge so many slices."""
+    if rule.detector.name == "default":
+        return ()
+    from monitor.few_slices import too_many_slices  # noqa: PLC0415  loads all that judges, which few checks need
+
+    return tuple(too_many_slices(rule, source, end))
 
 
 def _time_problems(rule: Rule, span: Interval | None, now: datetime) -> Iterator[Problem]:
