@@ -56,12 +56,15 @@ class StepPolicy:
     keep_firing_for: int = 2
     severity: Severity = Severity.WARNING
     accept_after: timedelta = timedelta(days=14)
-    """What has been bad for so long, as far as anybody could see, is what is normal now."""
+    """What has been bad for so long, as far as anybody could see, is what is normal now; fixed bounds never give way."""
 
     @classmethod
     def of(cls, rule: Rule) -> StepPolicy:
         """The policy of a rule."""
-        return cls(rule.for_, rule.keep_firing_for, rule.severity)
+        bounds = [bound for _, pair in rule.detector.bounds for bound in (pair.low, pair.high) if bound is not None]
+        fixed = any(not bound.of_last_week for bound in bounds)
+        accept_after = timedelta.max if fixed else timedelta(days=14)
+        return cls(rule.for_, rule.keep_firing_for, rule.severity, accept_after)
 
 
 def step(open: Sequence[Incident], assessment: Assessment, policy: StepPolicy) -> tuple[Transition, ...]:  # noqa: A002  # the design's own name

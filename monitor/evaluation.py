@@ -23,6 +23,7 @@ from monitor.counts import Counts, Terms
 from monitor.detectors import open_detector
 from monitor.detectors.fit import Fit, from_begin, level_span, windows_of
 from monitor.detectors.model import Context, LeafSeries
+from monitor.detectors.occasions import Occasions
 from monitor.detectors.protocol import Detector
 from monitor.fits import carry_over, is_of, method_of, pack, unpack
 from monitor.history import Rename, read_series, with_renames
@@ -291,12 +292,11 @@ class Evaluator:
         starts = grid.starts(grid.floor(as_of - self.watched.lookback), as_of)
         lattice = self._lattice(terms)
         context = context_of(self.watched.rule, lattice, grid)
-        special = self._calendar.over(grid, lattice.leaves, starts).touched(len(lattice.leaves), len(starts))
+        occasions = self._calendar.over(grid, lattice.leaves, starts)
         known = self._series(tx, starts, terms, before, fresh, so_far)
-        ordinary = (replace(item, flagged=item.flagged | special) for item in known)
         return [
-            detector.fit(lattice, _excluded(item, self.watched.rule), as_of, context)
-            for detector, item in zip(self._detectors, ordinary, strict=True)
+            detector.fit(lattice, _ordinary(_excluded(item, self.watched.rule), occasions), as_of, context)
+            for detector, item in zip(self._detectors, known, strict=True)
         ]
 
     def _recent(
@@ -543,6 +543,13 @@ def _excluded(series: LeafSeries, rule: Rule) -> LeafSeries:
     for part in rule.exclude:
         out |= (series.starts >= to_epoch(part.start)) & (series.starts < to_epoch(part.end))
     return replace(series, values=np.where(out[None, :], np.nan, series.values))
+
+
+def _ordinary(series: LeafSeries, occasions: Occasions) -> LeafSeries:
+    """History whose holidays and planned events teach nothing, as what was flagged teaches nothing."""
+    if not occasions:
+        return series
+    return replace(series, flagged=series.flagged | occasions.touched(*series.values.shape))
 
 
 def _is_told_rename(incident: Incident, tick: datetime) -> bool:

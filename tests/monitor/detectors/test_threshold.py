@@ -66,11 +66,11 @@ def test_a_slice_below_the_bound_is_told_until_it_is_above(over):
 
 
 def test_what_is_always_below_the_bound_is_one_incident(over):
-    """A bound nobody reaches: told once for the broadest slice, still bad every day, never back."""
-    ticks = over(MADE, 5, threshold(Bound(1e6)))
+    """A bound nobody reaches: told once for the broadest slice, still bad every day, never back and never accepted."""
+    ticks = over(MADE, 15, threshold(Bound(1e6)))
     assert told(ticks.transitions) == [("opened", "drop", "total")]
-    assert [t.change for t in ticks.transitions].count(Change.CONFIRMED) == 4
-    assert ticks.incidents[0].expected == pytest.approx(5e6)
+    assert [t.change for t in ticks.transitions].count(Change.CONFIRMED) == 14
+    assert ticks.incidents[0].expected == pytest.approx(15e6)
 
 
 def test_min_change_and_the_budget_have_no_part_in_it(over):
