@@ -56,7 +56,7 @@ class StepPolicy:
     keep_firing_for: int = 2
     severity: Severity = Severity.WARNING
     accept_after: timedelta = timedelta(days=14)
-    """What has been bad for so long, as far as anybody could see, is what is normal now; fixed bounds never give way."""
+    """What was told so long ago, and is still bad, is what is normal now; fixed bounds never give way."""
 
     @classmethod
     def of(cls, rule: Rule) -> StepPolicy:
@@ -399,12 +399,15 @@ def _severity(finding: Finding, severity: Severity) -> Severity:
 
 
 def _accept(board: _Board) -> None:
-    """Close what is still bad after so long: it will not come back by itself, and saying it again helps nobody."""
+    """Close what is still bad so long after it was told: it will not come back by itself, and nobody brought it back.
+
+    Counted from the telling and not from the onset: what was noticed late is not accepted the day after.
+    """
     for incident in board.standing(Family.LOSS, Family.SPIKE):
-        told = incident.raised_at is not None and incident.raised_at < board.tick
-        lasted = board.tick - incident.since - incident.unknown_for
-        if told and incident.id in board.found and lasted >= board.policy.accept_after:
-            because = f"it has lasted for {_days(lasted)} and is taken as normal from now on"
+        if incident.raised_at is None or incident.id not in board.found:
+            continue
+        if board.tick - incident.raised_at - incident.unknown_for >= board.policy.accept_after:
+            because = f"it has lasted for {_days(board.tick - incident.since)} and is taken as normal from now on"
             board.close(incident, Change.ACCEPTED, because, accepted_at=board.tick)
 
 

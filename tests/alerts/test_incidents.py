@@ -308,17 +308,17 @@ def test_resolved_incidents_handed_in_are_left_alone():
 
 
 def test_what_lasts_for_two_weeks_is_accepted_once():
-    """The incident closes as accepted, with its last numbers; a day earlier it is only still bad."""
+    """The incident closes as accepted, with its last numbers; an hour earlier it is only still bad."""
     history = History()
     history.see(assess(1, finding()))
     day = 24
-    assert changes(history.see(assess(14 * day - 1, finding(until=tick(14 * day - 1))))) == [Change.CONFIRMED]
-    made = history.see(assess(14 * day, finding(until=tick(14 * day), expected=9e8)))
+    assert changes(history.see(assess(14 * day, finding(until=tick(14 * day))))) == [Change.CONFIRMED]
+    made = history.see(assess(14 * day + 1, finding(until=tick(14 * day + 1), expected=9e8)))
     assert changes(made) == [Change.CONFIRMED, Change.ACCEPTED]
     closed = history.only
-    assert (closed.state, closed.accepted_at, closed.expected) == (State.RESOLVED, tick(14 * day), 9e8)
+    assert (closed.state, closed.accepted_at, closed.expected) == (State.RESOLVED, tick(14 * day + 1), 9e8)
     assert "14 days" in closed.resolution
-    assert history.see(assess(14 * day + 1)) == ()
+    assert history.see(assess(14 * day + 2)) == ()
 
 
 def test_time_in_the_dark_does_not_count_towards_acceptance():
@@ -334,10 +334,11 @@ def test_time_in_the_dark_does_not_count_towards_acceptance():
     assert history.incidents[name].accepted_at == tick(16 * 24)
 
 
-def test_what_is_only_found_now_is_told_before_it_is_accepted():
-    """A first finding that began long ago fires; it is not accepted in the same breath."""
+def test_what_was_noticed_late_is_not_accepted_at_once():
+    """A first finding that began long ago fires, and has two weeks from then."""
     history = History()
     assert changes(history.see(assess(20 * 24, finding()))) == [Change.OPENED]
+    assert changes(history.see(assess(21 * 24, finding()))) == [Change.CONFIRMED]
 
 
 def test_what_comes_back_on_the_last_day_is_not_accepted():

@@ -48,7 +48,7 @@ def test_a_lasting_change_is_told_once_accepted_once_and_never_again(state, left
     assert ticks.column(incident.since) == BREAK
     told = [t.change for t in ticks.transitions if t.change is not Change.CONFIRMED]
     assert told == [Change.OPENED, Change.ACCEPTED]
-    assert incident.accepted_at == ticks.at(BREAK + 13)
+    assert incident.accepted_at == ticks.at(BREAK + 14)
 
 
 def test_what_returns_after_it_was_accepted_and_is_lost_again_is_told_again(state):
@@ -65,9 +65,9 @@ def test_what_returns_after_it_was_accepted_and_is_lost_again_is_told_again(stat
 
 def test_a_restart_after_acceptance_changes_nothing(state):
     """What was accepted is read from the store."""
-    ticks = days_of(0.0, state).run(range(BREAK, BREAK + 14))
+    ticks = days_of(0.0, state).run(range(BREAK, BREAK + 15))
     ticks.restart()
-    ticks.run(range(BREAK + 14, BREAK + 18))
+    ticks.run(range(BREAK + 15, BREAK + 19))
     assert len(ticks.incidents) == 1
 
 
