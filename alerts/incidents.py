@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
@@ -55,11 +55,16 @@ class StepPolicy:
     for_: int = 0
     keep_firing_for: int = 2
     severity: Severity = Severity.WARNING
+    accept_after: timedelta = timedelta(days=14)
+    """What has been bad for so long, as far as anybody could see, is what is normal now; fixed bounds never give way."""
 
     @classmethod
     def of(cls, rule: Rule) -> StepPolicy:
         """The policy of a rule."""
-        return cls(rule.for_, rule.keep_firing_for, rule.severity)
+        bounds = [bound for _, pair in rule.detector.bounds for bound in (pair.low, pair.high) if bound is not None]
+        fixed = any(not bound.of_last_week for bound in bounds)
+        accept_after = timedelta.max if fixed else timedelta(days=14)
+        return cls(rule.for_, rule.keep_firing_for, rule.severity, accept_after)
 
 
 def step(open: Sequence[Incident], assessment: Assessment, policy: StepPolicy) -> tuple[Transition, ...]:  # noqa: A002  # the design's own name
@@ -76,6 +81,7 @@ def step(open: Sequence[Incident], assessment: Assessment, policy: StepPolicy) -
         return tuple(board.transitions)
     _see_again(board)
     _match(board)
+    _accept(board)
     _recover(board)
     _withdraw(board)
     return tuple(board.transitions)
@@ -178,7 +184,9 @@ def _see_again(board: _Board) -> None:
     for incident in board.standing(Family.LOSS, Family.SPIKE):
         if incident.state is State.UNKNOWN:
             state = incident.frozen_state or State.FIRING
-            board.move(incident, Change.THAWED, "the source answers again", state=state, frozen_state=None)
+            unknown = incident.unknown_for + (board.tick - incident.tick)
+            because = "the source answers again"
+            board.move(incident, Change.THAWED, because, state=state, frozen_state=None, unknown_for=unknown)
 
 
 # --- findings --------------------------------------------------------------------------------------------------
@@ -385,6 +393,23 @@ def _severity(finding: Finding, severity: Severity) -> Severity:
     lost = finding.expected - finding.observed
     gained = sum(g.observed - g.expected for g in finding.evidence.grew if g.slice == finding.to)
     return QUIETER[severity] if lost > 0 and gained >= RENAME_MATCH * lost else severity
+
+
+# --- what lasts ------------------------------------------------------------------------------------------------
+
+
+def _accept(board: _Board) -> None:
+    """Close what is still bad after so long: it will not come back by itself, and saying it again helps nobody."""
+    for incident in board.standing(Family.LOSS, Family.SPIKE):
+        told = incident.raised_at is not None and incident.raised_at < board.tick
+        lasted = board.tick - incident.since - incident.unknown_for
+        if told and incident.id in board.found and lasted >= board.policy.accept_after:
+            because = f"it has lasted for {_days(lasted)} and is taken as normal from now on"
+            board.close(incident, Change.ACCEPTED, because, accepted_at=board.tick)
+
+
+def _days(lasted: timedelta) -> str:
+    return f"{lasted.days} days" if lasted.days >= 2 else f"{lasted.total_seconds() / 3600:.0f} hours"
 
 
 # --- what was not found ----------------------------------------------------------------------------------------

@@ -17,6 +17,8 @@ TITLE_LENGTH = 150
 SECTION_LENGTH = 2_800
 MESSAGE_LENGTH = 10_000
 DETAIL_LENGTH = 400
+MOST_OCCASIONS = 3
+ACCEPTED = "That is taken as normal from now on."
 PUSH_LADDER = ((1_000, 1_000), (40, 60), (32, 45), (24, 36), (20, 28), (16, 20))
 """Lengths of the rule's name and of each slice's name to try, until the push text fits."""
 TOTAL_IS = {
@@ -99,7 +101,7 @@ class _Story:
 
     @property
     def over(self) -> bool:
-        return self.change in {Change.RESOLVED, Change.ABSORBED}
+        return self.change in {Change.RESOLVED, Change.ACCEPTED, Change.ABSORBED}
 
     def amount(self, value: float) -> str:
         """`812k events`."""
@@ -200,6 +202,8 @@ def _push_pieces(story: _Story, length: int) -> tuple[str, ...]:
     cause, to = shorten(story.cause, length), shorten(story.to, length)
     if story.change is Change.ABSORBED:
         return (f"{cause} is", shorten(f"{story.incident.resolution}.", 2 * length))
+    if story.change is Change.ACCEPTED:
+        return (f"{cause} {_verb(story)}", f"since {story.clock.moment(story.incident.since)}.", ACCEPTED)
     if story.change is Change.RESOLVED:
         return _push_resolved(story, cause, to)
     numbers = f"{story.amount(story.incident.observed)} (expected {number(story.incident.expected)})"
@@ -249,6 +253,8 @@ def _word(story: _Story) -> str:
     """The state in one word: the severity while it lasts."""
     if story.change is Change.ABSORBED:
         return "CLOSED"
+    if story.change is Change.ACCEPTED:
+        return "ACCEPTED"
     return "RESOLVED" if story.change is Change.RESOLVED else story.incident.severity.value.upper()
 
 
@@ -297,6 +303,8 @@ def _summary(story: _Story) -> list[str]:
         return _summary_source(story)
     if story.change is Change.ABSORBED:
         return [f"{story.cause} is {story.incident.resolution}. Its news come there from now on."]
+    if story.change is Change.ACCEPTED:
+        return _summary_accepted(story)
     if story.change is Change.RESOLVED:
         return _summary_resolved(story)
     return [_before(story), _numbers(story), _elsewhere(story), _total(story), _children(story)]
@@ -330,6 +338,15 @@ def _summary_resolved(story: _Story) -> list[str]:
         return [f"{story.cause} is back to normal.", f"{told}: nothing is missing any more."]
     lost = f"{told}: {missing} are lost ({percent(gap(incident), incident.expected)})."
     return [f"{story.cause} is back to normal.", lost]
+
+
+def _summary_accepted(story: _Story) -> list[str]:
+    incident = story.incident
+    told = f"{story.cause} {_verb(story)}, and {incident.resolution}."
+    numbers = f"{number(incident.observed)} of {number(incident.expected)} expected {noun(incident.metric)}"
+    since = f"Since {story.clock.moment(incident.since)} it had {numbers}. Nothing came back."
+    then = "Nothing more is said of it: what it has now is what is expected of it from here on."
+    return [told, since, then]
 
 
 def _capital(text: str) -> str:
@@ -433,6 +450,7 @@ def _facts(story: _Story) -> list[Fact]:
         *_times(story),
         Fact(*_so_far(story)),
         Fact("Not affected", _fine(story)),
+        Fact("Calendar", _occasions(story)),
         owner,
         rule,
     ]
@@ -484,10 +502,18 @@ def _fine(story: _Story) -> str:
     return listing(story.evidence.fine, change=False) if story.evidence is not None else ""
 
 
+def _occasions(story: _Story) -> str:
+    """Holidays and planned events of the stretch."""
+    names = story.evidence.occasions if story.evidence is not None else ()
+    more = len(names) - MOST_OCCASIONS
+    listed = ", ".join(clean(name, 60) for name in names[:MOST_OCCASIONS])
+    return f"{listed}{f' and {more} more' if more > 0 else ''}: taken into account" if listed else ""
+
+
 def _aftermath(story: _Story) -> list[Fact]:
     """What was lost, and what to run again."""
     incident = story.incident
-    if story.change is Change.ABSORBED or incident.kind is not Kind.DROP or incident.observed >= incident.expected:
+    if story.change is not Change.RESOLVED or incident.kind is not Kind.DROP or incident.observed >= incident.expected:
         return []
     again = f"{_scope(story)}, {story.clock.iso(incident.since, incident.until)}"
     return [Fact("Lost", story.amount(gap(incident))), Fact("To reprocess", again)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from rules.model import Severity
@@ -80,6 +80,8 @@ class Evidence:
     """Start of the last bucket in which the cause had any event."""
     series: Series | None = None
     total_series: Series | None = None
+    occasions: tuple[str, ...] = ()
+    """Holidays and planned events of the cause within its window, by name: what was expected knows of them."""
 
 
 @dataclass(frozen=True)
@@ -161,6 +163,8 @@ class Incident:
     p: float
     raised_at: datetime | None = None
     resolved_at: datetime | None = None
+    accepted_at: datetime | None = None
+    """Tick at which it lasted so long that what it is became normal; it is resolved then, though nothing came back."""
     causes: tuple[CauseAt, ...] = ()
     """Earlier causes, oldest first."""
     cause_at: datetime | None = None
@@ -175,6 +179,8 @@ class Incident:
     """Consecutive evaluations that found it recovered (`keep_firing_for`)."""
     frozen_state: State | None = None
     """State to return to when an UNKNOWN incident thaws."""
+    unknown_for: timedelta = timedelta(0)
+    """How long it was UNKNOWN, all told: no clock ran then."""
     seq: int = 0
     """Number of transitions so far; with the id it orders messages."""
     resolution: str = ""
@@ -196,6 +202,8 @@ class Change(StrEnum):
     FROZEN = "frozen"
     THAWED = "thawed"
     RESOLVED = "resolved"
+    ACCEPTED = "accepted"
+    """It lasted: from here on it is what is normal."""
     ABSORBED = "absorbed"
     """A wider incident took this one over."""
     WITHDRAWN = "withdrawn"
@@ -221,6 +229,7 @@ class Reason(StrEnum):
     NEW = "new"
     CHANGED = "changed"
     RESOLVED = "resolved"
+    ACCEPTED = "accepted"
     SHADOW = "shadow"
     DIRECTION = "direction"
     NOT_NEWS = "not-news"

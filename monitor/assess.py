@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from alerts.model import Finding, Incident, Kind, Recovery, State
 from monitor.buckets import Grid, to_datetime, to_epoch
+from monitor.detectors.default import Default
 from monitor.detectors.fit import Fit
-from monitor.detectors.judge import alarms, judge
-from monitor.detectors.model import Context, LeafSeries
+from monitor.detectors.model import Context, LeafSeries, Verdicts
+from monitor.detectors.occasions import Occasions
+from monitor.detectors.protocol import Detector
 from monitor.detectors.view import View
 from monitor.evidence import evidence_of
 from monitor.lattice import ANY, Lattice
-from monitor.localize.causes import Cause, explain, joined
+from monitor.localize.causes import Cause
 from monitor.localize.kinds import Destination, Stretch, destination
 from monitor.localize.scan import dispersion_by_volume
-from monitor.localize.track import Track, stands, track
+from monitor.localize.track import Track, track
 from monitor.statistics.onset import Standing
 from rules.model import Direction
 from rules.slices import Slice
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+Join = Callable[[View, list[Cause]], list[Cause]]
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,8 @@ class Question:
     recent: LeafSeries
     open: tuple[Incident, ...]
     context: Context
+    detector: Detector = field(default_factory=Default)
+    occasions: Occasions = field(default_factory=Occasions)
 
 
 @dataclass(frozen=True)
@@ -74,11 +80,13 @@ class Followed:
 
 def assess(question: Question) -> Answer:
     """Judge the newest bucket: follow what is open, look for what is new, explain it, match the two."""
-    view = View(question.grid, question.lattice, question.fit, question.recent, question.recent.flagged)
+    recent = question.recent
+    view = View(question.grid, question.lattice, question.fit, recent, recent.flagged, question.occasions).widened()
     followed = _follow_all(view, question)
     view = replace(view, healed=_healed(view, followed))
     downs, ups = _causes(view, question, [f.members for f in followed])
-    downs, ups = (_with_open(view, found, followed, down=down) for found, down in ((downs, True), (ups, False)))
+    join = question.detector.join
+    downs, ups = (_with_open(view, found, followed, join, down=down) for found, down in ((downs, True), (ups, False)))
     destinations = [_destination(view, cause) for cause in downs]
     ups = [cause for cause in ups if not _is_gain(view, cause, downs, destinations)]
     findings = [_finding(view, question, cause, where) for cause, where in zip(downs, destinations, strict=True)]
@@ -99,14 +107,14 @@ def _follow_all(view: View, question: Question) -> list[Followed]:
         left_out |= view.overlapping(inside)
     raw = replace(view, healed=np.zeros_like(view.healed))
     common = raw.common_by_bucket(left_out)
-    return [_follow(raw, item, inside, common) for item, inside in zip(items, members, strict=True)]
+    return [_follow(raw, item, inside, common, question.detector) for item, inside in zip(items, members, strict=True)]
 
 
-def _follow(view: View, incident: Incident, members: Bools, common: Floats) -> Followed:
+def _follow(view: View, incident: Incident, members: Bools, common: Floats, detector: Detector) -> Followed:
     codes = codes_of(view.lattice, incident.cause)
     first = int(np.searchsorted(view.recent.starts, to_epoch(incident.since)))
     found = track(view, codes, members, first)
-    standing = stands(found, first, common if len(incident.cause) else None, _ratio_of(incident))
+    standing = detector.stands(view, found, first, common if len(incident.cause) else None, _ratio_of(incident))
     return Followed(incident, codes, members, first, found, standing, len(view.recent.starts))
 
 
@@ -157,17 +165,8 @@ def _causes(view: View, question: Question, known: list[Bools]) -> tuple[list[Ca
     sent = [down for down in (True, False) if question.direction is not (Direction.SPIKE if down else Direction.DROP)]
     for _ in range(2):
         common = view.common_by_bucket(left_out)
-        verdicts = judge(view, left_out)
-        found = {
-            down: explain(
-                view,
-                verdicts,
-                alarms(view, verdicts, question.context, down=down),
-                common,
-                question.context.min_change,
-            )
-            for down in sent
-        }
+        verdicts = question.detector.judge(view, left_out)
+        found = {down: _explained(view, question, verdicts, common, down=down) for down in sent}
         downs, ups = found.get(True, []), found.get(False, [])
         for cause in [*downs, *ups]:
             if any(code != ANY for code in cause.codes):
@@ -175,7 +174,13 @@ def _causes(view: View, question: Question, known: list[Bools]) -> tuple[list[Ca
     return downs, ups
 
 
-def _with_open(view: View, found: list[Cause], followed: list[Followed], *, down: bool) -> list[Cause]:
+def _explained(view: View, question: Question, verdicts: Verdicts, common: Floats, *, down: bool) -> list[Cause]:
+    detector, context = question.detector, question.context
+    alarmed = detector.alarms(view, verdicts, context, down=down)
+    return detector.explain(view, verdicts, alarmed, common, context.min_change)
+
+
+def _with_open(view: View, found: list[Cause], followed: list[Followed], join: Join, *, down: bool) -> list[Cause]:
     """New causes joined with each other and with what is open and still bad, where they are one wider cause."""
     if not found:
         return found
@@ -184,7 +189,7 @@ def _with_open(view: View, found: list[Cause], followed: list[Followed], *, down
         for f in followed
         if f.bad and f.down is down and all((f.members & ~cause.members).any() for cause in found)
     ]
-    together = joined(view, [*found, *standing])
+    together = join(view, [*found, *standing])
     return [cause for cause in together if not any(cause is item for item in standing)]
 
 
@@ -278,7 +283,7 @@ def _match(view: View, question: Question, findings: list[Finding], followed: li
             continue
         if mate.incident.id in spoken:
             continue
-        if finding.slice == mate.incident.cause or not _replaces(view, finding, mate, question.context):
+        if finding.slice == mate.incident.cause or not _replaces(view, question, finding, mate):
             if mate.bad:
                 out.append(_still(view, question, mate, finding))
                 spoken.add(mate.incident.id)
@@ -310,7 +315,7 @@ def _mate(view: View, finding: Finding, followed: list[Followed]) -> Followed | 
     return None
 
 
-def _replaces(view: View, finding: Finding, mate: Followed, context: Context) -> bool:
+def _replaces(view: View, question: Question, finding: Finding, mate: Followed) -> bool:
     """Whether a finding's cause is the better name: a wider one, or a narrower one that leaves nothing bad.
 
     What was widened once is not narrowed again: parts recover one after the other.
@@ -324,7 +329,7 @@ def _replaces(view: View, finding: Finding, mate: Followed, context: Context) ->
     if not mate.bad or any(incident.cause.covers(earlier.slice) for earlier in incident.causes):
         return False
     rest = mate.members & ~inside
-    return _never_bad(view, rest, mate.first, context) or _is_back(view, rest, mate)
+    return _never_bad(view, rest, mate.first, question.context) or _is_back(view, question.detector, rest, mate)
 
 
 def _never_bad(view: View, leaves: Bools, first: int, context: Context) -> bool:
@@ -335,10 +340,11 @@ def _never_bad(view: View, leaves: Bools, first: int, context: Context) -> bool:
     return normal > 0 and abs(seen / normal - 1.0) < context.min_change / 2.0
 
 
-def _is_back(view: View, leaves: Bools, mate: Followed) -> bool:
+def _is_back(view: View, detector: Detector, leaves: Bools, mate: Followed) -> bool:
     """Whether leaves that were lost with an incident have been back for more than the newest bucket."""
     nameless = tuple(len(known) for known in view.lattice.leaves.values)
-    standing = stands(track(view, nameless, leaves, mate.first), mate.first, None, _ratio_of(mate.incident))
+    found = track(view, nameless, leaves, mate.first)
+    standing = detector.stands(view, found, mate.first, None, _ratio_of(mate.incident))
     return standing.cleared and not standing.still_bad(mate.buckets - 1)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from monitor.detectors import detector_names
 from monitor.query import Column, QueryRefusedError, Source, SourceError
 from monitor.settings import Settings
 from rules.duration import format_duration
@@ -15,6 +16,7 @@ from rules.problem import Place, Problem, Span
 from rules.vocabulary import did_you_mean
 
 DAY = timedelta(days=1)
+NOT_RUNNABLE = frozenset({"unknown-source", "unknown-table", "unknown-detector"})
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ def load_runnable(settings: Settings) -> RuleSet:
     for rule in found.rules:
         wrong = list(check_wiring(rule, settings))
         problems += wrong
-        if not any(problem.code in {"unknown-source", "unknown-table"} for problem in wrong):
+        if not any(problem.code in NOT_RUNNABLE for problem in wrong):
             runnable.append(rule)
     return RuleSet(tuple(runnable), tuple(problems))
 
@@ -62,8 +64,17 @@ def _patterns_without_files(settings: Settings) -> Iterator[Problem]:
 
 def check_wiring(rule: Rule, settings: Settings) -> Iterator[Problem]:
     """The names a rule uses are names the operators gave. Asks nobody."""
+    yield from _detector_is_known(rule)
     yield from _source_is_known(rule, settings)
     yield from _receivers_are_known(rule, settings)
+
+
+def _detector_is_known(rule: Rule) -> Iterator[Problem]:
+    known = detector_names()
+    if rule.detector.name not in known:
+        span = rule.span("detector")
+        message = f"no detector is called '{rule.detector.name}'"
+        yield span.problem("unknown-detector", message, did_you_mean(rule.detector.name, known))
 
 
 def _source_is_known(rule: Rule, settings: Settings) -> Iterator[Problem]:
@@ -123,7 +134,22 @@ def _events(rule: Rule, source: Source, now: datetime) -> Examined:
         return Examined((_unreachable(rule, error),), asked=False)
     full_from = span.start + rule.lookback if span else None
     coverage = Coverage(rule.name, rule.source.name, span, full_from)
-    return Examined(tuple(_time_problems(rule, span, now)), coverage)
+    problems = list(_time_problems(rule, span, now))
+    if span is not None:
+        try:
+            problems += _slices(rule, source, span.end)
+        except SourceError as error:
+            return Examined((*problems, _unreachable(rule, error)), coverage, asked=False)
+    return Examined(tuple(problems), coverage)
+
+
+def _slices(rule: Rule, source: Source, end: datetime) -> Sequence[Problem]:
+    """Whether the rule's detector can judge so many slices."""
+    if rule.detector.name == "default":
+        return ()
+    from monitor.few_slices import too_many_slices  # noqa: PLC0415  loads all that judges, which few checks need
+
+    return tuple(too_many_slices(rule, source, end))
 
 
 def _time_problems(rule: Rule, span: Interval | None, now: datetime) -> Iterator[Problem]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +15,17 @@ from alerts.message import RuleFacts, compose, parts_of
 from alerts.model import Assessment, Decision, Finding, Incident, Kind, Message, State, Transition
 from alerts.plan import Routes, plan
 from monitor import store
+from monitor.accepted import Accepted, accepted_of, with_accepted
 from monitor.assess import Answer, Question, assess
 from monitor.buckets import DAY, Grid, Times, to_datetime, to_epoch
+from monitor.calendars import Calendar
 from monitor.counts import Counts, Terms
-from monitor.detectors.fit import Fit, fit, from_begin, level_span, windows_of
+from monitor.detectors import open_detector
+from monitor.detectors.fit import Fit, from_begin, level_span, windows_of
 from monitor.detectors.model import Context, LeafSeries
-from monitor.fits import carry_over, pack, unpack
+from monitor.detectors.occasions import Occasions
+from monitor.detectors.protocol import Detector
+from monitor.fits import carry_over, is_of, method_of, pack, unpack
 from monitor.history import Rename, read_series, with_renames
 from monitor.lattice import Lattice, Leaves
 from monitor.paste import query_to_paste
@@ -28,8 +34,12 @@ from monitor.ripeness import Schedule
 from rules.model import Direction, Interval, Rule
 from rules.slices import Slice
 
-LONGEST_FOLLOWED = 14 * DAY
-"""How far back the start of an open incident is read; a longer one is followed from there."""
+LONGEST_FOLLOWED = 15 * DAY
+"""How far back the start of an open incident is read; a longer one (while its source is silent) is followed from there."""
+
+
+class TooManySlicesError(Exception):
+    """The rule's detector cannot judge so many slices; nothing is judged, and somebody is told."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +128,8 @@ class Evaluator:
             return self._repeat(tick, before)
         try:
             fresh = self._count(before)
-        except SourceError as error:
+            self._check_slices(fresh.terms)
+        except (SourceError, TooManySlicesError) as error:
             return self._blind(tick, before, str(error))
         try:
             return self._finish(tick, before, fresh, self._judge(tick, before, fresh))
@@ -156,6 +167,7 @@ class Evaluator:
             terms=tuple(leaves.terms),
             open=tuple(i for i in every if i.state is not State.RESOLVED),
             renames=tuple(_rename(i) for i in every if _is_told_rename(i, tick)),
+            accepted=accepted_of(every, epoch),
             told=store.told(tx, name),
         )
 
@@ -174,6 +186,25 @@ class Evaluator:
         )
         return counts.bounded(len(before.terms), self.watched.rule.slices.max)
 
+    def _check_slices(self, terms: tuple[Terms, ...]) -> None:
+        most = min((d.most_slices for d in self._detectors if d.most_slices is not None), default=None)
+        if most is not None and len(self._lattice(terms)) > most:
+            name = self.watched.rule.detector.name
+            raise TooManySlicesError(
+                f"detector {name} judges at most {most} slices, and there are {len(self._lattice(terms))}: "
+                "name fewer dimensions, a smaller depth, or detector: default"
+            )
+
+    @cached_property
+    def _detectors(self) -> tuple[Detector, ...]:
+        """One for each metric."""
+        rule = self.watched.rule
+        return tuple(open_detector(rule.detector, metric.name) for metric in rule.metrics)
+
+    @cached_property
+    def _calendar(self) -> Calendar:
+        return Calendar.of(self.watched.rule)
+
     # --- judging -----------------------------------------------------------------------------
 
     def _judge(self, tick: datetime, before: Remembered, fresh: Counts) -> Judged:
@@ -181,7 +212,11 @@ class Evaluator:
         out = Judged(open=before.open)
         for bucket in before.to_judge:
             at = tick if bucket == before.to_judge[-1] else to_datetime(self.watched.schedule.due(bucket))
-            known = replace(before, renames=(*before.renames, *_told_renames(out.transitions)))
+            known = replace(
+                before,
+                renames=(*before.renames, *_told_renames(out.transitions)),
+                accepted=(*before.accepted, *accepted_of((t.incident for t in out.transitions), to_epoch(tick))),
+            )
             out = self._judge_bucket(bucket, at, known, fresh, out)
         return replace(out, transitions=tuple(_blind_until(tick, t) for t in out.transitions))
 
@@ -194,6 +229,7 @@ class Evaluator:
             found = self._recent(tx, bucket, terms, before, fresh, so_far)
             recent = [from_begin(item, fit.begin) for item, fit in zip(found, fits, strict=True)]
         lattice = self._lattice(terms)
+        occasions = self._calendar.over(self.watched.grid, lattice.leaves, recent[0].starts)
         answers = [
             assess(
                 Question(
@@ -206,6 +242,8 @@ class Evaluator:
                     recent=recent[m],
                     open=tuple(i for i in so_far.open if i.metric == metric.name),
                     context=context_of(rule, lattice, self.watched.grid),
+                    detector=self._detectors[m],
+                    occasions=occasions,
                 )
             )
             for m, metric in enumerate(rule.metrics)
@@ -229,8 +267,9 @@ class Evaluator:
             return self._fits[key], {}
         blob = store.fit(tx, self.watched.rule.name, as_of)
         made: dict[int, bytes] = {}
-        if blob is None:
-            blob = pack(len(terms), self._refit(tx, as_of, terms, before, fresh, so_far))
+        method = method_of(self.watched.rule)
+        if blob is None or not is_of(blob, method):
+            blob = pack(len(terms), self._refit(tx, as_of, terms, before, fresh, so_far), method)
             made[as_of] = blob
         leaves, fits = unpack(blob)
         lattice = self._lattice(terms)
@@ -240,8 +279,9 @@ class Evaluator:
         return fits, made
 
     def _as_of(self, bucket: int, before: Remembered) -> int:
-        """Refit at local midnight, and once a rename has been told."""
+        """Refit at local midnight, once a rename has been told, and once a change was accepted."""
         told = [self.watched.grid.floor(r.told) for r in before.renames if r.told <= bucket]
+        told += [item.until for item in before.accepted if item.until <= bucket]
         midnight = bucket if self.watched.grid.daily else self.watched.grid.midnight(bucket)
         return max([midnight, *told])
 
@@ -252,10 +292,12 @@ class Evaluator:
         starts = grid.starts(grid.floor(as_of - self.watched.lookback), as_of)
         lattice = self._lattice(terms)
         context = context_of(self.watched.rule, lattice, grid)
-        known = (
-            replace(item, flagged=so_far.flagged_over(item)) for item in self._series(tx, starts, terms, before, fresh)
-        )
-        return [fit(lattice, _excluded(item, self.watched.rule), as_of, context) for item in known]
+        occasions = self._calendar.over(grid, lattice.leaves, starts)
+        known = self._series(tx, starts, terms, before, fresh, so_far)
+        return [
+            detector.fit(lattice, _ordinary(_excluded(item, self.watched.rule), occasions), as_of, context)
+            for detector, item in zip(self._detectors, known, strict=True)
+        ]
 
     def _recent(
         self, tx: store.Tx, bucket: int, terms: tuple[Terms, ...], before: Remembered, fresh: Counts, so_far: Judged
@@ -266,18 +308,22 @@ class Evaluator:
         first = grid.shift(bucket, -(level_span(grid) + 3 * longest) + 1)
         for incident in so_far.open:
             begin = grid.shift(grid.floor(to_epoch(incident.since)), -level_span(grid))
-            first = min(first, max(begin, grid.floor(bucket - LONGEST_FOLLOWED)))
-        starts = grid.starts(first, grid.end(bucket))
-        series = self._series(tx, starts, terms, before, fresh)
-        return [replace(item, flagged=so_far.flagged_over(item)) for item in series]
+            first = min(first, max(begin, grid.shift(grid.floor(bucket - LONGEST_FOLLOWED), -level_span(grid))))
+        return self._series(tx, grid.starts(first, grid.end(bucket)), terms, before, fresh, so_far)
 
     def _series(
-        self, tx: store.Tx, starts: Times, terms: tuple[Terms, ...], before: Remembered, fresh: Counts
+        self, tx: store.Tx, starts: Times, terms: tuple[Terms, ...], before: Remembered, fresh: Counts, so_far: Judged
     ) -> list[LeafSeries]:
-        rule = self.watched.rule
+        """One series per metric, with the flags so far, as if renames and accepted changes had always been."""
+        rule, leaves = self.watched.rule, self._lattice(terms).leaves
         found = read_series(tx, rule.name, starts, terms, len(rule.metrics), fresh)
         renames = [r.rename for r in before.renames]
-        return [with_renames(item, terms, rule.dimensions, renames) for item in found]
+        named = (with_renames(item, terms, rule.dimensions, renames) for item in found)
+        flagged = (replace(item, flagged=so_far.flagged_over(item)) for item in named)
+        return [
+            with_accepted(item, metric.name, leaves, before.accepted)
+            for item, metric in zip(flagged, rule.metrics, strict=True)
+        ]
 
     def _lattice(self, terms: tuple[Terms, ...]) -> Lattice:
         if len(terms) not in self._lattices:
@@ -410,6 +456,7 @@ class Remembered:
     terms: tuple[Terms, ...]
     open: tuple[Incident, ...]
     renames: tuple[ToldRename, ...]
+    accepted: tuple[Accepted, ...]
     told: Mapping[str, tuple[str, ...]]
 
 
@@ -496,6 +543,13 @@ def _excluded(series: LeafSeries, rule: Rule) -> LeafSeries:
     for part in rule.exclude:
         out |= (series.starts >= to_epoch(part.start)) & (series.starts < to_epoch(part.end))
     return replace(series, values=np.where(out[None, :], np.nan, series.values))
+
+
+def _ordinary(series: LeafSeries, occasions: Occasions) -> LeafSeries:
+    """History whose holidays and planned events teach nothing, as what was flagged teaches nothing."""
+    if not occasions:
+        return series
+    return replace(series, flagged=series.flagged | occasions.touched(*series.values.shape))
 
 
 def _is_told_rename(incident: Incident, tick: datetime) -> bool:

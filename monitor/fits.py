@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import struct
 from collections.abc import Sequence
@@ -12,15 +13,16 @@ from numpy.typing import NDArray
 
 from monitor.detectors.fit import Fit
 from monitor.lattice import Lattice
+from rules.model import Rule
 
-HEAD = struct.Struct("<IH")
-"""Leaves at the refit, number of metrics."""
+HEAD = struct.Struct("<IH8s")
+"""Leaves at the refit, number of metrics, fingerprint of the rule's method."""
 
 
-def pack(leaves: int, fits: Sequence[Fit]) -> bytes:
-    """Fits of all metrics of a rule, and how many leaves they know."""
+def pack(leaves: int, fits: Sequence[Fit], method: bytes = b"") -> bytes:
+    """Fits of all metrics of a rule, how many leaves they know, and by which method they were made."""
     out = io.BytesIO()
-    out.write(HEAD.pack(leaves, len(fits)))
+    out.write(HEAD.pack(leaves, len(fits), method))
     for item in fits:
         body = item.to_bytes()
         out.write(struct.pack("<I", len(body)))
@@ -28,9 +30,20 @@ def pack(leaves: int, fits: Sequence[Fit]) -> bytes:
     return out.getvalue()
 
 
+def method_of(rule: Rule) -> bytes:
+    """Fingerprint of what a rule says about how to learn: fits of another method are made anew."""
+    calendar = (rule.holidays, rule.events) if rule.holidays or rule.events else ()
+    return hashlib.blake2b(repr((rule.detector, calendar)).encode("utf-8", "surrogatepass"), digest_size=8).digest()
+
+
+def is_of(blob: bytes, method: bytes) -> bool:
+    """Whether packed fits were made by this method."""
+    return len(blob) >= HEAD.size and HEAD.unpack_from(blob)[2] == method
+
+
 def unpack(blob: bytes) -> tuple[int, list[Fit]]:
     """The inverse of `pack`."""
-    leaves, count = HEAD.unpack_from(blob)
+    leaves, count, _ = HEAD.unpack_from(blob)
     at, fits = HEAD.size, []
     for _ in range(count):
         (size,) = struct.unpack_from("<I", blob, at)

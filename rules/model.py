@@ -77,6 +77,55 @@ class Interval:
 
 
 @dataclass(frozen=True)
+class Holidays:
+    """Whose public holidays: those of `countries` for every slice, or of the country that the dimension `by` names.
+
+    Codes are ISO 3166: `NO`, or with a subdivision `US-CA`.
+    """
+
+    countries: tuple[str, ...] = ()
+    by: str | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.countries) or self.by is not None
+
+
+@dataclass(frozen=True)
+class PlannedEvent:
+    """A stretch in which a slice is expected to have `factor` times its events; None where nobody knows."""
+
+    name: str
+    during: Interval
+    slice: Slice = field(default_factory=Slice)
+    factor: float | None = None
+
+
+@dataclass(frozen=True)
+class Bound:
+    """So many events a bucket, or that share of the same bucket a week before."""
+
+    value: float
+    of_last_week: bool = False
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What is normal: at least `low` and at most `high`; None is no bound. At least one is given."""
+
+    low: Bound | None = None
+    high: Bound | None = None
+
+
+@dataclass(frozen=True)
+class DetectorChoice:
+    """Which detector judges, and what it is told. `bounds` are by metric, `*` is any; `options` are a plug-in's."""
+
+    name: str = "default"
+    bounds: tuple[tuple[str, Bounds], ...] = ()
+    options: tuple[tuple[str, str | int | float | bool | None], ...] = ()
+
+
+@dataclass(frozen=True)
 class SlicePolicy:
     """Which slices are kept and tested."""
 
@@ -106,6 +155,11 @@ class Rule:
     slices: SlicePolicy = field(default_factory=SlicePolicy)
     lookback: timedelta = timedelta(days=28)
     exclude: tuple[Interval, ...] = ()
+    holidays: Holidays = field(default_factory=Holidays)
+    events_file: str | None = None
+    """The file of planned events as it was written, beside the rule file; `events` is what it says."""
+    events: tuple[PlannedEvent, ...] = ()
+    detector: DetectorChoice = field(default_factory=DetectorChoice)
     false_incidents_per_week: float = 1.0
     """The alert budget that `sensitivity` names: low .25, medium 1, high 7, or a number."""
     direction: Direction = Direction.DROP

@@ -56,6 +56,22 @@ LEARNING_DAYS = 14
 ESTABLISHED_DAYS = 7
 """Slices seen within the first days of the history count as older than it."""
 
+# Holidays and planned events
+OCCASION_ALPHA = 0.1
+"""Added dispersion of a day that is expected to do as another kind of day, or as somebody planned: give or take 30 %."""
+UNJUDGED_SHARE = 0.5
+"""A slice of which at least this share of what is expected lies in events of unknown effect is unknown itself."""
+
+# Other detectors
+FORECAST_SLICES = 200
+"""Slices that stl and ets judge at most: a refit takes seconds, not hours."""
+STL_WEEKS = 25
+"""Weeks that the season is smoothed over: with a lookback of four it hardly changes from one to the next."""
+
+# Accepted changes
+ACCEPTED_RATIO_MAX = 50.0
+"""Earlier counts are scaled by no more: beyond it a slice is new, and learns as a new one does."""
+
 # Localization
 HOMOGENEITY = 0.3
 STOP_FRACTION = 0.01

@@ -106,6 +106,12 @@ def resolved() -> Transition:
     return told(assess(1, finding(evidence=evidence())), lambda h: assess(5, good=[h.only.id]))
 
 
+def accepted() -> Transition:
+    """Two weeks later a third of a device is still missing: that is normal now."""
+    lost = finding(observed=9.1e6, expected=13.6e6, evidence=evidence())
+    return told(assess(1, lost), assess(337, replace(lost, observed=182e6, expected=272e6, until=tick(337))))
+
+
 def widened() -> Transition:
     """One country of ios turned out to be all of ios."""
     first = finding(cause(device="ios", country="NO"), expected=90_000.0, evidence=evidence(grew=()))
@@ -183,6 +189,7 @@ STORIES: dict[str, tuple[Callable[[], Transition], RuleFacts]] = {
     "moved": (moved, RULE),
     "spike": (spike, RULE),
     "resolved": (resolved, RULE),
+    "accepted": (accepted, RULE),
     "widened": (widened, RULE),
     "absorbed": (absorbed, replace(RULE, query="")),
     "narrowed": (narrowed, RULE),

@@ -305,3 +305,44 @@ def test_resolved_incidents_handed_in_are_left_alone():
     made = step((history.only,), assess(3, finding()), NOW)
     assert changes(made) == [Change.OPENED]
     assert made[0].incident.id != history.only.id
+
+
+def test_what_lasts_for_two_weeks_is_accepted_once():
+    """The incident closes as accepted, with its last numbers; a day earlier it is only still bad."""
+    history = History()
+    history.see(assess(1, finding()))
+    day = 24
+    assert changes(history.see(assess(14 * day - 1, finding(until=tick(14 * day - 1))))) == [Change.CONFIRMED]
+    made = history.see(assess(14 * day, finding(until=tick(14 * day), expected=9e8)))
+    assert changes(made) == [Change.CONFIRMED, Change.ACCEPTED]
+    closed = history.only
+    assert (closed.state, closed.accepted_at, closed.expected) == (State.RESOLVED, tick(14 * day), 9e8)
+    assert "14 days" in closed.resolution
+    assert history.see(assess(14 * day + 1)) == ()
+
+
+def test_time_in_the_dark_does_not_count_towards_acceptance():
+    """Two days without an answer of the source: the change is accepted two days later."""
+    history = History()
+    history.see(assess(0, finding()))
+    name = history.only.id
+    history.see(assess(24, unseen=blind(24)))
+    history.see(assess(72, finding()))
+    history.see(assess(14 * 24, finding()))
+    assert history.incidents[name].state is State.FIRING
+    history.see(assess(16 * 24, finding()))
+    assert history.incidents[name].accepted_at == tick(16 * 24)
+
+
+def test_what_is_only_found_now_is_told_before_it_is_accepted():
+    """A first finding that began long ago fires; it is not accepted in the same breath."""
+    history = History()
+    assert changes(history.see(assess(20 * 24, finding()))) == [Change.OPENED]
+
+
+def test_what_comes_back_on_the_last_day_is_not_accepted():
+    """A recovery says that it is over: acceptance is for what is still bad."""
+    history = History()
+    history.see(assess(1, finding()))
+    made = history.see(assess(15 * 24, good=[history.only.id]))
+    assert changes(made) == [Change.CONFIRMED]
