@@ -114,10 +114,14 @@ def _follow(view: View, incident: Incident, members: Bools, common: Floats, dete
     codes = codes_of(view.lattice, incident.cause)
     first = int(np.searchsorted(view.recent.starts, to_epoch(incident.since)))
     found = track(view, codes, members, first)
-    ratio = incident.observed / max(incident.expected, 1e-9)
-    ratio = float(np.clip(ratio, 1.05, 50.0)) if incident.kind is Kind.SPIKE else float(np.clip(ratio, 0.02, 0.9))
-    standing = detector.stands(view, found, first, common if len(incident.cause) else None, ratio)
+    standing = detector.stands(view, found, first, common if len(incident.cause) else None, _ratio_of(incident))
     return Followed(incident, codes, members, first, found, standing, len(view.recent.starts))
+
+
+def _ratio_of(incident: Incident) -> float:
+    """Observed to expected of an incident, kept on its own side of 1."""
+    ratio = incident.observed / max(incident.expected, 1e-9)
+    return float(np.clip(ratio, 1.05, 50.0)) if incident.kind is Kind.SPIKE else float(np.clip(ratio, 0.02, 0.9))
 
 
 def _healed(view: View, followed: list[Followed]) -> Bools:
@@ -279,7 +283,7 @@ def _match(view: View, question: Question, findings: list[Finding], followed: li
             continue
         if mate.incident.id in spoken:
             continue
-        if finding.slice == mate.incident.cause or not _replaces(view, finding, mate, question.context):
+        if finding.slice == mate.incident.cause or not _replaces(view, question, finding, mate):
             if mate.bad:
                 out.append(_still(view, question, mate, finding))
                 spoken.add(mate.incident.id)
@@ -311,7 +315,7 @@ def _mate(view: View, finding: Finding, followed: list[Followed]) -> Followed | 
     return None
 
 
-def _replaces(view: View, finding: Finding, mate: Followed, context: Context) -> bool:
+def _replaces(view: View, question: Question, finding: Finding, mate: Followed) -> bool:
     """Whether a finding's cause is the better name: a wider one, or a narrower one that leaves nothing bad.
 
     What was widened once is not narrowed again: parts recover one after the other.
@@ -325,12 +329,23 @@ def _replaces(view: View, finding: Finding, mate: Followed, context: Context) ->
     if not mate.bad or any(incident.cause.covers(earlier.slice) for earlier in incident.causes):
         return False
     rest = mate.members & ~inside
-    raw = view.recent.values[rest][:, mate.first :]
-    seen, normal = (
-        float(np.nansum(raw)),
-        float(np.where(np.isnan(raw), 0.0, view.leaf_expected_from(mate.first)[rest][:, mate.first :]).sum()),
-    )
+    return _never_bad(view, rest, mate.first, question.context) or _is_back(view, question.detector, rest, mate)
+
+
+def _never_bad(view: View, leaves: Bools, first: int, context: Context) -> bool:
+    """Whether leaves held what was expected over the whole stretch from column `first` on."""
+    raw = view.recent.values[leaves][:, first:]
+    expected = np.where(np.isnan(raw), 0.0, view.leaf_expected_from(first)[leaves][:, first:])
+    seen, normal = float(np.nansum(raw)), float(expected.sum())
     return normal > 0 and abs(seen / normal - 1.0) < context.min_change / 2.0
+
+
+def _is_back(view: View, detector: Detector, leaves: Bools, mate: Followed) -> bool:
+    """Whether leaves that were lost with an incident have been back for more than the newest bucket."""
+    nameless = tuple(len(known) for known in view.lattice.leaves.values)
+    found = track(view, nameless, leaves, mate.first)
+    standing = detector.stands(view, found, mate.first, None, _ratio_of(mate.incident))
+    return standing.cleared and not standing.still_bad(mate.buckets - 1)
 
 
 def _still(view: View, question: Question, item: Followed, fresh: Finding | None) -> Finding:

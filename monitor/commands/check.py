@@ -15,6 +15,7 @@ from typing import TextIO
 import click
 
 from monitor.checks import Coverage, Examined, check_events, load_runnable
+from monitor.commands import HELP
 from monitor.opening import open_source
 from monitor.query import Source, SourceError
 from monitor.settings import Settings, SettingsError, load_settings, missing_secrets
@@ -152,7 +153,7 @@ def _counted(number: int, word: str) -> str:
     return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
-@click.command("check")
+@click.command("check", context_settings=HELP)
 @click.option(
     "--config",
     type=click.Path(path_type=Path),

@@ -16,6 +16,7 @@ from alerts.message import plain_text
 from monitor import store
 from monitor.app import App
 from monitor.buckets import to_epoch
+from monitor.commands import HELP
 from monitor.commands.common import (
     FAILED,
     Moment,
@@ -36,7 +37,7 @@ DELIVER_SECONDS = 60
 """How long `once` waits for receivers; what is not delivered then stays in the outbox."""
 
 
-@click.command("once")
+@click.command("once", context_settings=HELP)
 @click.argument("rules", nargs=-1)
 @click.option("--at", type=Moment(), help="Evaluate as if it were this time.")
 @click.option("--dry-run", is_flag=True, help="Remember and send nothing; print the messages instead.")

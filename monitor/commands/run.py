@@ -7,11 +7,12 @@ from pathlib import Path
 
 import click
 
+from monitor.commands import HELP
 from monitor.commands.common import config_option, log_to_stderr, opened
 from monitor.scheduler import Daemon, log
 
 
-@click.command("run")
+@click.command("run", context_settings=HELP)
 @config_option
 @click.option("--json", "as_json", is_flag=True, help="Accepted for all commands; the daemon prints its log.")
 def run(config: Path, *, as_json: bool) -> None:  # noqa: ARG001  # every command takes --json

@@ -14,6 +14,7 @@ from dashboards.text import overview_text
 from monitor import store
 from monitor.app import App, latest_tick
 from monitor.buckets import DAY, to_datetime, to_epoch
+from monitor.commands import HELP
 from monitor.commands.common import config_option, json_option, opened
 from monitor.evaluation import Watched
 from monitor.replay import incident_to_json, stamp
@@ -24,7 +25,7 @@ GRACE = timedelta(minutes=15)
 """How long a due evaluation may take before its rule counts as not watched."""
 
 
-@click.command("status")
+@click.command("status", context_settings=HELP)
 @config_option
 @json_option
 def status(config: Path, *, as_json: bool) -> None:
