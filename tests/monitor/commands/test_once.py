@@ -23,7 +23,7 @@ def test_history_is_read_at_first_contact_and_its_cost_is_told_before(fresh):
     """The cost stands on standard error; standard output holds the result and nothing else."""
     run = fresh.run("once", *at(BEFORE))
     assert run.exit_code == 0
-    assert run.stdout == "playback_volume: 1 buckets judged at 2026-03-04T06:00:00Z, 0 messages\n"
+    assert run.stdout == "playback_volume: 1 bucket judged at 2026-03-04T06:00:00Z, 0 messages\n"
     assert run.stderr.startswith(
         "playback_volume: reading 677 buckets of history in 29 steps, newest first, 1 of 1 files"
     )
@@ -133,7 +133,7 @@ def test_a_source_that_cannot_be_opened_stops_no_other_rule(told):
     run = told.run("once", *at(AFTER + HOUR))
     assert run.exit_code == 2
     assert "missing secret: sources.warehouse.url reads the variable WAREHOUSE_URL, which is not set" in run.stderr
-    assert "playback_volume: 1 buckets judged" in run.stdout
+    assert "playback_volume: 1 bucket judged" in run.stdout
 
 
 def test_slack_gets_the_message(told):
