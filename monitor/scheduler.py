@@ -154,6 +154,8 @@ def log_outcome(outcome: Outcome) -> None:
     else:
         judged, messages = counted(len(outcome.judged), "bucket"), counted(len(outcome.messages), "message")
         log.info("%s at %s: %s judged, %s", outcome.rule, outcome.tick, judged, messages)
+    for notice in outcome.notices:
+        log.warning("%s: %s", outcome.rule, notice)
     for transition in outcome.transitions:
         incident = transition.incident
         log.info("%s %s %s: %s", incident.id, transition.change.value, incident.cause.label(), transition.because)

@@ -119,6 +119,8 @@ def _print(outcome: Outcome, *, as_json: bool, messages: bool) -> None:
     else:
         judged, news = counted(len(outcome.judged), "bucket"), counted(len(outcome.messages), "message")
         click.echo(f"{outcome.rule}: {judged} judged at {stamp(outcome.tick)}, {news}")
+    for notice in outcome.notices:
+        click.echo(f"{outcome.rule}: {notice}")
     if messages:
         for receiver, message in outcome.messages:
             click.echo(f"to {receiver}:\n{plain_text(message)}")
@@ -136,4 +138,5 @@ def _to_json(outcome: Outcome) -> dict[str, Any]:
             for t in outcome.transitions
         ],
         "messages": [{"receiver": receiver, "push": message.push} for receiver, message in outcome.messages],
+        "notices": list(outcome.notices),
     }
