@@ -47,6 +47,8 @@ class RuleView:
     full_from: datetime | None
     """When protection is full; None where nobody can say yet."""
     open: tuple[Incident, ...]
+    notices: tuple[tuple[datetime, str], ...] = ()
+    """What is to be known of the last days and woke nobody: when, and a line; newest first."""
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,8 @@ def _rule(rule: RuleView) -> Iterator[str]:
         yield f"  history {_time(rule.history_from)} to {_time(rule.history_to)}, {rule.leaves:,} slices"
     full = f", full from {_time(rule.full_from)}" if rule.stage is not Stage.FULL and rule.full_from else ""
     yield f"  protection: {rule.stage.value}{full}"
+    for at, notice in rule.notices:
+        yield f"  {_time(at)}: {notice}"
     for incident in rule.open:
         since = _time(incident.since)
         yield (

@@ -178,16 +178,13 @@ def _notifier(receiver: ReceiverSettings, out: TextIO) -> Notifier:
 
 def routed(rule: Rule, settings: Settings) -> Rule:
     """The rule with receivers under the names of `slicewatch.toml`; an unknown one falls to the fallback, aloud."""
-    routes = []
-    for severity, words in rule.notify:
-        names = []
-        for word in words:
-            found = settings.receiver(word)
-            if found is None:
-                log.error("%s: no receiver is called %r; its alerts go to the fallback", rule.name, word)
-            else:
-                names.append(found.name)
-        routes.append((severity, tuple(names)))
+    found = {word: settings.receiver(word) for _, words in rule.notify for word in words}
+    for word in (word for word, receiver in found.items() if receiver is None):
+        log.error("%s: no receiver is called %r; its alerts go to the fallback", rule.name, word)
+    routes = [
+        (severity, tuple(receiver.name for word in words if (receiver := found[word]) is not None))
+        for severity, words in rule.notify
+    ]
     return replace(rule, notify=tuple(routes))
 
 

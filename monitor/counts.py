@@ -89,6 +89,11 @@ class Counts:
             return Counts(tuple(terms), self.starts, values)
         return Counts((*terms, folded), self.starts, np.concatenate([values, rest[:, None, :]], axis=1))
 
+    def folded(self) -> int | None:
+        """Position of the folded leaf; None where nothing is folded."""
+        whole = tuple([FOLDED] * len(self.terms[0])) if self.terms else ()
+        return self.terms.index(whole) if whole in self.terms else None
+
     def page(self, bucket: int) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         """Leaf positions int32[n] with any count in a bucket, and their counts int64[M, n]."""
         column = int(np.searchsorted(self.starts, bucket))

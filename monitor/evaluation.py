@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
@@ -28,6 +28,7 @@ from monitor.detectors.protocol import Detector
 from monitor.fits import carry_over, is_of, method_of, pack, unpack
 from monitor.history import Rename, read_series, with_renames
 from monitor.lattice import Lattice, Leaves
+from monitor.membership import Lookback, overflow_text, overflows, retired, retired_text, silent
 from monitor.paste import query_to_paste
 from monitor.query import CountQuery, Source, SourceError
 from monitor.ripeness import Schedule
@@ -58,6 +59,8 @@ class Outcome:
     """The source's error where it could not be asked."""
     repeated: bool = False
     """The tick had been evaluated before."""
+    notices: tuple[str, ...] = ()
+    """What a person should know once and nobody is woken for: lines of text."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,8 @@ class Evaluator:
     state: store.Store
     _lattices: dict[int, Lattice] = field(default_factory=dict)
     _fits: dict[tuple[int, int], list[Fit]] = field(default_factory=dict)
+    _retired: dict[int, int] = field(default_factory=dict)
+    """Leaves silent for the whole lookback, by the midnight before which."""
 
     def evaluate(self, tick: datetime) -> Outcome:
         """Count, judge, decide, and remember it all in one transaction.
@@ -132,7 +137,8 @@ class Evaluator:
         except (SourceError, TooManySlicesError) as error:
             return self._blind(tick, before, str(error))
         try:
-            return self._finish(tick, before, fresh, self._judge(tick, before, fresh))
+            judged = self._judge(tick, before, fresh)
+            return self._finish(tick, before, fresh, judged, notices=self._notices(before, fresh, judged))
         except BaseException:
             # A fit that was made on the way was not stored: the next attempt has to make it again, and store it.
             self._fits.clear()
@@ -184,7 +190,44 @@ class Evaluator:
             starts=np.array(buckets, dtype=np.int64),
             known=before.terms,
         )
-        return counts.bounded(len(before.terms), self.watched.rule.slices.max)
+        return self._bounded(counts, before)
+
+    def _bounded(self, counts: Counts, before: Remembered) -> Counts:
+        """No more leaves than `slices.max`, those silent for the whole lookback not counted."""
+        known, most = len(before.terms), self.watched.rule.slices.max
+        if len(counts.terms) <= most or not before.to_judge:
+            return counts.bounded(known, most)
+        midnight = self.watched.grid.midnight(before.to_judge[0])
+        if midnight not in self._retired:
+            with self.state.read() as tx:
+                self._retired = {midnight: int(silent(tx, self._lookback(midnight, known)).sum())}
+        return counts.bounded(known, most + self._retired[midnight])
+
+    def _lookback(self, as_of: int, leaves: int) -> Lookback:
+        rule = self.watched.rule
+        return Lookback(rule.name, self.watched.grid, self.watched.lookback, as_of, leaves, len(rule.metrics))
+
+    def _notices(self, before: Remembered, fresh: Counts, judged: Judged) -> tuple[str, ...]:
+        """What is told once: slices retired at a midnight of this tick, and a cube that has begun to be folded."""
+        midnights = [at for at in sorted(judged.fits) if at == self.watched.grid.midnight(at)]
+        with self.state.read() as tx:
+            return (*self._retirements(tx, midnights, before.terms), *self._overflow(tx, before, fresh))
+
+    def _retirements(self, tx: store.Tx, midnights: Sequence[int], terms: tuple[Terms, ...]) -> Iterator[str]:
+        for as_of in midnights if terms else ():
+            gone = retired(tx, self._lookback(as_of, len(terms)), self._lattice(terms))
+            if gone:
+                yield retired_text(gone, self.watched.lookback // DAY)
+
+    def _overflow(self, tx: store.Tx, before: Remembered, fresh: Counts) -> Iterator[str]:
+        rule, grid = self.watched.rule, self.watched.grid
+        folded = fresh.folded()
+        came = folded is not None and fresh.values[:, folded, np.isin(fresh.starts, before.to_judge)].any()
+        if came and (
+            store.newest_run(tx, rule.name) is None
+            or overflows(tx, rule.name, grid, before.to_judge[0], fresh.terms, len(rule.metrics))
+        ):
+            yield overflow_text(rule.slices.max)
 
     def _check_slices(self, terms: tuple[Terms, ...]) -> None:
         most = min((d.most_slices for d in self._detectors if d.most_slices is not None), default=None)
@@ -369,6 +412,7 @@ class Evaluator:
         judged: Judged,
         *,
         blind: str = "",
+        notices: tuple[str, ...] = (),
     ) -> Outcome:
         transitions = judged.transitions
         decisions = plan(transitions, Routes.of(self.watched.rule, self.watched.fallback), tick, before.told)
@@ -376,9 +420,11 @@ class Evaluator:
         with self.state.write() as tx:
             if _done(tx, self.watched.rule.name, to_epoch(tick)):
                 return Outcome(self.watched.rule.name, tick, repeated=True)
-            self._write(tx, tick, before, fresh, judged, decisions, messages, blind)
+            self._write(tx, tick, before, fresh, judged, decisions, messages)
+            detail = blind or "; ".join(notices)
+            store.record_run(tx, self.watched.rule.name, to_epoch(tick), store.BLIND if blind else store.OK, detail)
         starts = () if blind else tuple(to_datetime(b) for b in before.to_judge)
-        return Outcome(self.watched.rule.name, tick, starts, transitions, decisions, messages, blind)
+        return Outcome(self.watched.rule.name, tick, starts, transitions, decisions, messages, blind, notices=notices)
 
     def _messages(self, transitions: Sequence[Transition], decisions: Sequence[Decision]) -> list[tuple[str, Message]]:
         made = {(t.incident.id, t.incident.seq): t for t in transitions}
@@ -399,7 +445,6 @@ class Evaluator:
         judged: Judged,
         decisions: Sequence[Decision],
         messages: Sequence[tuple[str, Message]],
-        blind: str,
     ) -> None:
         name = self.watched.rule.name
         if fresh is not None:
@@ -415,7 +460,6 @@ class Evaluator:
             store.add_decision(tx, decision)
         for receiver, message in messages:
             store.enqueue(tx, message, receiver, parts_of(message), tick)
-        store.record_run(tx, name, to_epoch(tick), store.BLIND if blind else store.OK, blind)
 
     def _repeat(self, tick: datetime, before: Remembered) -> Outcome:
         """A tick again: what the source says now replaces its pages, unless riper ones are there; verdicts stand."""

@@ -24,6 +24,9 @@ from rules.model import Rule
 GRACE = timedelta(minutes=15)
 """How long a due evaluation may take before its rule counts as not watched."""
 
+RECENT = timedelta(days=7)
+"""How long what happened once is still shown."""
+
 
 @click.command("status", context_settings=HELP)
 @config_option
@@ -66,6 +69,7 @@ def _rule(tx: store.Tx, rule: Rule, now: datetime) -> RuleView:
         stage=stage,
         full_from=first + timedelta(days=STAGE_DAYS[-1]) if first is not None else None,
         open=opened_ones,
+        notices=tuple((to_datetime(n.tick), n.detail) for n in store.notices(tx, rule.name, to_epoch(now - RECENT))),
     )
 
 
@@ -88,6 +92,7 @@ def _to_json(view: Overview) -> dict[str, Any]:
                 "history": {"from": stamp(rule.history_from), "to": stamp(rule.history_to), "slices": rule.leaves},
                 "protection": rule.stage.value,
                 "full_from": stamp(rule.full_from),
+                "notices": [{"at": stamp(at), "text": text} for at, text in rule.notices],
                 "open": [incident_to_json(incident) for incident in rule.open],
             }
             for rule in view.rules

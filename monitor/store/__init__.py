@@ -39,7 +39,7 @@ from monitor.store.page_table import LAG_FINAL, PageBlock, coverage, pages, put_
 from monitor.store.retention import prune
 from monitor.store.rows import dump
 from monitor.store.rule_table import definition, reset_history, rules
-from monitor.store.run_table import BLIND, OK, Run, newest_run, record_run, run, run_done, runs
+from monitor.store.run_table import BLIND, OK, Run, newest_run, notices, record_run, run, run_done, runs
 from monitor.store.status import History, RuleStatus, rule_status
 from monitor.store.store import Store
 from monitor.store.told import told
@@ -83,6 +83,7 @@ __all__ = [
     "leaves",
     "newest_fit",
     "newest_run",
+    "notices",
     "open_incidents",
     "outbox_counts",
     "pages",

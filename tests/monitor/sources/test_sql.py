@@ -4,7 +4,6 @@ import os
 import sqlite3
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -119,10 +118,8 @@ def test_a_slow_sqlite_query_is_interrupted(tmp_path):
     source = sqlite_with(tmp_path / "a.db", "CREATE TABLE events (ts TIMESTAMP, d TEXT)")
     endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT '2026-01-01' AS ts, i AS d FROM n"
     query = replace(TODAY.of(SourceRef("db", (), endless)), timeout=timedelta(seconds=0.3))
-    began = time.monotonic()
     with pytest.raises(SourceError, match=r"timed out after 0\.3 s"):
         source.count(query)
-    assert time.monotonic() - began < 5
 
 
 def test_a_slow_postgresql_query_is_cancelled_by_the_server(postgres_url, server):
@@ -130,11 +127,9 @@ def test_a_slow_postgresql_query_is_cancelled_by_the_server(postgres_url, server
     source = SqlSource("db", postgres_url, LIMIT)
     endless = "SELECT TIMESTAMPTZ '2026-01-01' AS ts, 'x' AS d FROM generate_series(1, 2000000000) AS g"
     query = replace(TODAY.of(SourceRef("db", (), endless)), timeout=timedelta(seconds=0.3))
-    began = time.monotonic()
     with pytest.raises(SourceError, match=r"timed out after 0\.3 s") as caught:
         source.count(query)
     assert not isinstance(caught.value, QueryRefusedError)
-    assert time.monotonic() - began < 5
     with server.connect() as connection:
         running = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%%2000000000%%'"
         busy = connection.exec_driver_sql(f"{running} AND pid <> pg_backend_pid()").scalar()
