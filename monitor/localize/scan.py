@@ -1,57 +1,74 @@
-"""Which slice explains a change best: a scan over all elements of all cuboids.
+"""Which slices explain a change best: a scan over all elements of all cuboids, for counts and ratios alike.
 
-The score is the weighted form of an over-dispersed log-likelihood ratio of "inside moved by its own ratio" against
-"inside followed the outside" (Kulldorff 1997, "A spatial scan statistic"); an element qualifies only if its
-leaves moved alike.
+Each leaf's observed and expected events are divided by how much wider than Poisson they scatter; such effective
+counts add up. An element's score is twice the log-likelihood ratio of "inside moved by its own ratio" against "inside
+followed the outside" (Kulldorff 1997, "A spatial scan statistic") in its square-root form 4 (sqrt V - sqrt F)^2
+(Freeman & Tukey 1950), which is finite for a total loss and for events where none were expected, and treats a loss and
+a growth alike. An element qualifies only if its leaves moved alike.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import combinations
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.lattice import ANY, group
+from monitor.lattice import ANY
+from monitor.localize.cube import Cube
 from monitor.statistics import constants as k
 from monitor.statistics.common_mode import weighted_median
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Cells:
-    """Leaves over one stretch of time: codes int32[S, D], observed, expected and dispersion alpha [S].
+    """Leaves over one stretch of time: codes int32[S, D], observed and expected [S].
 
-    `noise` scales every variance: how much more the middle of the leaves scatters than alpha says.
+    The variance of a leaf that moved like its expectation m is noise m (1 + alpha m); `alpha` [S], `noise` a number
+    or [S].
     """
 
     codes: NDArray[np.int32]
     observed: Floats
     expected: Floats
     alpha: Floats
-    noise: float = 1.0
+    noise: float | Floats = 1.0
 
-    @property
-    def weight(self) -> Floats:
-        """[S]: inverse relative variance."""
-        return np.asarray(self.expected / (self.noise * (1.0 + self.alpha * self.expected)))
+    def effective(self) -> tuple[Floats, Floats]:
+        """(observed, expected) [S] in units whose noise is that of a Poisson count."""
+        # Both by the larger of the two, so that a loss and a growth weigh alike and an unexpected leaf weighs at all.
+        spread = self.noise * (1.0 + self.alpha * np.maximum(self.observed, self.expected))
+        return self.observed / spread, self.expected / spread
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One element: its codes (ANY where not named), score in nats-like units, and ratio observed/expected."""
+    """One element: its codes (ANY where not named), score, ratio observed/expected, and leaves [S].
+
+    `also` are the codes of other elements with the same leaves.
+    """
 
     codes: tuple[int, ...]
     score: float
     ratio: float
     members: Bools
+    also: tuple[tuple[int, ...], ...] = ()
 
 
-Scored = tuple[float, float, tuple[int, ...], NDArray[np.int64], int]
-"""(score, ratio, dimensions, element of each leaf, element)"""
+@dataclass(frozen=True)
+class Explanation:
+    """Elements of one cuboid that moved the same way, the score of them together, and what else it might have been.
+
+    `instead` are single elements, best first, that would have explained the same change second best.
+    """
+
+    elements: tuple[Candidate, ...]
+    score: float
+    instead: tuple[Candidate, ...]
 
 
 def robust_noise(codes: NDArray[np.int32], observed: Floats, expected: Floats, alpha: Floats) -> Cells:
@@ -62,7 +79,7 @@ def robust_noise(codes: NDArray[np.int32], observed: Floats, expected: Floats, a
     y, f = observed[usable], expected[usable]
     ratio = float(np.clip(weighted_median(y / f, np.sqrt(f)), *k.COMMON_CLIP))
     square = (y - ratio * f) ** 2 / (ratio * f + alpha[usable] * (ratio * f) ** 2)
-    return Cells(codes, observed, expected, alpha, float(np.clip(np.median(square) / 0.455, 1.0, 4.0)))
+    return Cells(codes, observed, expected, alpha, float(np.clip(np.median(square) / k.MEDIAN_CHI2, 1.0, 4.0)))
 
 
 def dispersion_by_volume(volume: Floats, alpha: Floats, wanted: Floats) -> Floats:
@@ -80,117 +97,186 @@ def dispersion_by_volume(volume: Floats, alpha: Floats, wanted: Floats) -> Float
     return np.asarray(np.interp(np.log(np.maximum(wanted, 1e-9)), centre, middle))
 
 
-def best(cells: Cells, free: Bools, within: Bools, *, down: bool, least: float = 0.0) -> Candidate | None:
-    """The homogeneous element of best score that moves the asked way, or None if nothing stands out.
+V, F, LOSS, GROWTH, LEAVES, ASKED = range(6)
+"""Rows of the sums: effective observed and expected, their squares over each other, leaves, leaves asked for."""
 
-    Where no score stands clear of chance, the best among those that hold all of `within` is the answer: that
-    something is wrong there is known, and a wider name may hold more of it.
 
-    `free` [S] are leaves not yet explained; `within` [S] are leaves of which a cause must hold at least one;
-    `least` is the smallest relative change of a cause.
+class Scan:
+    """The sums of a cube's elements over the leaves that are not yet explained."""
+
+    def __init__(self, cube: Cube, cells: Cells, free: Bools, within: Bools | None = None) -> None:
+        self.cube = cube
+        self.cells = cells
+        self.free = free.copy()
+        v, f = (np.where(free, part, 0.0) for part in cells.effective())
+        rows = [v, f, v * _capped(v, f), f * _capped(f, v), (v + f > 0).astype(float)]
+        if within is not None:
+            rows.append((within & free).astype(float))
+        self._rows = np.stack(rows)
+        self.sums = cube.sums(self._rows)
+
+    def remove(self, members: Bools) -> None:
+        """Take leaves out: they are explained."""
+        leaves = np.flatnonzero(members & self.free)
+        self.cube.subtract(self.sums, self._rows, leaves)
+        np.maximum(self.sums, 0.0, out=self.sums)
+        self.free[leaves] = False
+
+    def scores(self, *, down: bool | None = None, least: float = 0.0) -> Floats:
+        """[E]: score of each element that qualifies, 0 of the others."""
+        v, f = self.sums[V], self.sums[F]
+        outside = self._outside()
+        # Beside the rest as well: of two halves, one of which is gone, the other stands out as much.
+        yardstick = f * np.where(v < f, np.minimum(outside, 1.0), np.maximum(outside, 1.0))
+        falls = v < np.minimum(yardstick, (1.0 - least) * f)
+        grows = v > np.maximum(yardstick, (1.0 + least) * f)
+        right = (falls | grows) if down is None else falls if down else grows
+        score = form(v, yardstick)
+        return np.where(right & self._alike(score), score, 0.0)
+
+    def _outside(self) -> Floats:
+        """[E]: observed/expected of what is outside each element; 1 where that is nothing."""
+        v, f = (float(self.sums[row, -1]) for row in (V, F))
+        rest = f - self.sums[F]
+        ratio = (v - self.sums[V] + 0.5) / (np.maximum(rest, 0.0) + 0.5)
+        return np.where(rest > k.OUTSIDE_LEAST * f, ratio, 1.0)
+
+    def _alike(self, score: Floats) -> Bools:
+        """Whether the leaves of each element moved by one ratio, as far as their noise lets one say."""
+        v, f = np.maximum(self.sums[V], 1e-12), np.maximum(self.sums[F], 1e-12)
+        apart = np.where(v < f, self.sums[LOSS] - v * v / f, self.sums[GROWTH] - f * f / v)
+        return np.asarray(apart - self.sums[LEAVES] <= k.HOMOGENEITY * score)
+
+
+def form(v,y):
+    if k.FORM=='ft': return 4.0 * (np.sqrt(v) - np.sqrt(y)) ** 2
+    if k.FORM=='gauss': return (v-y)**2/np.maximum(np.maximum(v,y),1e-12)
+    if k.FORM=='rev':
+        a=np.maximum(v,y)+1e-12;b=np.minimum(v,y)+1e-12
+        return 2*(b*np.log(b/a)-b+a)
+    if k.FORM=='fwd':
+        return 2*(v*np.log((v+1e-12)/(y+1e-12))-v+y)
+
+
+def _capped(part: Floats, whole: Floats) -> Floats:
+    return np.minimum(part / np.maximum(whole, 1e-300), k.RATIO_CAP)
+
+
+def enough(cube: Cube) -> float:
+    """Score beyond which chance among so many elements is no explanation."""
+    return float(k.STOP_Z**2 + 2.0 * np.log(max(len(cube), 1)))
+
+
+def localize(
+    cells: Cells, cube: Cube | None = None, *, down: bool | None = None, most: int = k.MOST_EXPLANATIONS
+) -> tuple[Explanation, ...]:
+    """What explains the change of all leaves, the strongest first; losses and growths alike.
+
+    Each explanation is found among the leaves that the ones before it left over.
     """
-    codes = cells.codes
-    w = np.where(free, cells.weight, 0.0)
-    safe = np.maximum(cells.expected, 1e-9)
-    x = np.where(free, cells.observed / safe, 0.0)
-    found: list[Scored] = []
-    holding: list[Scored] = []
-    asked = within & free
-    elements = 0
-    dims = codes.shape[1]
-    for size in range(min(dims, k.CAUSE_DIMENSIONS) + 1):
-        for chosen in combinations(range(dims), size):
-            member, _ = group(codes, chosen)
-            score, ratio, outside, same = _scores(
-                member, w, x, cells.observed * free, cells.expected * free, alone=size == 0
-            )
-            held = np.bincount(member, weights=asked, minlength=len(score))
-            # Beside the rest as well: of two halves, one of which is gone, the other stands out as much.
-            right = (ratio < np.minimum(outside, 1.0)) if down else (ratio > np.maximum(outside, 1.0))
-            right &= (ratio <= 1.0 - least) if down else (ratio >= 1.0 + least)
-            score = np.where(same & (held > 0) & right, score, 0.0)
-            elements += len(score)
-            found.extend((float(score[e]), float(ratio[e]), chosen, member, e) for e in _near(score))
-            score = np.where(held == asked.sum(), score, 0.0)
-            holding.extend((float(score[e]), float(ratio[e]), chosen, member, e) for e in _near(score))
-    enough = k.STOP_Z**2 + 2.0 * np.log(max(elements, 1))
-    chosen_one = _choose(found, codes, enough) or _choose(holding, codes, 0.0)
-    return None if chosen_one is None else _broaden(chosen_one, codes, w, x, cells, free)
+    cube = Cube.of(cells.codes) if cube is None else cube
+    scan = Scan(cube, cells, np.ones(cube.leaves, dtype=bool))
+    found: list[Explanation] = []
+    while len(found) < most:
+        explanation = _explanation(scan, down, instead=k.ALTERNATIVES if not found else 0)
+        if explanation is None:
+            break
+        found.append(explanation)
+        for element in explanation.elements:
+            scan.remove(element.members)
+    return tuple(found)
 
 
-def _broaden(found: Candidate, codes: NDArray[np.int32], w: Floats, x: Floats, cells: Cells, free: Bools) -> Candidate:
-    """Drop a dimension as long as what that adds moved like the inside rather than like the outside.
-
-    Where nearly all of a browser runs on one OS the pair scores like the browser alone; the broader name is
-    the cause if the little that it adds is bad too.
-    """
-    named = [d for d, code in enumerate(found.codes) if code != ANY]
-    for d in named if len(named) > 1 else ():
-        wider = tuple(ANY if i == d else code for i, code in enumerate(found.codes))
-        members = np.ones(len(codes), dtype=bool)
-        for i, code in enumerate(wider):
-            if code != ANY:
-                members &= codes[:, i] == code
-        extra = members & ~found.members & free
-        weight = float(w[extra].sum())
-        if weight == 0.0:
-            continue
-        outside = free & ~members
-        rest = (
-            float((cells.observed[outside].sum() + 1.0) / (cells.expected[outside].sum() + 1.0))
-            if outside.any()
-            else 1.0
-        )
-        ratio = float(w[extra] @ x[extra]) / weight
-        if abs(ratio - found.ratio) < abs(ratio - rest):
-            seen, normal = cells.observed[members & free].sum(), cells.expected[members & free].sum()
-            broader = Candidate(wider, found.score, float(seen / max(normal, 1e-9)), members)
-            return _broaden(broader, codes, w, x, cells, free)
-    return found
+def _explanation(scan: Scan, down: bool | None, instead: int) -> Explanation | None:
+    score = scan.scores(down=down)
+    whole = score[-1]
+    score[-1] = 0.0
+    lead = _lead(scan, score, enough(scan.cube))
+    if lead is None:
+        if whole < enough(scan.cube): return None
+        score[-1] = whole
+        together, total = [len(score) - 1], float(whole)
+    else:
+        together, total = _with_siblings(scan, score, lead)
+        if whole > 0 and _moved_too(scan, together):
+            score[-1] = whole
+            together, total = [len(score) - 1], float(whole)
+    others = _instead(scan, score, together, instead)
+    return Explanation(tuple(_candidate(scan, e, score[e]) for e in together), total, others)
 
 
-def _near(score: Floats) -> list[int]:
-    """Elements within a thousandth of the cuboid's best: halves of one whole score alike."""
+def _lead(scan: Scan, score: Floats, least: float) -> int | None:
+    """Best element; of near-equal ones (complements, other names) the ratio farther from 1, then fewer dimensions."""
     top = float(score.max())
-    return [int(e) for e in np.flatnonzero(score >= 0.999 * top)[:8]] if top > 0 else []
-
-
-def _scores(
-    member: NDArray[np.int64], w: Floats, x: Floats, v: Floats, f: Floats, *, alone: bool
-) -> tuple[Floats, Floats, Floats, Bools]:
-    """(score, plain ratio, the rest's ratio, homogeneous?) of each element of one cuboid.
-
-    Outside an element the rest's own ratio is the yardstick; for the total there is no outside, so it is 1.
-    """
-    sum_w = np.bincount(member, weights=w)
-    sum_wx = np.bincount(member, weights=w * x)
-    sum_wxx = np.bincount(member, weights=w * x * x)
-    inside_v, inside_f = np.bincount(member, weights=v), np.bincount(member, weights=f)
-    count = np.bincount(member, weights=(w > 0))
-    rest_f = f.sum() - inside_f
-    outside = (
-        np.ones(len(sum_w))
-        if alone
-        else np.where(rest_f > 1e-6 * f.sum(), (v.sum() - inside_v) / np.maximum(rest_f, 1e-9), 1.0)
-    )
-    outside = np.clip(outside, 0.05, 20.0)
-    ratio = inside_v / np.maximum(inside_f, 1e-9)
-    score = (sum_wx / outside - sum_w) ** 2 / np.maximum(sum_w, 1e-12)
-    residual = (sum_wxx - sum_wx**2 / np.maximum(sum_w, 1e-12)) / outside**2
-    same = residual - count <= k.HOMOGENEITY * score
-    return score, ratio, outside, same & (sum_w > 0)
-
-
-def _choose(found: list[Scored], codes: NDArray[np.int32], enough: float) -> Candidate | None:
-    """Best score; of near-equal ones (complements, other names) the ratio farther from 1, then fewer dimensions."""
-    top = max((score for score, *_ in found), default=0.0)
-    if not found or top < enough:
+    if top <= 0.0 or top < least:
         return None
-    near = [item for item in found if item[0] >= 0.999 * top]
-    score, ratio, chosen, member, element = max(
-        near, key=lambda item: (round(abs(np.log(max(item[1], 1e-3))), 3), -len(item[2]), [-d for d in item[2]])
-    )
-    inside = member == element
-    first = int(np.argmax(inside))
-    named = tuple(int(codes[first, d]) if d in chosen else ANY for d in range(codes.shape[1]))
-    return Candidate(named, score, ratio, inside)
+    near = np.flatnonzero(score >= 0.999 * top)
+    away = np.round(np.abs(np.log(_ratio(scan, near))), 3)
+    order = np.lexsort((near, scan.cube.size[near], -away))
+    return int(near[order[0]])
+
+
+def _ratio(scan: Scan, elements: Ints) -> Floats:
+    return np.asarray(np.maximum(scan.sums[V, elements], 1e-3) / np.maximum(scan.sums[F, elements], 1e-3))
+
+
+def _with_siblings(scan: Scan, score: Floats, lead: int) -> tuple[list[int], float]:
+    """The best set of elements of the lead's cuboid that moved its way, and its score.
+
+    Ordered by their ratio, the best set is a prefix (Neill 2012, "Fast subset scan for spatial pattern detection").
+    """
+    place = scan.cube.cuboid_of(lead).place
+    v, f = scan.sums[V], scan.sums[F]
+    falls = v[lead] < f[lead]
+    same = score[place] >= max(enough(scan.cube), k.SIBLING * score[lead])
+    rest = np.flatnonzero(same & ((v < f)[place] == falls)) + place.start
+    rest = rest[rest != lead]
+    if not len(rest):
+        return [lead], float(score[lead])
+    ratio = _ratio(scan, rest)
+    order = np.concatenate(([lead], rest[np.argsort(ratio if falls else -ratio, kind="stable")]))
+    inside_v, inside_f = np.cumsum(v[order]), np.cumsum(f[order])
+    outside = (v[-1] - inside_v + 0.5) / (f[-1] - inside_f + 0.5)
+    yardstick = inside_f * (np.minimum(outside, 1.0) if falls else np.maximum(outside, 1.0))
+    total = form(inside_v, np.maximum(yardstick, 0))
+    count = int(np.argmax(total)) + 1
+    return [int(e) for e in order[:count]], float(total[count - 1])
+
+
+def _moved_too(scan, together):
+    v, f = (float(scan.sums[row, together].sum()) for row in (V, F))
+    a, b = (float(scan.sums[row, -1]) for row in (V, F))
+    if b-f < 1e-6*b: return False
+    inside, outside = v / max(f,1e-9), max(a - v,0) / max(b - f,1e-9)
+    inside, outside = (np.log(max(x,1e-2)) for x in (inside, outside))
+    return abs(outside-inside) < abs(outside)
+
+
+def _instead(scan: Scan, score: Floats, taken: list[int], most: int) -> tuple[Candidate, ...]:
+    """The best single elements other than those taken, each set of leaves once."""
+    if not most:
+        return ()
+    found: list[Candidate] = []
+    seen = {_print(scan, e) for e in taken} if len(taken) == 1 else set()
+    order = np.argsort(-score, kind="stable")[: 50 * most]
+    ranked = sorted((int(e) for e in order if score[e] > 0), key=lambda e: (-score[e], scan.cube.size[e], e))
+    for element in ranked:
+        mark = _print(scan, element)
+        if mark not in seen and len(found) < most:
+            seen.add(mark)
+            found.append(_candidate(scan, element, score[element]))
+    return tuple(found)
+
+
+def _print(scan: Scan, element: int) -> tuple[str, ...]:
+    """What elements with the same leaves have in common."""
+    return tuple(f"{value:.9g}" for value in scan.sums[:LEAVES + 1, element])
+
+
+def _candidate(scan: Scan, element: int, score: float) -> Candidate:
+    cube, sums = scan.cube, scan.sums[: LEAVES + 1]
+    same = np.flatnonzero((np.abs(sums - sums[:, [element]]) <= 1e-9 * np.abs(sums[:, [element]])).all(axis=0))
+    members = cube.members(element)
+    seen, normal = (float(part[members & scan.free].sum()) for part in (scan.cells.observed, scan.cells.expected))
+    also = tuple(cube.codes_of(int(e)) for e in same if e != element)
+    return Candidate(cube.codes_of(element), float(score), seen / max(normal, 1e-9), members, also)
