@@ -78,7 +78,7 @@ class Cube:
 
     def subtract(self, sums: Floats, values: Floats, leaves: Ints) -> None:
         """Take some leaves' values [K, S] out of sums [K, E], in place."""
-        if 4 * len(leaves) > self.leaves:
+        if k.CUBE_SPARSE * len(leaves) > self.leaves:
             out = np.zeros_like(values)
             out[:, leaves] = values[:, leaves]
             sums -= self.sums(out)
@@ -98,6 +98,15 @@ class Cube:
         cuboid = self.cuboid_of(element)
         named = dict(zip(cuboid.dimensions, cuboid.codes[element - cuboid.start], strict=True))
         return tuple(int(named.get(d, ANY)) for d in range(self.width))
+
+    def without(self, element: int, dimension: int) -> int:
+        """The element that names one dimension less."""
+        cuboid = self.cuboid_of(element)
+        kept = [i for i, d in enumerate(cuboid.dimensions) if d != dimension]
+        wanted = tuple(cuboid.dimensions[i] for i in kept)
+        wider = next(c for c in self.cuboids if c.dimensions == wanted)
+        match = (wider.codes == cuboid.codes[element - cuboid.start, kept]).all(axis=1)
+        return wider.start + int(np.argmax(match))
 
     def members(self, element: int) -> NDArray[np.bool_]:
         """bool[S]: the leaves of an element."""
