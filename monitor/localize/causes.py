@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -195,7 +196,147 @@ class _Search:
 
     @cached_property
     def _whole(self) -> Floats:
-        return np.maximum(np.asarray(self.incidence @ self._weight), 1e-12)
+        return np.asarray(np.maximum(self.incidence @ self._weight, 1e-12))
+
+
+def rows_of(fit: Fit, rows: Ints) -> Fit:
+    """A fit of some slices [len(rows)] only: for judging them, and nothing else, once more."""
+    slices = len(fit.eligible)
+    each: dict[str, Any] = {}
+    for field in fields(fit):
+        part = getattr(fit, field.name)
+        if isinstance(part, np.ndarray) and len(part) == slices:
+            each[field.name] = part[rows]
+    return replace(fit, **each)
+
+
+def joined(view: View, causes: list[Cause]) -> list[Cause]:
+    """Causes that together are nearly all of a wider slice, told as that slice.
+
+    Every rider lost at once, each by a ratio of its own, is one event on the total, not one per kind of rider.
+    """
+    weight = view.leaf_expected[:, -max(view.fit.windows) :].sum(axis=1)
+    groups: dict[tuple[int, ...], list[Cause]] = {}
+    for cause in causes:
+        for d in (i for i, code in enumerate(cause.codes) if code != ANY):
+            parent = tuple(ANY if i == d else code for i, code in enumerate(cause.codes))
+            groups.setdefault(parent, []).append(cause)
+    for parent in sorted(groups, key=depth_of):
+        parts = groups[parent]
+        inside = members_of(view, parent)
+        covered = np.logical_or.reduce([part.members for part in parts])
+        if len(parts) > 1 and weight[covered].sum() >= k.NEARLY_ALL * weight[inside].sum():
+            whole = _merge(parent, inside, parts)
+            rest = [cause for cause in causes if (cause.members & ~inside).any()]
+            return joined(view, [whole, *rest])
+    return causes
+
+
+def _merge(codes: tuple[int, ...], members: Bools, parts: list[Cause]) -> Cause:
+    rows = tuple(dict.fromkeys(row for part in parts for row in part.explained))
+    first = min(part.first for part in parts)
+    return Cause(codes, members, first, max(p.surprise for p in parts), parts[0].down, rows, depth_of(codes) == 0)
+
+
+def members_of(view: View, codes: tuple[int, ...]) -> Bools:
+    """Leaves [S] that a slice covers."""
+    inside = np.ones(len(view.lattice.leaves), dtype=bool)
+    for d, code in enumerate(codes):
+        if code != ANY:
+            inside &= view.lattice.leaves.codes[:, d] == code
+    return inside
+
+
+@dataclass(frozen=True)
+class _Search:
+    """What all causes of one tick are sought with: made once, since there may be tens of causes and 100,000 slices."""
+
+    view: View
+    verdicts: Verdicts
+    alarms: tuple[Alarm, ...]
+    common: Floats
+    least: float
+
+    @cached_property
+    def cube(self) -> Cube:
+        return Cube.of(self.view.lattice.leaves.codes)
+
+    @cached_property
+    def rows(self) -> Ints:
+        """Lattice row of each alarm."""
+        return np.array([alarm.row for alarm in self.alarms])
+
+    @cached_property
+    def windows(self) -> Ints:
+        """Window of each alarm, as an index."""
+        return np.array([alarm.window for alarm in self.alarms])
+
+    @cached_property
+    def narrow(self) -> Fit:
+        """The fit of the alarmed slices alone, row by alarm."""
+        return rows_of(self.view.fit, self.rows)
+
+    @cached_property
+    def incidence(self) -> sparse.csr_array:
+        """Alarms x leaves."""
+        return self.view.lattice.incidence[self.rows]
+
+    @cached_property
+    def _weight(self) -> Floats:
+        return np.asarray(self.view.leaf_expected[:, -max(self.view.fit.windows) :].sum(axis=1))
+
+    @cached_property
+    def _leaf_seen(self) -> Floats:
+        """[W, S]: what came of each leaf in each window."""
+        judged = np.nan_to_num(self.view.leaf_judged[:, -max(self.view.fit.windows) :])
+        return np.stack([judged[:, -width:].sum(axis=1) for width in self.view.fit.windows])
+
+    @cached_property
+    def _cells(self) -> dict[tuple[int, int], Cells]:
+        return {}
+
+    def cells(self, first: int, window: int) -> Cells:
+        """Leaves from column `first` on; causes that began together share them."""
+        if (first, window) not in self._cells:
+            fit, judged = self.view.fit, self.view.leaf_judged[:, first:]
+            known = ~np.isnan(judged)
+            mu = np.where(known, self.view.leaf_expected_from(first)[:, first:], 0.0).sum(axis=1)
+            volume = np.where(fit.eligible, fit.mean.mean(axis=1), 0.0)
+            alpha = dispersion_by_volume(volume, fit.alpha[:, window], fit.leaf_mean.mean(axis=1))
+            y = np.where(known, judged, 0.0).sum(axis=1)
+            self._cells[first, window] = robust_noise(self.view.lattice.leaves.codes, y, mu, alpha)
+        return self._cells[first, window]
+
+    def cause_of(self, lead: Alarm, free: Bools) -> Cause:
+        """The cause behind an alarm, among the leaves that are not yet explained."""
+        view = self.view
+        plain = _is_plain(view, self.verdicts, lead)
+        first = first_bucket(view, self.verdicts, lead, None if plain else self.common)
+        inside = view.lattice.incidence[[lead.row]].toarray()[0] > 0
+        found = best(self.cube, self.cells(first, lead.window), free, inside, down=lead.down, least=self.least)
+        if found is None:
+            codes, members = tuple(int(c) for c in view.lattice.codes[lead.row]), inside & free
+        else:
+            codes, members = found.codes, found.members
+        return Cause(codes, members, first, lead.surprise, lead.down, (), plain)
+
+    def still(self, left: Ints, removed: Bools, cause: Cause) -> Bools:
+        """Which of the alarms `left` are significant without the removed leaves."""
+        share = (self.incidence @ np.where(removed, self._weight, 0.0)) / self._whole
+        gone = self.incidence @ np.where(removed, self._leaf_seen, 0.0).T
+        each = np.arange(len(self.rows))
+        seen, normal = self.verdicts.observed[self.rows].copy(), self.verdicts.expected[self.rows].copy()
+        change = np.abs(seen - normal)[each, self.windows]
+        seen[each, self.windows] = np.maximum(seen[each, self.windows] - gone[each, self.windows], 0.0)
+        normal[each, self.windows] *= 1.0 - share
+        drop, spike = surprise(self.narrow, seen, normal, self.verdicts.common)
+        nats = (drop if cause.down else spike)[each, self.windows]
+        effect = np.abs(seen - normal)[each, self.windows] >= 0.5 * change
+        return np.asarray(((nats >= self.verdicts.threshold) & (effect | (share < 0.02)))[left])
+
+    @cached_property
+    def _whole(self) -> Floats:
+        return np.asarray(np.maximum(self.incidence @ self._weight, 1e-12))
 
 
 def rows_of(fit: Fit, rows: Ints) -> Fit:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from monitor.localize.cells import Cells
 from monitor.localize.cube import Cube, Cuboid
-from monitor.localize.scan import F, LEAVES, Scan, V, beside, rest_ratio, score_of
+from monitor.localize.scan import LEAVES, F, Scan, V, beside, rest_ratio, score_of
 from monitor.statistics import constants as k
 
 Floats = NDArray[np.float64]

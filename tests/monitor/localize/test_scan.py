@@ -45,7 +45,9 @@ def observe(expected: np.ndarray, changes, seed: int) -> Cells:
 def find(cells: Cells, *, down: bool = True, free=None, within=None):
     """`best` over all leaves."""
     every = np.ones(len(cells.observed), dtype=bool)
-    return best(Cube.of(cells.codes), cells, every if free is None else free, every if within is None else within, down=down)
+    return best(
+        Cube.of(cells.codes), cells, every if free is None else free, every if within is None else within, down=down
+    )
 
 
 def planted(seed: int, depth: int) -> tuple[int, ...]:
