@@ -19,8 +19,8 @@ from monitor.detectors.view import View
 from monitor.evidence import evidence_of
 from monitor.lattice import ANY, Lattice
 from monitor.localize.causes import Cause
+from monitor.localize.cells import dispersion_by_volume
 from monitor.localize.kinds import Destination, Stretch, destination
-from monitor.localize.scan import dispersion_by_volume
 from monitor.localize.track import Track, track
 from monitor.statistics.onset import Standing
 from rules.model import Direction

@@ -74,8 +74,30 @@ ACCEPTED_RATIO_MAX = 50.0
 
 # Localization
 HOMOGENEITY = 0.3
-STOP_FRACTION = 0.01
+"""Share of an element's score by which its leaves may differ from each other beyond their noise."""
 STOP_Z = 6.0
+"""Standard deviations, beyond what the number of elements asks for, at which an explanation stands clear of chance."""
+SIBLING_LEAST = 0.2
+"""An element joins another of its cuboid if it scores at least this share of the other's score."""
+SET_DISCOUNT = 0.7
+"""What a set of elements is worth, for each element beyond the first: a simple answer is the likelier one."""
+NEARLY_ALL = 0.9
+"""Share of a whole's expected events with which parts are told as the whole."""
+MOST_EXPLANATIONS = 50
+OUTSIDE_LEAST = 1e-6
+"""Share of everything below which the outside of an element says nothing."""
+RATIO_CAP = 10.0
+NOISE_LEAVES = 20
+"""Leaves from which on their own scatter is measured."""
+LEAST_NOISE = 1e-6
+LEAST_RATE = 1e-4
+"""Rates nearer to 0 or 1 are not told from it."""
+MEDIAN_CHI2 = 0.455
+"""Median of chi-square with one degree of freedom."""
+CUBE_CELLS = 20_000_000
+"""Leaves times cuboids up to which causes may name every dimension; beyond, up to CAUSE_DIMENSIONS."""
+CUBE_SPARSE = 50
+"""Fewer than one leaf in so many are taken out of a cube one by one."""
 SAME_CELLS = 0.995
 CAUSE_DIMENSIONS = 3
 MOVED_SHARE = 0.8

@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.lattice import ANY, Leaves
-from monitor.localize.scan import Cells, best, dispersion_by_volume, robust_noise
+from monitor.localize.cells import Cells, dispersion_by_volume, robust_noise
+from monitor.localize.cube import Cube
+from monitor.localize.explanations import best
 from monitor.statistics.constants import COLD_ALPHA
 
 SIZES = (5, 6, 7)
@@ -43,7 +45,9 @@ def observe(expected: np.ndarray, changes, seed: int) -> Cells:
 def find(cells: Cells, *, down: bool = True, free=None, within=None):
     """`best` over all leaves."""
     every = np.ones(len(cells.observed), dtype=bool)
-    return best(cells, every if free is None else free, every if within is None else within, down=down)
+    return best(
+        Cube.of(cells.codes), cells, every if free is None else free, every if within is None else within, down=down
+    )
 
 
 def planted(seed: int, depth: int) -> tuple[int, ...]:
@@ -86,7 +90,7 @@ def test_noise_has_no_cause(seed):
     """Where nothing happened nothing stands out, and nothing has changed by a fifth."""
     cells = observe(expectation(seed), [], seed)
     every = np.ones(len(LEAVES), dtype=bool)
-    assert best(cells, every, every, down=True, least=0.2) is None
+    assert best(Cube.of(cells.codes), cells, every, every, down=True, least=0.2) is None
 
 
 def test_a_small_cause_gets_its_widest_name():
