@@ -73,21 +73,30 @@ class Cube:
         for cuboid in self.cuboids:
             below = values if cuboid.source is None else out[:, cuboid.source.place]
             for row, part in zip(out[:, cuboid.place], below, strict=True):
+                if len(cuboid.codes) == len(cuboid.into):
+                    row[cuboid.into] = part
+                    continue
                 row[:] = np.bincount(cuboid.into, weights=part, minlength=len(cuboid.codes))
         return out
 
     def subtract(self, sums: Floats, values: Floats, leaves: Ints) -> None:
         """Take some leaves' values [K, S] out of sums [K, E], in place."""
         if k.CUBE_SPARSE * len(leaves) > self.leaves:
-            out = np.zeros_like(values)
-            out[:, leaves] = values[:, leaves]
-            sums -= self.sums(out)
+            gone = np.zeros_like(values)
+            gone[:, leaves] = values[:, leaves]
+            sums -= self.sums(gone)
             return
         part = values[:, leaves]
+        at: dict[tuple[int, ...], Ints] = {}
         for cuboid in self.cuboids:
-            touched, where = np.unique(cuboid.of_leaves(leaves), return_inverse=True)
-            for row, value in zip(sums, part, strict=True):
-                row[cuboid.start + touched] -= np.bincount(where, weights=value, minlength=len(touched))
+            where = cuboid.into[leaves if cuboid.source is None else at[cuboid.source.dimensions]]
+            at[cuboid.dimensions] = where
+            few = 4 * len(leaves) < len(cuboid.codes)
+            for row, value in zip(sums[:, cuboid.place], part, strict=True):
+                if few:
+                    np.subtract.at(row, where, value)
+                else:
+                    row[:] = row - np.bincount(where, weights=value, minlength=len(cuboid.codes))
 
     def cuboid_of(self, element: int) -> Cuboid:
         """The cuboid in which an element stands."""

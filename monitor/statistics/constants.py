@@ -96,8 +96,8 @@ MEDIAN_CHI2 = 0.455
 """Median of chi-square with one degree of freedom."""
 CUBE_CELLS = 20_000_000
 """Leaves times cuboids up to which causes may name every dimension; beyond, up to CAUSE_DIMENSIONS."""
-CUBE_SPARSE = 50
-"""Fewer than one leaf in so many are taken out of a cube one by one."""
+CUBE_SPARSE = 5
+"""Fewer than one leaf in so many are taken out of a cube one by one, more by summing it anew."""
 SAME_CELLS = 0.995
 CAUSE_DIMENSIONS = 3
 MOVED_SHARE = 0.8
