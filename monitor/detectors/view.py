@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from monitor.buckets import Grid
 from monitor.detectors.fit import Fit, level_span
-from monitor.detectors.model import LeafSeries
+from monitor.detectors.model import LeafSeries, Present
 from monitor.lattice import Lattice
 from monitor.statistics.common_mode import common_mode
 from monitor.statistics.level import cumulate, level, newest_sums, newest_trailing
@@ -24,7 +24,8 @@ class View:
     """The newest buckets, the last of which is judged.
 
     `recent.values` [S, T] is what came; `recent.flagged` marks cells that are no part of the level; `healed`
-    [S, T] marks cells of incidents that are over: they are judged as if they had been normal.
+    [S, T] marks cells of incidents that are over: they are judged as if they had been normal. `present` says which
+    share of each bucket's events is there by now; without it all are. Whatever is expected is what should be there.
     """
 
     grid: Grid
@@ -32,10 +33,22 @@ class View:
     fit: Fit
     recent: LeafSeries
     healed: Bools
+    present: Present | None = None
 
     @cached_property
     def _place(self) -> NDArray[np.int64]:
         return self.grid.position(self.recent.starts)
+
+    @cached_property
+    def leaf_seasonal(self) -> Floats:
+        """[S, T]: seasonal mean of each leaf, not levelled, as far as it should be there."""
+        mean = self.fit.leaf_mean[:, self._place]
+        return mean if self.present is None else mean * self.present.leaf
+
+    def seasonal_of(self, row: int) -> Floats:
+        """[T]: seasonal mean of one slice, not levelled, as far as it should be there; known for unknown buckets too."""
+        mean: Floats = self.fit.mean[row][self._place]
+        return mean if self.present is None else mean * self.present.slices[row]
 
     @cached_property
     def leaf_expected(self) -> Floats:
@@ -44,7 +57,7 @@ class View:
 
     def leaf_expected_from(self, first: int) -> Floats:
         """[S, T]: seasonal mean at the leaf's own level from the days before column `first`."""
-        seasonal = self.fit.leaf_mean[:, self._place]
+        seasonal = self.leaf_seasonal
         begin = max(0, first - level_span(self.grid))
         use = ~self.recent.flagged[:, begin:first] & ~np.isnan(self.recent.values[:, begin:first])
         seen = np.where(use, self.recent.values[:, begin:first], 0.0).sum(axis=1)
@@ -74,8 +87,10 @@ class View:
 
     @cached_property
     def seasonal(self) -> Floats:
-        """[N, T]: seasonal mean, not levelled; NaN where the bucket is unknown."""
-        return np.where(np.isnan(self.observed), np.nan, self.fit.mean[:, self._place])
+        """[N, T]: seasonal mean, not levelled, as far as it should be there; NaN where the bucket is unknown."""
+        mean = self.fit.mean[:, self._place]
+        mean = mean if self.present is None else mean * self.present.slices
+        return np.where(np.isnan(self.observed), np.nan, mean)
 
     @cached_property
     def _cumulated(self) -> tuple[Floats, Floats]:
