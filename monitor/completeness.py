@@ -302,6 +302,6 @@ def _doubt(slices: Floats, volume: Floats, days: float, grid: Grid, widths: Sequ
     for width in widths:
         share = np.maximum(slices[:, ages(width, grid)].mean(axis=1), k.ARRIVED_LEAST)
         late = (1.0 - share) / share
-        young = max(0.0, 1.0 - days / k.ARRIVAL_DAYS)
+        young = 1.0 / (1.0 + days) if days < k.ARRIVAL_DAYS - 1 else 0.0
         columns.append(late / (volume + k.ARRIVAL_BORROW_EVENTS) + young * (k.ARRIVAL_DOUBT * late) ** 2)
     return np.stack(columns, axis=1)

@@ -73,7 +73,8 @@ ARRIVAL_BORROW_EVENTS = 40.0
 ARRIVAL_DAYS_FOR_WORST = 5
 """From this many days on each slice's worst one is left out."""
 ARRIVAL_DOUBT = 0.25
-"""Relative error, per relative shortfall, of a share known for less than a day; it fades over `ARRIVAL_DAYS`."""
+"""Relative error, per relative shortfall, of a share that was just learned; its square falls with the days of reads,
+and is gone after `ARRIVAL_DAYS`."""
 ARRIVED_LEAST = 0.05
 """Of a share below this nothing is concluded about the whole."""
 WATERMARK_WEEKS = 2

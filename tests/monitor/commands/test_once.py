@@ -97,7 +97,8 @@ def test_json_is_one_object_per_rule_and_nothing_else(told):
     lines = [json.loads(line) for line in run.stdout.splitlines()]
     assert [line["rule"] for line in lines] == ["playback_volume", "second"]
     assert all(
-        list(line) == ["rule", "tick", "judged", "repeated", "blind", "transitions", "messages"] for line in lines
+        list(line) == ["rule", "tick", "judged", "repeated", "blind", "late", "transitions", "messages"]
+        for line in lines
     )
     assert lines[0]["tick"] == "2026-03-04T12:00:00Z"
     assert lines[0]["judged"] == ["2026-03-04T09:00:00Z", "2026-03-04T10:00:00Z", "2026-03-04T11:00:00Z"]
