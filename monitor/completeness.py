@@ -9,7 +9,7 @@ narrowest slice above that has events enough.
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -247,33 +247,57 @@ def _unsure(
     Squared and relative, beyond the binomial scatter that a constant share has; shrunk to slices of like volume.
     """
     bounds = np.flatnonzero(np.diff(day, prepend=-1))
-    clean = np.where(reads.flagged, np.nan, ultimate)
-    found = np.zeros((len(lattice), len(widths)))
+    lags = np.unique(np.concatenate([ages(width, grid) for width in widths]))
+    incidence = lattice.incidence.astype(np.float32)
+    whole = Cells.of(ultimate, reads.flagged)
+    early = {int(lag): Cells.of(reads.values[lag], reads.flagged) for lag in lags}
+    found, volume = np.zeros((len(lattice), len(widths))), np.zeros(len(lattice))
     for rows in blocks(len(lattice)):
-        part = lattice.incidence[rows]
-        whole = _rolled(part, clean)
-        early = [_rolled(part, np.where(reads.flagged, np.nan, reads.values[lag])) for lag in range(LAGS)]
+        part = incidence[rows]
+        total = whole.rolled(part)
+        there = {lag: cells.rolled(part) for lag, cells in early.items()}
+        volume[rows] = np.nan_to_num(total).mean(axis=1)
         for w, width in enumerate(widths):
-            found[rows, w] = _excess(early, whole, slices[rows], ages(width, grid), bounds)
-    volume = np.nan_to_num(lattice.rollup(np.nan_to_num(clean))).mean(axis=1)
+            found[rows, w] = _excess(there, total, slices[rows], ages(width, grid), bounds)
     independent = [len(np.unique(day)) * grid.per_day / width for width in widths]
     return np.stack([shrink(found[:, w], volume, independent[w]) for w in range(len(widths))], axis=1)
 
 
-def _rolled(part: sparse.csr_array, leaf_values: NDArray[np.floating]) -> Floats:
-    unknown = np.isnan(leaf_values)
-    total = np.asarray(part @ np.where(unknown, 0.0, leaf_values))
-    hidden = np.asarray(part @ unknown.astype(float)) > 0
-    return np.where(hidden, np.nan, total)
+@dataclass(frozen=True)
+class Cells:
+    """Leaf counts [S, T] ready to be rolled up part by part: unknown ones are 0, and marked where there are any."""
+
+    counts: NDArray[np.float32]
+    unknown: NDArray[np.float32] | None
+    """[S, T], 1 where unknown; None where whole buckets are, or none."""
+    buckets: NDArray[np.bool_]
+    """bool[T]: buckets of which nothing is known."""
+
+    @classmethod
+    def of(cls, values: NDArray[np.floating], flagged: NDArray[np.bool_]) -> Cells:
+        """Of counts [S, T], NaN where unknown; flagged cells count as unknown."""
+        unknown = np.isnan(values)
+        buckets = unknown.all(axis=0)
+        marked = (unknown | flagged)[:, ~buckets].any()
+        counts = np.where(unknown | flagged, 0.0, values).astype(np.float32)
+        return cls(counts, (unknown | flagged).astype(np.float32) if marked else None, buckets)
+
+    def rolled(self, part: sparse.csr_array) -> Floats:
+        """Sums [n, T] of some rows of the incidence; NaN where any leaf is unknown."""
+        total = np.asarray(part @ self.counts, dtype=float)
+        total[:, self.buckets] = np.nan
+        if self.unknown is not None:
+            total[np.asarray(part @ self.unknown) > 0] = np.nan
+        return total
 
 
-def _excess(early: list[Floats], whole: Floats, shares: Floats, classes: Ints, bounds: Ints) -> Floats:
+def _excess(early: Mapping[int, Floats], whole: Floats, shares: Floats, classes: Ints, bounds: Ints) -> Floats:
     """[n]: mean squared relative error of the windows whose buckets, newest first, are of these lag classes."""
     total = np.zeros((3, *whole.shape))
     for lag in np.unique(classes):
         share = shares[:, lag, None]
         inside = np.flatnonzero(classes == lag)
-        parts = (early[lag] - share * whole, share * (1.0 - share) * whole, share * whole)
+        parts = (early[int(lag)] - share * whole, share * (1.0 - share) * whole, share * whole)
         total += np.stack([_lagged(part, int(inside[0]), len(inside)) for part in parts])
     residual, scatter, foretold = total
     known = ~np.isnan(residual)
