@@ -21,6 +21,9 @@ RENAME_MATCH = 0.95
 """Share of a renamed slice's loss that its new name must carry to make the incident one degree quieter."""
 
 
+CAME_LATE = "what was missing has arrived since: it was late, not lost"
+
+
 class Family(Enum):
     """Kinds that may follow one another within one incident."""
 
@@ -85,6 +88,28 @@ def step(open: Sequence[Incident], assessment: Assessment, policy: StepPolicy) -
     _recover(board)
     _withdraw(board)
     return tuple(board.transitions)
+
+
+def amend(incident: Incident, recovery: Recovery, tick: datetime) -> Transition | None:
+    """The transition of an incident already resolved some of whose events have arrived since; None where none has.
+
+    News where it turns out to have been late, else its sums only.
+    """
+    if recovery.observed == incident.observed:
+        return None
+    healed = recovery.late and not incident.late
+    because = CAME_LATE if healed else "more of it has arrived since"
+    amended = replace(
+        incident,
+        seq=incident.seq + 1,
+        tick=tick,
+        observed=recovery.observed,
+        expected=recovery.expected,
+        late=incident.late or recovery.late,
+        resolution=CAME_LATE if healed else incident.resolution,
+    )
+    change = Change.AMENDED if healed else Change.CONFIRMED
+    return Transition(amended, change, tick, because, incident.state, gap(incident))
 
 
 def incident_id(rule: str, metric: str, kind: Kind, cause: Slice, tick: datetime) -> str:
@@ -159,10 +184,12 @@ def _go_blind(board: _Board, trouble: Finding) -> None:
     if known:
         _still_blind(board, known[0], trouble)
     else:
-        _fire(board, _new(board, trouble), "the source could not be asked")
+        late = trouble.kind is Kind.LATE
+        _fire(board, _new(board, trouble), "the source is behind" if late else "the source could not be asked")
     for incident in board.standing(Family.LOSS, Family.SPIKE):
         if incident.state is not State.UNKNOWN:
-            because = "the source cannot be asked: better or worse, nobody knows"
+            trouble_is = "is behind" if trouble.kind is Kind.LATE else "cannot be asked"
+            because = f"the source {trouble_is}: better or worse, nobody knows"
             board.move(incident, Change.FROZEN, because, state=State.UNKNOWN, frozen_state=incident.state)
 
 
@@ -170,7 +197,7 @@ def _still_blind(board: _Board, incident: Incident, trouble: Finding) -> None:
     board.move(
         incident,
         Change.CONFIRMED,
-        "the source still cannot be asked",
+        "the source is still behind" if trouble.kind is Kind.LATE else "the source still cannot be asked",
         kind=trouble.kind,
         since=min(incident.since, trouble.since),
         until=max(incident.until, trouble.until),
@@ -180,7 +207,8 @@ def _still_blind(board: _Board, incident: Incident, trouble: Finding) -> None:
 
 def _see_again(board: _Board) -> None:
     for incident in board.standing(Family.SOURCE):
-        board.close(incident, Change.RESOLVED, "the source answers again")
+        again = "has caught up" if incident.kind is Kind.LATE else "answers again"
+        board.close(incident, Change.RESOLVED, f"the source {again}")
     for incident in board.standing(Family.LOSS, Family.SPIKE):
         if incident.state is State.UNKNOWN:
             state = incident.frozen_state or State.FIRING
@@ -299,6 +327,8 @@ def _reading(incident: Incident, finding: Finding, *, same_cause: bool) -> tuple
     old, new = incident.cause.label(), finding.slice.label()
     if same_cause and incident.kind is not finding.kind:
         return Change.RECLASSIFIED, f"{incident.kind.value} before, {finding.kind.value} on a closer look"
+    if same_cause and finding.late and not incident.late:
+        return Change.AMENDED, CAME_LATE
     if same_cause:
         return Change.CONFIRMED, "still bad"
     sideways = not _wider(finding, incident) and not _explains(incident, finding)
@@ -317,6 +347,7 @@ def _facts(board: _Board, incident: Incident, finding: Finding, *, same_cause: b
         "to": finding.to,
         "evidence": finding.evidence or incident.evidence,
         "detail": finding.detail,
+        "late": finding.late,
         "good_ticks": 0,
     }
     if not same_cause:
@@ -442,10 +473,12 @@ def _better(board: _Board, incident: Incident, recovery: Recovery) -> None:
         "until": recovery.until,
         "observed": recovery.observed,
         "expected": recovery.expected,
+        "late": recovery.late,
     }
     board.found.add(incident.id)
     if good_ticks >= needed:
-        board.close(incident, Change.RESOLVED, f"back to normal for {_evaluations(good_ticks)}", **facts)
+        because = CAME_LATE if recovery.late else f"back to normal for {_evaluations(good_ticks)}"
+        board.close(incident, Change.RESOLVED, because, **facts)
     else:
         board.move(incident, Change.CONFIRMED, f"back to normal for {good_ticks} of {needed} evaluations", **facts)
 

@@ -107,6 +107,8 @@ class Finding:
     """Id of the open incident whose cells this finding shares, if any."""
     detail: str = ""
     """For BLIND and LATE: the source's own error, in a line."""
+    late: bool = False
+    """What was missing in its older buckets has arrived since; what is missing in the newest may yet come."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,8 @@ class Recovery:
     observed: float
     expected: float
     """Sums from `since` to `until`: expected minus observed is what was lost."""
+    late: bool = False
+    """What was missing has arrived since: it was late, not lost."""
 
 
 @dataclass(frozen=True)
@@ -173,6 +177,8 @@ class Incident:
     to: Slice | None = None
     evidence: Evidence | None = None
     detail: str = ""
+    late: bool = False
+    """What was missing has arrived since, or most of it: late, not lost."""
     bad_ticks: int = 0
     """Consecutive evaluations that confirmed it while pending (`for`)."""
     good_ticks: int = 0
@@ -196,6 +202,8 @@ class Change(StrEnum):
     NARROWED = "narrowed"
     RECLASSIFIED = "reclassified"
     """Same cause, another reading of it: what looked lost has moved or was renamed, or the other way round."""
+    AMENDED = "amended"
+    """What was told as lost has arrived since: it was late."""
     CONFIRMED = "confirmed"
     """Facts or counters updated; changes no message by itself."""
     ESCALATED = "escalated"

@@ -61,7 +61,7 @@ class _Case:
 
 
 ENDS = frozenset({Change.RESOLVED, Change.ACCEPTED, Change.ABSORBED})
-NEWS = ENDS | {Change.OPENED, Change.WIDENED, Change.NARROWED, Change.RECLASSIFIED, Change.ESCALATED}
+NEWS = ENDS | {Change.OPENED, Change.WIDENED, Change.NARROWED, Change.RECLASSIFIED, Change.AMENDED, Change.ESCALATED}
 QUIET = {
     Change.PENDING: "it has not fired yet",
     Change.CONFIRMED: "nothing about it has changed but its numbers",

@@ -199,6 +199,8 @@ def definition_of(rule: Rule) -> str:
         "bucket": rule.time_bucket.total_seconds(),
         "timezone": rule.timezone if rule.time_bucket >= timedelta(days=1) else "UTC",
     }
+    if rule.arrived_at is not None:
+        parts["arrived_at"] = [rule.arrived_at.column, rule.arrived_at.timezone]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from alerts.model import Finding, Incident, Kind, Recovery, State
 from monitor.buckets import Grid, to_datetime, to_epoch
+from monitor.completeness import Curves
 from monitor.detectors.default import Default
 from monitor.detectors.fit import Fit
 from monitor.detectors.model import Context, LeafSeries, Verdicts
@@ -46,6 +47,10 @@ class Question:
     context: Context
     detector: Detector = field(default_factory=Default)
     occasions: Occasions = field(default_factory=Occasions)
+    curves: Curves | None = None
+    """How late events come; None where never."""
+    closed: tuple[Incident, ...] = ()
+    """Losses that resolved and some of whose buckets are still ripening."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,8 @@ class Answer:
     findings: tuple[Finding, ...]
     recoveries: tuple[Recovery, ...]
     flagged: Bools
+    amendments: tuple[Recovery, ...] = ()
+    """Of closed incidents: their sums as they are by now."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,8 @@ class Followed:
     track: Track
     standing: Standing
     buckets: int
+    late: bool = False
+    """Most of what was missing has arrived since: it was late, not lost."""
 
     @property
     def down(self) -> bool:
@@ -80,9 +89,15 @@ class Followed:
 
 def assess(question: Question) -> Answer:
     """Judge the newest bucket: follow what is open, look for what is new, explain it, match the two."""
+    present = None
+    if question.curves is not None and question.recent.lag is not None:
+        present = question.curves.over(question.recent.lag)
     recent = question.recent
-    view = View(question.grid, question.lattice, question.fit, recent, recent.flagged, question.occasions).widened()
-    followed = _follow_all(view, question)
+    view = View(
+        question.grid, question.lattice, question.fit, recent, recent.flagged, question.occasions, present
+    ).widened()
+    followed = _follow_all(view, question, tuple(i for i in question.open if i.state is not State.RESOLVED))
+    closed = _follow_all(view, question, question.closed)
     view = replace(view, healed=_healed(view, followed))
     downs, ups = _causes(view, question, [f.members for f in followed])
     join = question.detector.join
@@ -93,21 +108,26 @@ def assess(question: Question) -> Answer:
     findings += [_finding(view, question, cause, None) for cause in ups]
     flagged = _flags(view, followed, [*downs, *ups], destinations)
     matched = _match(view, question, findings, followed)
-    return Answer(tuple(matched), tuple(_recoveries(view, followed)), flagged)
+    for item in closed:
+        if item.late:
+            flagged[item.members, item.first : item.first + _stretch(view, item).stop] = False
+    amendments = tuple(_over_stretch(view, item) for item in closed)
+    return Answer(tuple(matched), tuple(_recoveries(view, followed)), flagged, amendments)
 
 
 # --- what is open --------------------------------------------------------------------------------
 
 
-def _follow_all(view: View, question: Question) -> list[Followed]:
-    items = [i for i in question.open if i.kind not in (Kind.BLIND, Kind.LATE) and i.state is not State.RESOLVED]
+def _follow_all(view: View, question: Question, incidents: tuple[Incident, ...]) -> list[Followed]:
+    items = [i for i in incidents if i.kind not in (Kind.BLIND, Kind.LATE)]
     left_out = np.zeros(len(view.lattice), dtype=bool)
     members = [view.lattice.leaves.members(i.cause) for i in items]
     for inside in members:
         left_out |= view.overlapping(inside)
     raw = replace(view, healed=np.zeros_like(view.healed))
     common = raw.common_by_bucket(left_out)
-    return [_follow(raw, item, inside, common, question.detector) for item, inside in zip(items, members, strict=True)]
+    found = [_follow(raw, item, inside, common, question.detector) for item, inside in zip(items, members, strict=True)]
+    return [replace(item, late=_came_late(raw, item, question.context)) for item in found]
 
 
 def _follow(view: View, incident: Incident, members: Bools, common: Floats, detector: Detector) -> Followed:
@@ -124,6 +144,38 @@ def _ratio_of(incident: Incident) -> float:
     return float(np.clip(ratio, 1.05, 50.0)) if incident.kind is Kind.SPIKE else float(np.clip(ratio, 0.02, 0.9))
 
 
+def _stretch(view: View, item: Followed) -> slice:
+    """The columns from a cause's first bad bucket to its last, counted from the first."""
+    stop = int(np.searchsorted(view.recent.starts, to_epoch(item.incident.until)))
+    return slice(0, max(stop - item.first, 0))
+
+
+def _came_late(view: View, item: Followed, context: Context) -> bool:
+    """Whether what was missing has arrived since.
+
+    All that was bad when it was raised has been read again at a riper class, and so has half of the bad stretch at least;
+    it holds what should be there by now, and so does the bucket that raised it, by half at least: a stretch that was
+    thought to begin too early is no proof.
+    """
+    if view.present is None or view.recent.lag is None or not item.down:
+        return False
+    part = _stretch(view, item)
+    observed, expected = item.track.observed[item.first :][part], item.track.expected[item.first :][part]
+    ripened = (view.recent.lag[item.first :][part] > 0) & ~np.isnan(observed)
+    last = _raised_by(view, item) - item.first
+    if not 0 <= last < len(ripened) or not ripened[: last + 1].all() or observed[last] < 0.5 * expected[last]:
+        return False
+    should = float(expected[ripened].sum())
+    came = float(observed[ripened].sum())
+    return 0 < should >= 0.5 * float(expected.sum()) and came >= (1.0 - context.min_change / 2.0) * should
+
+
+def _raised_by(view: View, item: Followed) -> int:
+    """Column of the newest bucket when an incident was raised."""
+    raised = item.incident.raised_at or item.incident.first_seen_at
+    return int(np.searchsorted(view.recent.starts, to_epoch(raised))) - 1
+
+
 def _healed(view: View, followed: list[Followed]) -> Bools:
     """Flagged cells, except those of causes that are still bad: these are judged as they are."""
     healed = view.recent.flagged.copy()
@@ -136,17 +188,25 @@ def _healed(view: View, followed: list[Followed]) -> Bools:
 
 
 def _recoveries(view: View, followed: list[Followed]) -> list[Recovery]:
-    found = []
-    for item in followed:
-        if item.bad or not item.standing.cleared:
-            continue
-        stop = max(item.standing.bad_until, item.first)
-        observed, expected = item.track.sums(item.first, stop)
-        if stop == item.first:
-            observed, expected = item.incident.observed, item.incident.expected
-        until = max(_end(view, stop - 1), to_epoch(item.incident.since)) if stop > 0 else to_epoch(item.incident.until)
-        found.append(Recovery(item.incident.id, to_datetime(until), observed, expected))
-    return found
+    return [_recovery(view, item) for item in followed if not item.bad and item.standing.cleared]
+
+
+def _over_stretch(view: View, item: Followed) -> Recovery:
+    """The sums of the stretch that was bad, as they are by now."""
+    sums = item.track.sums(item.first, item.first + _stretch(view, item).stop)
+    return Recovery(item.incident.id, item.incident.until, *sums, late=item.late)
+
+
+def _recovery(view: View, item: Followed) -> Recovery:
+    incident = item.incident
+    if item.late:
+        return _over_stretch(view, item)
+    stop = max(item.standing.bad_until, item.first)
+    observed, expected = item.track.sums(item.first, stop)
+    if stop == item.first:
+        observed, expected = incident.observed, incident.expected
+    until = max(_end(view, stop - 1), to_epoch(incident.since)) if stop > 0 else to_epoch(incident.until)
+    return Recovery(incident.id, to_datetime(until), observed, expected)
 
 
 # --- what is new ---------------------------------------------------------------------------------
@@ -368,6 +428,7 @@ def _still(view: View, question: Question, item: Followed, fresh: Finding | None
         also=incident.also,
         to=incident.to,
         continues=incident.id,
+        late=item.late,
     )
 
 
@@ -380,12 +441,21 @@ def _flags(view: View, followed: list[Followed], causes: list[Cause], destinatio
     flagged = view.recent.flagged.copy()
     for item in followed:
         flagged[item.members, item.first : item.buckets if item.bad else item.standing.bad_until] = True
+        if item.late and view.recent.lag is not None:
+            flagged[np.ix_(item.members, _ripened(view, item))] = False
     for cause in causes:
         flagged[cause.members, cause.first :] = True
     for cause, where in zip(causes, destinations, strict=False):
         if where is not None and not where.unseen:
             flagged[where.members, cause.first :] = True
     return flagged
+
+
+def _ripened(view: View, item: Followed) -> Bools:
+    """bool[T]: buckets of a cause that was late which hold by now what was missing: they are history like any other."""
+    assert view.recent.lag is not None
+    inside = np.arange(item.buckets) >= item.first
+    return np.asarray(inside & ((view.recent.lag > 0) | (not item.bad)))
 
 
 def codes_of(lattice: Lattice, item: Slice) -> tuple[int, ...]:

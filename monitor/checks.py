@@ -172,6 +172,8 @@ def _column_problems(rule: Rule, columns: Sequence[Column]) -> Iterator[Problem]
             yield rule.span(path).problem("unknown-column", message, did_you_mean(name, known))
     if rule.timestamp.column in known:
         yield from _time_type(rule, known[rule.timestamp.column])
+    if rule.arrived_at is not None and rule.arrived_at.column in known:
+        yield from _arrival_type(rule, known[rule.arrived_at.column])
     for path, name in used:
         if path.startswith("metrics.") and name in known:
             yield from _sum_type(rule, path, known[name])
@@ -181,6 +183,7 @@ def _columns_used(rule: Rule) -> list[tuple[str, str]]:
     """Path in the rule and name of each column it uses, apart from those of `where`."""
     return [
         ("timestamp.column", rule.timestamp.column),
+        *([("arrived_at.column", rule.arrived_at.column)] if rule.arrived_at is not None else []),
         *((f"dimensions.{index}", name) for index, name in enumerate(rule.dimensions)),
         *((f"metrics.{index}.sum", metric.column) for index, metric in enumerate(rule.metrics) if metric.column),
     ]
@@ -197,6 +200,13 @@ def _time_type(rule: Rule, column: Column) -> Iterator[Problem]:
         bucket = format_duration(rule.time_bucket)
         message = f"'{column.name}' of {rule.source.name} is {column.type}: days cannot be told apart by {bucket}"
         yield span.problem("wrong-column-type", message, "write time_bucket: 1d")
+
+
+def _arrival_type(rule: Rule, column: Column) -> Iterator[Problem]:
+    if column.type and column.family != "time":
+        message = f"'{column.name}' of {rule.source.name} is {column.type}, not a time of day"
+        hint = "name a column of a time type, or cast it in a 'query'"
+        yield rule.span("arrived_at.column").problem("wrong-column-type", message, hint)
 
 
 def _sum_type(rule: Rule, path: str, column: Column) -> Iterator[Problem]:

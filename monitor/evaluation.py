@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from alerts.incidents import StepPolicy, step
+from alerts.incidents import FAMILIES, Family, StepPolicy, amend, step
 from alerts.message import RuleFacts, compose, parts_of
 from alerts.model import Assessment, Decision, Finding, Incident, Kind, Message, State, Transition
 from alerts.plan import Routes, plan
@@ -19,21 +19,28 @@ from monitor.accepted import Accepted, accepted_of, with_accepted
 from monitor.assess import Answer, Question, assess
 from monitor.buckets import DAY, Grid, Times, to_datetime, to_epoch
 from monitor.calendars import Calendar
+from monitor.completeness import Curves, Reads, learn
 from monitor.counts import Counts, Terms
 from monitor.detectors import open_detector
-from monitor.detectors.fit import Fit, from_begin, level_span, windows_of
+from monitor.detectors.fit import from_begin, level_span, windows_of
 from monitor.detectors.model import Context, LeafSeries
 from monitor.detectors.occasions import Occasions
 from monitor.detectors.protocol import Detector
-from monitor.fits import carry_over, is_of, method_of, pack, unpack
-from monitor.history import Rename, read_series, with_renames
+from monitor.fits import Learned, carry_over, is_of, method_of, pack, unpack
+from monitor.history import Rename, read_classes, read_series, with_renames
 from monitor.lattice import Lattice, Leaves
 from monitor.membership import Lookback, overflow_text, overflows, retired, retired_text, silent
 from monitor.paste import query_to_paste
-from monitor.query import CountQuery, Source, SourceError
-from monitor.ripeness import Schedule
+from monitor.query import Arrivals, CountQuery, Source, SourceError
+from monitor.ripeness import LAG_SECONDS, Schedule, lag_class
+from monitor.statistics import constants as k
+from monitor.watermark import behind, same_places
 from rules.model import Direction, Interval, Rule
 from rules.slices import Slice
+
+_UNKNOWN = {Kind.BLIND: store.BLIND, Kind.LATE: store.LATE}
+"""Kinds of trouble with the source, and how the run is recorded."""
+_NOTHING = np.zeros((0, 0))
 
 LONGEST_FOLLOWED = 15 * DAY
 """How far back the start of an open incident is read; a longer one (while its source is silent) is followed from there."""
@@ -57,6 +64,8 @@ class Outcome:
     """(receiver, message) pairs."""
     blind: str = ""
     """The source's error where it could not be asked."""
+    late: str = ""
+    """Since when nothing arrived, where the source is behind."""
     repeated: bool = False
     """The tick had been evaluated before."""
     notices: tuple[str, ...] = ()
@@ -85,9 +94,11 @@ class Watched:
         """Seconds of history that the baseline is made from."""
         return int(self.rule.lookback.total_seconds())
 
-    def query(self, windows: Sequence[Interval]) -> CountQuery:
-        """The rule's question for some stretches of time."""
+    def query(self, windows: Sequence[Interval], tick: int) -> CountQuery:
+        """The rule's question for some stretches of time, as the source was at a tick where it knows that."""
         rule = self.rule
+        lags = tuple(timedelta(seconds=self.schedule.delay + lag) for lag in LAG_SECONDS)
+        arrivals = Arrivals(rule.arrived_at, lags, to_datetime(tick)) if rule.arrived_at is not None else None
         return CountQuery(
             source=rule.source,
             timestamp=rule.timestamp,
@@ -97,6 +108,7 @@ class Watched:
             measures=rule.metrics,
             where=rule.where,
             timezone=rule.timezone,
+            arrivals=arrivals,
         )
 
     def windows(self, buckets: Sequence[int]) -> list[Interval]:
@@ -118,7 +130,7 @@ class Evaluator:
     source: Source
     state: store.Store
     _lattices: dict[int, Lattice] = field(default_factory=dict)
-    _fits: dict[tuple[int, int], list[Fit]] = field(default_factory=dict)
+    _learned: dict[tuple[int, int], list[Learned]] = field(default_factory=dict)
     _retired: dict[int, int] = field(default_factory=dict)
     """Leaves silent for the whole lookback, by the midnight before which."""
 
@@ -134,14 +146,17 @@ class Evaluator:
         try:
             fresh = self._count(before)
             self._check_slices(fresh.terms)
+            late = self._late(before, fresh)
         except (SourceError, TooManySlicesError) as error:
-            return self._blind(tick, before, str(error))
+            return self._unknown(tick, before, Kind.BLIND, str(error))
+        if late:
+            return self._unknown(tick, before, Kind.LATE, late)
         try:
             judged = self._judge(tick, before, fresh)
             return self._finish(tick, before, fresh, judged, notices=self._notices(before, fresh, judged))
         except BaseException:
             # A fit that was made on the way was not stored: the next attempt has to make it again, and store it.
-            self._fits.clear()
+            self._learned.clear()
             raise
 
     def blind(self, tick: datetime, error: str) -> Outcome:
@@ -150,7 +165,7 @@ class Evaluator:
             before = self._remembered(tx, tick)
         if before.done:
             return Outcome(self.watched.rule.name, tick, blind=error, repeated=True)
-        return self._blind(tick, before, error)
+        return self._unknown(tick, before, Kind.BLIND, error)
 
     # --- reading -----------------------------------------------------------------------------
 
@@ -163,26 +178,32 @@ class Evaluator:
         to_judge = self.watched.schedule.newly_due(last_good, epoch)
         first = self.watched.grid.floor(newest - self.watched.lookback)
         to_read = self.watched.schedule.to_read(epoch, known, first)
-        to_read |= {b: 0 for b in to_judge if b not in to_read and b not in known}
+        to_read |= {b: self._age(b, epoch) for b in to_judge if b not in to_read and b not in known}
         leaves = store.leaves(tx, name)
         every = store.incidents(tx, rule=name, newest_first=False)
         return Remembered(
+            tick=epoch,
             done=_done(tx, name, epoch),
             to_judge=tuple(to_judge),
             to_read=dict(sorted(to_read.items())),
             terms=tuple(leaves.terms),
             open=tuple(i for i in every if i.state is not State.RESOLVED),
+            closed=tuple(i for i in every if _may_be_late(i, tick)),
             renames=tuple(_rename(i) for i in every if _is_told_rename(i, tick)),
             accepted=accepted_of(every, epoch),
             told=store.told(tx, name),
         )
+
+    def _age(self, bucket: int, tick: int) -> int:
+        """The lag class at which a bucket is read at a tick."""
+        return max(lag_class(tick - self.watched.schedule.due(bucket)), 0)
 
     def _count(self, before: Remembered) -> Counts:
         buckets = list(before.to_read)
         if not buckets:
             empty = np.zeros((len(self.watched.rule.metrics), len(before.terms), 0), dtype=np.int64)
             return Counts(before.terms, np.zeros(0, dtype=np.int64), empty)
-        frame = self.source.count(self.watched.query(self.watched.windows(buckets)))
+        frame = self.source.count(self.watched.query(self.watched.windows(buckets), before.tick))
         counts = Counts.from_frame(
             frame,
             dimensions=self.watched.rule.dimensions,
@@ -248,6 +269,24 @@ class Evaluator:
     def _calendar(self) -> Calendar:
         return Calendar.of(self.watched.rule)
 
+    def _late(self, before: Remembered, fresh: Counts) -> str:
+        """Since when the source is behind; "" where its watermark does not say so, or there is none."""
+        if self.watched.rule.arrived_at is None or not before.to_judge or fresh.earlier is None:
+            return ""
+        bucket = before.to_judge[-1]
+        came = float(fresh.earlier[0, 0, :, int(np.searchsorted(fresh.starts, bucket))].sum())
+        places = same_places(self.watched.grid, bucket)
+        with self.state.read() as tx:
+            measures = len(self.watched.rule.metrics)
+            past = store.pages(tx, self.watched.rule.name, places, n_leaves=len(before.terms), measures=measures, lag=0)
+        usual = past.values[0][:, past.known].sum(axis=0)
+        end = self.watched.grid.end(bucket)
+        if not behind(came, usual, bucket, end, None):
+            return ""
+        newest = Interval(to_datetime(bucket - LAG_SECONDS[-1]), to_datetime(end))
+        last = self.source.watermark(self.watched.query([newest], before.tick))
+        return behind(came, usual, bucket, end, last)
+
     # --- judging -----------------------------------------------------------------------------
 
     def _judge(self, tick: datetime, before: Remembered, fresh: Counts) -> Judged:
@@ -268,9 +307,10 @@ class Evaluator:
         if not terms:
             return so_far.after(step(so_far.open, Assessment(rule.name, at), StepPolicy.of(rule)), {}, {})
         with self.state.read() as tx:
-            fits, blob = self._fits_for(tx, bucket, terms, before, fresh, so_far)
-            found = self._recent(tx, bucket, terms, before, fresh, so_far)
-            recent = [from_begin(item, fit.begin) for item, fit in zip(found, fits, strict=True)]
+            learned, blob = self._learned_for(tx, bucket, terms, before, fresh, so_far)
+            closed = before.closed if any(item.curves is not None for item in learned) else ()
+            found = self._recent(tx, bucket, terms, before, fresh, so_far, (*so_far.open, *closed))
+            recent = [from_begin(item, known.fit.begin) for item, known in zip(found, learned, strict=True)]
         lattice = self._lattice(terms)
         occasions = self._calendar.over(self.watched.grid, lattice.leaves, recent[0].starts)
         answers = [
@@ -281,12 +321,14 @@ class Evaluator:
                     direction=rule.direction,
                     grid=self.watched.grid,
                     lattice=lattice,
-                    fit=fits[m],
+                    fit=learned[m].judging,
                     recent=recent[m],
                     open=tuple(i for i in so_far.open if i.metric == metric.name),
                     context=context_of(rule, lattice, self.watched.grid),
                     detector=self._detectors[m],
                     occasions=occasions,
+                    curves=learned[m].curves,
+                    closed=tuple(i for i in closed if i.metric == metric.name),
                 )
             )
             for m, metric in enumerate(rule.metrics)
@@ -298,28 +340,52 @@ class Evaluator:
             recoveries=tuple(r for answer in answers for r in answer.recoveries),
         )
         made = step(so_far.open, assessment, StepPolicy.of(rule))
+        known = {incident.id: so_far.closed.get(incident.id, incident) for incident in closed}
+        grown = [amend(known[r.incident], r, at) for answer in answers for r in answer.amendments]
+        made = (*made, *(transition for transition in grown if transition is not None))
         return so_far.after(made, self._flags(recent[0], answers), blob)
 
-    def _fits_for(
+    def _learned_for(
         self, tx: store.Tx, bucket: int, terms: tuple[Terms, ...], before: Remembered, fresh: Counts, so_far: Judged
-    ) -> tuple[list[Fit], dict[int, bytes]]:
-        """The fits that judge a bucket, and the blob to store where they were made anew."""
+    ) -> tuple[list[Learned], dict[int, bytes]]:
+        """What judges a bucket, and the blob to store where it was learned anew."""
         as_of = self._as_of(bucket, before)
-        key = (as_of, len(terms))
-        if key in self._fits:
-            return self._fits[key], {}
-        blob = store.fit(tx, self.watched.rule.name, as_of)
-        made: dict[int, bytes] = {}
-        method = method_of(self.watched.rule)
-        if blob is None or not is_of(blob, method):
-            blob = pack(len(terms), self._refit(tx, as_of, terms, before, fresh, so_far), method)
-            made[as_of] = blob
-        leaves, fits = unpack(blob)
-        lattice = self._lattice(terms)
-        if leaves < len(terms):
-            fits = [carry_over(item, self._lattice(terms[:leaves]), lattice) for item in fits]
-        self._fits = {key: fits}
-        return fits, made
+        key, made = (as_of, len(terms)), dict[int, bytes]()
+        if key not in self._learned:
+            blob, method = store.fit(tx, self.watched.rule.name, as_of), method_of(self.watched.rule)
+            if blob is None or not is_of(blob, method):
+                blob = pack(len(terms), self._refit(tx, as_of, terms, before, fresh, so_far), method)
+                made[as_of] = blob
+            leaves, learned = unpack(blob)
+            if leaves < len(terms):
+                old, new = self._lattice(terms[:leaves]), self._lattice(terms)
+                learned = [carry_over(item, old, new) for item in learned]
+            self._learned = {key: learned}
+        return self._with_young_curves(tx, self._learned[key], as_of, bucket, terms, so_far), made
+
+    def _with_young_curves(
+        self, tx: store.Tx, learned: list[Learned], as_of: int, bucket: int, terms: tuple[Terms, ...], so_far: Judged
+    ) -> list[Learned]:
+        """On the first day of own reads midnight knew too little of how late events come: every bucket learns anew."""
+        first = store.read_again(tx, self.watched.rule.name, as_of - DAY - self.watched.grid.seconds, bucket)
+        if first is not None and first <= as_of - DAY:
+            return learned
+        curves = self._curves(tx, bucket, terms, so_far)
+        return [replace(item, curves=late) for item, late in zip(learned, curves, strict=True)]
+
+    def _curves(self, tx: store.Tx, stop: int, terms: tuple[Terms, ...], so_far: Judged) -> list[Curves | None]:
+        """How late the events of each metric come, from what was read before a bucket; None where never."""
+        grid, rule = self.watched.grid, self.watched.rule
+        first = store.read_again(tx, rule.name, stop - k.ARRIVAL_DAYS * DAY, stop)
+        lattice, widths = self._lattice(terms), windows_of(grid)
+        if first is None:
+            return [Curves.unknown(lattice, grid, widths)] * len(rule.metrics)
+        if not store.any_ripened(tx, rule.name, first, stop):
+            return [None] * len(rule.metrics)
+        starts = grid.starts(first, stop)
+        flagged = so_far.flagged_over(LeafSeries(starts, _NOTHING, store.flags(tx, rule.name, starts, len(terms))))
+        read = read_classes(tx, rule.name, starts, len(terms), len(rule.metrics))
+        return [learn(lattice, Reads(starts, values, flagged), grid, widths) for values in read]
 
     def _as_of(self, bucket: int, before: Remembered) -> int:
         """Refit at local midnight, once a rename has been told, and once a change was accepted."""
@@ -330,26 +396,36 @@ class Evaluator:
 
     def _refit(
         self, tx: store.Tx, as_of: int, terms: tuple[Terms, ...], before: Remembered, fresh: Counts, so_far: Judged
-    ) -> list[Fit]:
+    ) -> list[Learned]:
         grid = self.watched.grid
         starts = grid.starts(grid.floor(as_of - self.watched.lookback), as_of)
         lattice = self._lattice(terms)
         context = context_of(self.watched.rule, lattice, grid)
         occasions = self._calendar.over(grid, lattice.leaves, starts)
-        known = self._series(tx, starts, terms, before, fresh, so_far)
-        return [
-            detector.fit(lattice, _ordinary(_excluded(item, self.watched.rule), occasions), as_of, context)
-            for detector, item in zip(self._detectors, known, strict=True)
-        ]
+        curves = self._curves(tx, as_of, terms, so_far)
+        series = self._series(tx, starts, terms, before, fresh, so_far)
+        found = []
+        for detector, item, late in zip(self._detectors, series, curves, strict=True):
+            history = _ordinary(_excluded(item, self.watched.rule), occasions)
+            history = history if late is None else late.completed(history)
+            found.append(Learned(detector.fit(lattice, history, as_of, context), late))
+        return found
 
     def _recent(
-        self, tx: store.Tx, bucket: int, terms: tuple[Terms, ...], before: Remembered, fresh: Counts, so_far: Judged
+        self,
+        tx: store.Tx,
+        bucket: int,
+        terms: tuple[Terms, ...],
+        before: Remembered,
+        fresh: Counts,
+        so_far: Judged,
+        followed: Sequence[Incident],
     ) -> list[LeafSeries]:
-        """The last days up to and with the bucket: level, longest window, search for an onset, open incidents."""
+        """The last days up to and with the bucket: level, longest window, search for an onset, incidents followed."""
         grid = self.watched.grid
         longest = max(windows_of(grid))
         first = grid.shift(bucket, -(level_span(grid) + 3 * longest) + 1)
-        for incident in so_far.open:
+        for incident in followed:
             begin = grid.shift(grid.floor(to_epoch(incident.since)), -level_span(grid))
             first = min(first, max(begin, grid.shift(grid.floor(bucket - LONGEST_FOLLOWED), -level_span(grid))))
         return self._series(tx, grid.starts(first, grid.end(bucket)), terms, before, fresh, so_far)
@@ -359,7 +435,7 @@ class Evaluator:
     ) -> list[LeafSeries]:
         """One series per metric, with the flags so far, as if renames and accepted changes had always been."""
         rule, leaves = self.watched.rule, self._lattice(terms).leaves
-        found = read_series(tx, rule.name, starts, terms, len(rule.metrics), fresh)
+        found = read_series(tx, rule.name, starts, terms, len(rule.metrics), fresh, before.to_read)
         renames = [r.rename for r in before.renames]
         named = (with_renames(item, terms, rule.dimensions, renames) for item in found)
         flagged = (replace(item, flagged=so_far.flagged_over(item)) for item in named)
@@ -385,24 +461,25 @@ class Evaluator:
 
     # --- remembering -------------------------------------------------------------------------
 
-    def _blind(self, tick: datetime, before: Remembered, error: str) -> Outcome:
+    def _unknown(self, tick: datetime, before: Remembered, kind: Kind, detail: str) -> Outcome:
+        """A tick of which nothing is known: the source could not be asked (blind), or is behind (late)."""
         rule = self.watched.rule
         newest = before.to_judge[-1] if before.to_judge else self.watched.schedule.newest(to_epoch(tick))
-        blind = Finding(
+        trouble = Finding(
             rule=rule.name,
             metric=rule.metrics[0].name,
-            kind=Kind.BLIND,
+            kind=kind,
             slice=Slice(),
             since=to_datetime(before.to_judge[0] if before.to_judge else newest),
             until=to_datetime(self.watched.grid.end(newest)),
             observed=0.0,
             expected=0.0,
             p=0.0,
-            detail=error,
+            detail=detail,
         )
-        made = step(before.open, Assessment(rule.name, tick, blind=blind), StepPolicy.of(rule))
+        made = step(before.open, Assessment(rule.name, tick, blind=trouble), StepPolicy.of(rule))
         judged = Judged(open=before.open).after(made, {}, {})
-        return self._finish(tick, before, None, judged, blind=error)
+        return self._finish(tick, before, None, judged, trouble=trouble)
 
     def _finish(
         self,
@@ -411,7 +488,7 @@ class Evaluator:
         fresh: Counts | None,
         judged: Judged,
         *,
-        blind: str = "",
+        trouble: Finding | None = None,
         notices: tuple[str, ...] = (),
     ) -> Outcome:
         transitions = judged.transitions
@@ -421,10 +498,13 @@ class Evaluator:
             if _done(tx, self.watched.rule.name, to_epoch(tick)):
                 return Outcome(self.watched.rule.name, tick, repeated=True)
             self._write(tx, tick, before, fresh, judged, decisions, messages)
-            detail = blind or "; ".join(notices)
-            store.record_run(tx, self.watched.rule.name, to_epoch(tick), store.BLIND if blind else store.OK, detail)
-        starts = () if blind else tuple(to_datetime(b) for b in before.to_judge)
-        return Outcome(self.watched.rule.name, tick, starts, transitions, decisions, messages, blind, notices=notices)
+            outcome, detail = (store.OK, "; ".join(notices)) if trouble is None else _recorded(trouble)
+            store.record_run(tx, self.watched.rule.name, to_epoch(tick), outcome, detail)
+        starts = () if trouble is not None else tuple(to_datetime(b) for b in before.to_judge)
+        blind, late = (trouble.detail if trouble is not None and trouble.kind is kind else "" for kind in _UNKNOWN)
+        return Outcome(
+            self.watched.rule.name, tick, starts, transitions, decisions, messages, blind, late, notices=notices
+        )
 
     def _messages(self, transitions: Sequence[Transition], decisions: Sequence[Decision]) -> list[tuple[str, Message]]:
         made = {(t.incident.id, t.incident.seq): t for t in transitions}
@@ -464,7 +544,7 @@ class Evaluator:
     def _repeat(self, tick: datetime, before: Remembered) -> Outcome:
         """A tick again: what the source says now replaces its pages, unless riper ones are there; verdicts stand."""
         name = self.watched.rule.name
-        again = dict.fromkeys(before.to_judge, 0)
+        again = {bucket: self._age(bucket, before.tick) for bucket in before.to_judge}
         try:
             fresh = self._count(replace(before, to_read=again))
         except SourceError as error:
@@ -473,6 +553,11 @@ class Evaluator:
             if store.newest_run(tx, name) == to_epoch(tick):
                 write_pages(tx, name, fresh, before.terms, again)
         return Outcome(name, tick, repeated=True)
+
+
+def _recorded(trouble: Finding) -> tuple[str, str]:
+    """How a run is recorded whose source could not be asked, or is behind."""
+    return _UNKNOWN[trouble.kind], trouble.detail
 
 
 def _done(tx: store.Tx, rule: str, tick: int) -> bool:
@@ -493,12 +578,15 @@ class ToldRename:
 class Remembered:
     """What the store knew when a tick began."""
 
+    tick: int
     done: bool
     to_judge: tuple[int, ...]
     to_read: Mapping[int, int]
     """Bucket to lag class."""
     terms: tuple[Terms, ...]
     open: tuple[Incident, ...]
+    closed: tuple[Incident, ...]
+    """Resolved ones whose buckets are still ripening."""
     renames: tuple[ToldRename, ...]
     accepted: tuple[Accepted, ...]
     told: Mapping[str, tuple[str, ...]]
@@ -522,6 +610,11 @@ class Judged:
         still = tuple(i for i in latest.values() if i.state is not State.RESOLVED)
         return Judged(still, (*self.transitions, *made), {**self.flags, **flags}, {**self.fits, **fits})
 
+    @property
+    def closed(self) -> Mapping[str, Incident]:
+        """Resolved incidents that this tick's transitions changed, as they are now."""
+        return {t.incident.id: t.incident for t in self.transitions if t.incident.state is State.RESOLVED}
+
     def flagged_over(self, series: LeafSeries) -> NDArray[np.bool_]:
         """The series' flags with those of buckets judged within this tick laid over."""
         if not self.flags:
@@ -533,7 +626,7 @@ class Judged:
 
 
 def write_pages(tx: store.Tx, rule: str, counts: Counts, known: Sequence[Terms], to_read: Mapping[int, int]) -> None:
-    """Store what was counted: new leaves first, then a page per bucket at its lag class."""
+    """Store what was counted: new leaves first, then a page per bucket at its lag class, and at earlier known ones."""
     fresh = counts.terms[len(known) :]
     if fresh:
         seen = counts.values[:, len(known) :].any(axis=0)
@@ -543,6 +636,9 @@ def write_pages(tx: store.Tx, rule: str, counts: Counts, known: Sequence[Terms],
         if not np.array_equal(ids, expected):
             raise store.ConflictError(f"{rule}: another process counted the same rule meanwhile; run the tick again")
     for bucket, lag in to_read.items():
+        for earlier in range(lag if counts.earlier is not None else 0):
+            positions, values = counts.page(bucket, earlier)
+            store.put_page(tx, rule, bucket, positions, values, lag=earlier)
         positions, values = counts.page(bucket)
         store.put_page(tx, rule, bucket, positions, values, lag=lag)
 
@@ -606,10 +702,18 @@ def _told_renames(transitions: Sequence[Transition]) -> list[ToldRename]:
     return [_rename(t.incident) for t in transitions if _is_told_rename(t.incident, t.at)]
 
 
+def _may_be_late(incident: Incident, tick: datetime) -> bool:
+    """Whether a resolved loss may still turn out to have been late, or less than it seemed: its buckets ripen."""
+    if incident.resolved_at is None or incident.raised_at is None:
+        return False
+    loss = FAMILIES[incident.kind] is Family.LOSS and incident.resolved_at <= tick
+    return loss and to_epoch(tick) - to_epoch(incident.until) <= LAG_SECONDS[-1] + DAY
+
+
 def _blind_until(tick: datetime, transition: Transition) -> Transition:
     """The source answers at the tick, whatever bucket is judged first then."""
     incident = transition.incident
-    if incident.kind is not Kind.BLIND or incident.state is not State.RESOLVED:
+    if incident.kind not in _UNKNOWN or incident.state is not State.RESOLVED:
         return transition
     return replace(transition, incident=replace(incident, resolved_at=tick, tick=tick), at=tick)
 

@@ -32,6 +32,6 @@ def _slices(rule: Rule, source: Source, end: datetime) -> int:
     grid = watched.grid
     stop = grid.end(grid.floor(to_epoch(end)))
     starts = grid.starts(grid.floor(stop - DAY), stop)
-    frame = source.count(watched.query(watched.windows([int(start) for start in starts])))
+    frame = source.count(watched.query(watched.windows([int(start) for start in starts]), stop))
     counts = Counts.from_frame(frame, dimensions=rule.dimensions, measures=len(rule.metrics), starts=starts, known=())
     return len(Lattice.of(Leaves.of(rule.dimensions, counts.terms), rule.depth)) if counts.terms else 0

@@ -149,6 +149,8 @@ def log_outcome(outcome: Outcome) -> None:
     """One line per evaluation, one per news."""
     if outcome.blind:
         log.warning("%s at %s: could not ask the source: %s", outcome.rule, outcome.tick, outcome.blind)
+    elif outcome.late:
+        log.warning("%s at %s: the source is behind: %s", outcome.rule, outcome.tick, outcome.late)
     elif outcome.repeated:
         log.info("%s at %s: evaluated before", outcome.rule, outcome.tick)
     else:

@@ -62,7 +62,7 @@ class SourceRef:
 
 @dataclass(frozen=True)
 class Timestamp:
-    """The column of event time; naive values are read in `timezone`."""
+    """A column of times; naive values are read in `timezone`."""
 
     column: str
     timezone: str = "UTC"
@@ -144,6 +144,8 @@ class Rule:
     dimensions: tuple[str, ...]
     place: Place
     metrics: tuple[Metric, ...] = (Metric("count"),)
+    arrived_at: Timestamp | None = None
+    """The column of the time at which an event could be read, where there is one."""
     where: str | None = None
     description: str = ""
     mode: Mode = Mode.LIVE

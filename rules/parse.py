@@ -152,6 +152,7 @@ def _rule(shape: RuleShape, place: Place, spans: tuple[tuple[str, Span], ...]) -
         dimensions=shape.dimensions,
         place=place,
         metrics=shape.metrics,
+        arrived_at=Timestamp(shape.arrived_at.column, shape.arrived_at.timezone) if shape.arrived_at else None,
         where=shape.where,
         description=shape.description,
         mode=shape.mode,

@@ -355,6 +355,15 @@ class TimestampShape(BaseModel):
     timezone: Annotated[str, BeforeValidator(_timezone), Doc("time zone", "Of naive times.")] = "UTC"
 
 
+class ArrivedAtShape(BaseModel):
+    """The long form of `arrived_at`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, title="arrived_at")
+
+    column: Annotated[ColumnName, Doc("column", "Column of the time at which an event could be read.")]
+    timezone: Annotated[str, BeforeValidator(_timezone), Doc("time zone", "Of naive times.")] = "UTC"
+
+
 class SlicesShape(BaseModel):
     """Which slices are kept and tested."""
 
@@ -432,6 +441,11 @@ class RuleShape(BaseModel):
         BeforeValidator(_timestamp),
         Doc("column, or `{column, timezone}`", "Column of event time; naive times are UTC unless said otherwise."),
     ]
+    arrived_at: Annotated[
+        ArrivedAtShape | None,
+        BeforeValidator(_timestamp),
+        Doc("column, or `{column, timezone}`", "When an event could be read: teaches at once how late events come."),
+    ] = None
     metrics: Annotated[
         tuple[Annotated[Metric, PlainValidator(_metric)], ...],
         Field(min_length=1),
@@ -524,7 +538,6 @@ class RuleShape(BaseModel):
         str | None, BeforeValidator(_web_address), Doc("web address", "What to do about an incident.")
     ] = None
     was: Annotated[Any, _later("'was'"), Doc("name", "Not yet available.")] = None
-    arrived_at: Annotated[Any, _later("'arrived_at'"), Doc("column", "Not yet available.")] = None
     escalate: Annotated[Any, _later("'escalate'"), Doc("list", "Not yet available.")] = None
     repeat_interval: Annotated[Any, _later("'repeat_interval'"), Doc("duration", "Not yet available.")] = None
     mute: Annotated[Any, _later("'mute'"), Doc("list", "Not yet available.")] = None

@@ -115,6 +115,8 @@ def _print(outcome: Outcome, *, as_json: bool, messages: bool) -> None:
         return
     if outcome.blind:
         click.echo(f"{outcome.rule}: could not ask the source: {outcome.blind}")
+    elif outcome.late:
+        click.echo(f"{outcome.rule}: the source is behind: {outcome.late}")
     elif outcome.repeated:
         click.echo(f"{outcome.rule}: {stamp(outcome.tick)} was evaluated before; nothing to do")
     else:
@@ -134,6 +136,7 @@ def _to_json(outcome: Outcome) -> dict[str, Any]:
         "judged": [stamp(start) for start in outcome.judged],
         "repeated": outcome.repeated,
         "blind": outcome.blind or None,
+        "late": outcome.late or None,
         "transitions": [
             {"change": t.change.value, "because": t.because, "incident": incident_to_json(t.incident)}
             for t in outcome.transitions

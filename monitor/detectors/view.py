@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from monitor.buckets import Grid
 from monitor.detectors.fit import Fit, level_span
-from monitor.detectors.model import LeafSeries
+from monitor.detectors.model import LeafSeries, Present
 from monitor.detectors.occasions import Occasions, uncertainty
 from monitor.lattice import Lattice
 from monitor.statistics import constants as k
@@ -26,7 +26,8 @@ class View:
     """The newest buckets, the last of which is judged.
 
     `recent.values` [S, T] is what came; `recent.flagged` marks cells that are no part of the level; `healed`
-    [S, T] marks cells of incidents that are over: they are judged as if they had been normal.
+    [S, T] marks cells of incidents that are over: they are judged as if they had been normal. `present` says which
+    share of each bucket's events is there by now; without it all are. Whatever is expected is what should be there.
     """
 
     grid: Grid
@@ -35,6 +36,7 @@ class View:
     recent: LeafSeries
     healed: Bools
     occasions: Occasions = field(default_factory=Occasions)
+    present: Present | None = None
 
     def widened(self) -> View:
         """The view whose dispersion knows of the occasions within the windows and the days of the level."""
@@ -51,22 +53,41 @@ class View:
 
     @cached_property
     def leaf_seasonal(self) -> Floats:
-        """[S, T]: seasonal mean of the leaves, not levelled, occasions included."""
+        """[S, T]: seasonal mean of the leaves, not levelled, occasions included, as far as it should be there."""
+        mean = self._leaf_whole
+        return mean if self.present is None or self.fit.bounds is not None else mean * self.present.leaf
+
+    @cached_property
+    def _leaf_whole(self) -> Floats:
+        """[S, T]: seasonal mean of the leaves once all has come."""
         if not self.occasions or self.fit.bounds is not None:
             return self.fit.leaf_mean[:, self._place]
         return self.occasions.seasonal(self.fit.leaf_mean, self._place, self.grid.per_day)
 
     @cached_property
     def slice_seasonal(self) -> Floats:
-        """[N, T]: seasonal mean of the slices, not levelled; occasions change it as they change its leaves."""
+        """[N, T]: seasonal mean of the slices, not levelled, occasions included, as far as it should be there.
+
+        Occasions change a slice as they change its leaves. Known for unknown buckets too.
+        """
+        mean = self._slice_whole
+        return mean if self.present is None or self.fit.bounds is not None else mean * self.present.slices
+
+    @cached_property
+    def _slice_whole(self) -> Floats:
+        """[N, T]: seasonal mean of the slices once all has come."""
         plain = self.fit.mean[:, self._place]
         if not self.occasions or self.fit.bounds is not None:
             return plain
         columns = np.flatnonzero(self.occasions.touched(*self.recent.values.shape).any(axis=0))
         usual = self.lattice.rollup(self.fit.leaf_mean[:, self._place[columns]])
-        changed = self.lattice.rollup(self.leaf_seasonal[:, columns])
+        changed = self.lattice.rollup(self._leaf_whole[:, columns])
         plain[:, columns] *= np.divide(changed, usual, out=np.ones_like(usual), where=usual > 0)
         return plain
+
+    def seasonal_of(self, row: int) -> Floats:
+        """[T]: one row of `slice_seasonal`."""
+        return np.asarray(self.slice_seasonal[row])
 
     @cached_property
     def _unjudged(self) -> Bools:
@@ -138,7 +159,7 @@ class View:
 
     @cached_property
     def seasonal(self) -> Floats:
-        """[N, T]: seasonal mean, not levelled; NaN where the bucket is unknown."""
+        """[N, T]: seasonal mean, not levelled, as far as it should be there; NaN where the bucket is unknown."""
         return np.where(np.isnan(self.observed), np.nan, self.slice_seasonal)
 
     @cached_property

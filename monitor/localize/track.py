@@ -50,9 +50,9 @@ def track(view: View, codes: tuple[int, ...], members: Bools, first: int) -> Tra
     observed = np.where(view.unknown_of(members), np.nan, view.leaf_seen[members].sum(axis=0))
     clean = view.leaf_clean[members].sum(axis=0)
     row = own_row(view, codes)
-    seasonal = view.leaf_seasonal[members].sum(axis=0) if row is None else view.slice_seasonal[row]
+    seasonal = view.leaf_seasonal[members].sum(axis=0) if row is None else view.seasonal_of(row)
     begin = max(0, first - level_span(view.grid))
-    whole = _level(view.clean_total[begin:first], view.slice_seasonal[0][begin:first], 1.0)
+    whole = _level(view.clean_total[begin:first], view.seasonal_of(0)[begin:first], 1.0)
     here = _level(clean[begin:first], seasonal[begin:first], whole) if view.fit.bounds is None else 1.0
     table = view.fit.alpha_plain if not any(code != ANY for code in codes) else view.fit.alpha
     alphas = table[row] if row is not None else np.median(table, axis=0)

@@ -102,3 +102,21 @@ SAME_CELLS = 0.995
 CAUSE_DIMENSIONS = 3
 MOVED_SHARE = 0.8
 RENAMED_SHARE = 0.8
+
+# Late data (step 11)
+ARRIVAL_DAYS = 14
+"""Days of reads after which the curves of arrival count as learned; they are learned from twice as many at most."""
+ARRIVAL_BORROW_EVENTS = 40.0
+"""A slice with this many events weighs its own share and that of the slice above alike."""
+ARRIVAL_DAYS_FOR_WORST = 5
+"""From this many days on each slice's worst one is left out."""
+ARRIVAL_DOUBT = 0.25
+"""Relative error, per relative shortfall, of a share that was just learned; its square falls with the days of reads,
+and is gone after `ARRIVAL_DAYS`."""
+ARRIVED_LEAST = 0.05
+"""Of a share below this nothing is concluded about the whole."""
+WATERMARK_WEEKS = 2
+WATERMARK_EVENTS = 20.0
+"""A source is called behind only where at least so many past weeks each had so many events by the same time."""
+ARRIVAL_UNKNOWN = 0.25
+"""Relative error of what is there before any bucket was read twice: total losses are told, partial ones wait."""

@@ -15,7 +15,8 @@ from monitor.store.tx import Tx
 
 OK = "ok"
 BLIND = "blind"
-"""Outcomes: the source answered, or could not be asked."""
+LATE = "late"
+"""Outcomes: the source answered, could not be asked, or was behind."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from alerts.incidents import StepPolicy
 from alerts.message import RuleFacts, compose, plain_text
-from alerts.model import Kind, Message, TotalState, Transition
+from alerts.model import Assessment, Kind, Message, Recovery, TotalState, Transition
 from alerts.notifiers import slack_blocks
 from rules.model import Severity
 from rules.slices import Slice
@@ -141,6 +141,27 @@ def late() -> Transition:
     return told(assess(2, blind(2, kind=Kind.LATE, detail="newest arrival 12:40")))
 
 
+def amended() -> Transition:
+    """What was told as lost has arrived, and the newest hours are still short."""
+    came = finding(until=tick(5), observed=3_020_000.0, expected=3_900_000.0, late=True, evidence=evidence(grew=()))
+    return told(assess(1, finding()), assess(5, came))
+
+
+def came_late() -> Transition:
+    """All that was missing has arrived; the incident closes as late."""
+
+    def back(history: History) -> Assessment:
+        came = Recovery(history.only.id, tick(2), 1_618_000.0, 1_624_000.0, late=True)
+        return replace(assess(5), recoveries=(came,))
+
+    return told(assess(1, finding(until=tick(2))), back)
+
+
+def caught_up() -> Transition:
+    """The data of the source has caught up."""
+    return told(assess(2, unseen=blind(2, kind=Kind.LATE)), assess(4))
+
+
 def answers_again() -> Transition:
     """The source can be asked again."""
     return told(assess(2, unseen=blind(2)), assess(4))
@@ -195,6 +216,9 @@ STORIES: dict[str, tuple[Callable[[], Transition], RuleFacts]] = {
     "narrowed": (narrowed, RULE),
     "reclassified": (reclassified, RULE),
     "late": (late, replace(RULE, query="")),
+    "amended": (amended, RULE),
+    "came_late": (came_late, RULE),
+    "caught_up": (caught_up, replace(RULE, query="")),
     "answers_again": (answers_again, replace(RULE, query="")),
     "spike_over": (spike_over, RULE),
     "moved_back": (moved_back, RULE),

@@ -142,6 +142,8 @@ def test_an_unknown_column_is_shown_as_in_the_design(place):
         (("event_time", "weight"), "wrong-column-type", "4:16", "DOUBLE, not a time"),
         (("event_time", "day"), "wrong-column-type", "4:16", "cannot be told apart by 1h"),
         (("sum: visits", "sum: weight"), "wrong-column-type", "5:28", "only whole numbers"),
+        (("metrics:", "arrived_at: loaded\n    metrics:"), "unknown-column", "5:17", "'loaded' is not a column"),
+        (("metrics:", "arrived_at: day\n    metrics:"), "wrong-column-type", "5:17", "DATE, not a time of day"),
         (("lake.playback", "lake.playbak"), "unknown-table", "3:13", "'playbak'"),
         (("lake.playback", "lak.playback"), "unknown-source", "3:13", "'lak'"),
         (("    metrics", "    where: devise = 'ios'\n    metrics"), "unknown-column", "5:12", "'devise'"),

@@ -97,7 +97,7 @@ def test_json_is_one_object_per_rule_and_nothing_else(told):
     lines = [json.loads(line) for line in run.stdout.splitlines()]
     assert [line["rule"] for line in lines] == ["playback_volume", "second"]
     assert all(
-        list(line) == ["rule", "tick", "judged", "repeated", "blind", "transitions", "messages", "notices"]
+        list(line) == ["rule", "tick", "judged", "repeated", "blind", "late", "transitions", "messages", "notices"]
         for line in lines
     )
     assert lines[0]["tick"] == "2026-03-04T12:00:00Z"

@@ -12,17 +12,17 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
-from monitor.query import Column, Cost, QueryRefusedError, SourceError
+from monitor.query import Arrivals, Column, Cost, QueryRefusedError, SourceError
 from monitor.sources import SourceConfig, open_source
-from monitor.sources.buckets import Clock, plan_buckets
+from monitor.sources.buckets import Clock, plan_arrivals, plan_buckets
 from monitor.sources.dialects import DIALECTS, dialect_of
-from monitor.sources.sql import SqlSource, _statement
+from monitor.sources.sql import SqlSource, _Asked, _statement
 from monitor.sources.sql_tables import SqlColumn, SqlRelation, Verbatim
 from rules.model import Interval, Metric, SourceRef, Timestamp
 from tests.contracts.source_contract import Asked, leaves
 
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
-DAY = timedelta(days=1)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 LIMIT = timedelta(seconds=20)
 TODAY = Asked(("d",), start=FIRST, end=FIRST + DAY)
 
@@ -267,10 +267,33 @@ def test_every_dialect_makes_one_group_by(backend):
         days="Europe/Oslo",
     ).of(SourceRef("db", ("events",)))
     plan = plan_buckets(Clock.NAIVE, "Europe/Oslo", DAY, "Europe/Oslo", query.windows)
-    text = str(_statement(query, relation, relation.columns["ts"], plan, dialect).compile(dialect=compiler))
+    asked = _Asked(relation, relation.columns["ts"], plan)
+    text = str(_statement(query, asked, dialect).compile(dialect=compiler))
     assert text.count("GROUP BY") == 1
     assert "(x <> ':y'\n)" in text
     assert ("`or der`" if backend == "mysql" else '"or der"') in text
+
+
+@pytest.mark.parametrize("backend", sorted(DIALECTS))
+def test_every_dialect_counts_by_arrival_in_one_group_by(backend):
+    """The class of lateness is part of the one statement."""
+    dialect = dialect_of(backend)
+    relation = SqlRelation(
+        "db.events",
+        sa.table("events"),
+        {name: SqlColumn(Column(name, "", "time"), Clock.NAIVE) for name in ("ts", "at")},
+    )
+    start = datetime(2026, 3, 28, 23, tzinfo=UTC)
+    late = Arrivals(Timestamp("at", "Europe/Oslo"), (HOUR, DAY), start + 2 * DAY)
+    query = Asked(zone="Europe/Oslo", bucket=DAY, days="Europe/Oslo", windows=(Interval(start, start + DAY),)).of(
+        SourceRef("db", ("events",))
+    )
+    query = replace(query, arrivals=late)
+    plan = plan_buckets(Clock.NAIVE, "Europe/Oslo", DAY, "Europe/Oslo", query.windows)
+    asked = _Asked(relation, relation.columns["ts"], plan, plan_arrivals(Clock.NAIVE, late, plan))
+    text = str(_statement(query, asked, dialect).compile(dialect=mysql.dialect() if backend == "mysql" else None))
+    assert text.count("GROUP BY") == 1
+    assert "slicewatch_lag" in text.rsplit("GROUP BY", 1)[1]
 
 
 def test_text_is_not_searched_for_parameters():
