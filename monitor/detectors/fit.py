@@ -6,6 +6,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import zstandard
@@ -22,11 +23,12 @@ from monitor.statistics.dispersion import raw_alpha, shrink
 from monitor.statistics.level import cap_spikes, cumulate, level, trailing_sums, window_sums
 from monitor.statistics.negbin import lower_tail, silence
 from monitor.statistics.seasonal import by_week, seasonal_mean, week_columns
+from rules.model import Bound, Bounds
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
-Halves = NDArray[np.float32]
-"""Half the memory of `Floats`; sums of them are to be taken as float64."""
+Means = NDArray[np.floating[Any]]
+"""float32, half the memory of `Floats`: sums of them are to be taken as float64."""
 
 
 FULL_STAGE = 3
@@ -69,9 +71,9 @@ class Fit:
     begin: int
     """Start of the first bucket with any event: before it the table was not there, which is no outage."""
     windows: tuple[int, ...]
-    mean: Halves
+    mean: Means
     """[N, positions]"""
-    leaf_mean: Halves
+    leaf_mean: Means
     """[S, positions]"""
     alpha: Floats
     """[N, W], around the common mode"""
@@ -93,6 +95,8 @@ class Fit:
     """[classes - 1]: mean volume a bucket that parts the classes"""
     tails_plain: tuple[Tail, ...]
     threshold: float
+    bounds: Bounds | None = None
+    """Set where fixed bounds judge: then what is expected stands as it is, without a level."""
 
     @cached_property
     def volume(self) -> Floats:
@@ -120,7 +124,8 @@ class Fit:
             buffer,
             head=np.array([self.as_of, self.stage, self.begin]),
             windows=np.array(self.windows),
-            mean=_coded(self.mean),
+            # A fixed bound is compared with what was counted, to the last event.
+            mean=_coded(self.mean) if self.bounds is None else self.mean.astype(np.float32),
             leaf_mean=_coded(self.leaf_mean),
             alpha=self.alpha.astype(np.float32),
             alpha_plain=self.alpha_plain.astype(np.float32),
@@ -130,6 +135,7 @@ class Fit:
             edges=self.class_edges,
             tails_plain=np.array([_row(t) for t in self.tails_plain]),
             threshold=np.array(self.threshold),
+            bounds=_packed(self.bounds),
         )
         return zstandard.compress(buffer.getbuffer(), 3)
 
@@ -157,6 +163,7 @@ class Fit:
                 class_edges=part["edges"],
                 tails_plain=tuple(Tail(*(float(v) for v in t)) for t in part["tails_plain"]),
                 threshold=float(part["threshold"]),
+                bounds=_unpacked(part["bounds"]),
             )
 
     def stored(self) -> Fit:
@@ -177,9 +184,26 @@ def _coded(mean: NDArray[np.floating]) -> NDArray[np.uint16]:
     return out
 
 
-def _decoded(codes: NDArray[np.uint16]) -> Halves:
+def _decoded(codes: NDArray[Any]) -> Means:
+    """The inverse of `_coded`; means stored as they are come back as they are."""
+    if codes.dtype != np.uint16:
+        return codes
     table = np.exp2(np.arange(2**16) / CODES_PER_OCTAVE) - 1.0
-    return table.astype(np.float32)[codes]
+    return np.asarray(table.astype(np.float32)[codes])
+
+
+def _packed(bounds: Bounds | None) -> Floats:
+    """[0] for none, else [2, 2]: value and whether it is a share of last week, of low and high; NaN is no bound."""
+    if bounds is None:
+        return np.zeros(0)
+    parts = (bounds.low, bounds.high)
+    return np.array([[np.nan, 0.0] if part is None else [part.value, part.of_last_week] for part in parts])
+
+
+def _unpacked(packed: Floats) -> Bounds | None:
+    if not packed.size:
+        return None
+    return Bounds(*(None if np.isnan(value) else Bound(float(value), bool(share)) for value, share in packed))
 
 
 def fit(lattice: Lattice, history: LeafSeries, as_of: int, context: Context, *, part: int = PART) -> Fit:
@@ -267,14 +291,14 @@ def _stage(history: LeafSeries, as_of: int) -> int:
     return int(sum(days >= edge for edge in k.STAGE_DAYS))
 
 
-def _impute(history: LeafSeries, leaf_mean: Halves, grid: Grid) -> Floats:
+def _impute(history: LeafSeries, leaf_mean: Means, grid: Grid) -> Floats:
     """Flagged cells replaced by the leaf's seasonal mean, so that an outage does not become normal."""
     if not history.flagged.any():
         return history.values
     return np.where(history.flagged, leaf_mean[:, grid.position(history.starts)], history.values)
 
 
-def _leaf_mean(history: LeafSeries, table: NDArray[np.int64], grid: Grid, *, weekly: bool) -> Halves:
+def _leaf_mean(history: LeafSeries, table: NDArray[np.int64], grid: Grid, *, weekly: bool) -> Means:
     """[S, positions]: seasonal mean of each leaf, flagged cells left out."""
     mean = np.empty((len(history.values), grid.positions), dtype=np.float32)
     for rows in blocks(len(mean), LARGE):
@@ -327,7 +351,7 @@ def _middle(tails: Sequence[Tail]) -> Tail:
 
 
 def _mostly_flagged(
-    lattice: Lattice, history: LeafSeries, leaf_mean: Halves, grid: Grid, rows: NDArray[np.int64]
+    lattice: Lattice, history: LeafSeries, leaf_mean: Means, grid: Grid, rows: NDArray[np.int64]
 ) -> Bools:
     """[n, T]: cells of which more than a twentieth is imputed: what was filled in teaches nothing about noise."""
     some = np.flatnonzero(history.flagged.any(axis=1))

@@ -6,7 +6,7 @@ up, and what has to be looked at cell by cell is done for a few slices at a time
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 
 from monitor.buckets import Grid
 from monitor.detectors.fit import Fit, level_span
-from monitor.detectors.model import LeafSeries
+from monitor.detectors.model import LeafSeries, Present
+from monitor.detectors.occasions import Occasions, uncertainty
 from monitor.lattice import Lattice
+from monitor.statistics import constants as k
 from monitor.statistics.blocks import LARGE, blocks
 from monitor.statistics.common_mode import common_mode
-from monitor.statistics.level import level
+from monitor.statistics.level import cumulate, level, newest_sums, newest_trailing
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -30,7 +32,8 @@ class View:
     """The newest buckets, the last of which is judged.
 
     `recent.values` [S, T] is what came; `recent.flagged` marks cells that are no part of the level; `healed`
-    [S, T] marks cells of incidents that are over: they are judged as if they had been normal.
+    [S, T] marks cells of incidents that are over: they are judged as if they had been normal. `present` says which
+    share of each bucket's events is there by now; without it all are. Whatever is expected is what should be there.
     """
 
     grid: Grid
@@ -38,9 +41,20 @@ class View:
     fit: Fit
     recent: LeafSeries
     healed: Bools
+    occasions: Occasions = field(default_factory=Occasions)
+    present: Present | None = None
+
+    def widened(self) -> View:
+        """The view whose dispersion knows of the occasions within the windows and the days of the level."""
+        if not self.occasions or self.fit.bounds is not None:
+            return self
+        span, touched = level_span(self.grid), self.occasions.touched(*self.recent.values.shape)
+        extra = uncertainty(touched, self.leaf_seasonal, self.lattice, self.fit.windows, span)
+        wide = replace(self.fit, alpha=self.fit.alpha + extra, alpha_plain=self.fit.alpha_plain + extra)
+        return replace(self, fit=wide)
 
     @cached_property
-    def _place(self) -> Ints:
+    def _place(self) -> NDArray[np.int64]:
         return self.grid.position(self.recent.starts)
 
     @property
@@ -53,12 +67,84 @@ class View:
         hidden = np.isnan(self.recent.values.sum(axis=0))
         return ~hidden if np.isnan(self.recent.values[:, hidden]).all() else None
 
-    def _columns(self, first: int, stop: int) -> Ints:
-        """Known buckets of [first, stop), or all where they are not known as a whole."""
-        columns = np.arange(max(first, 0), max(stop, 0))
-        return columns if self._known is None else columns[self._known[columns]]
+    @cached_property
+    def _plain(self) -> bool:
+        """Whether what is expected is the seasonal mean at its level: then sums can be taken at the leaves."""
+        ordinary = self.present is None and not self.occasions and self.fit.bounds is None
+        return ordinary and self._known is not None
 
-    # --- leaves --------------------------------------------------------------------------------------
+    def _columns(self, first: int, stop: int) -> Ints:
+        """Known buckets of [first, stop)."""
+        assert self._known is not None
+        columns = np.arange(max(first, 0), max(stop, 0))
+        return columns[self._known[columns]]
+
+    @cached_property
+    def leaf_seasonal(self) -> Floats:
+        """[S, T]: seasonal mean of the leaves, not levelled, occasions included, as far as it should be there."""
+        mean = self._leaf_whole
+        return mean if self.present is None or self.fit.bounds is not None else mean * self.present.leaf
+
+    @cached_property
+    def _leaf_whole(self) -> Floats:
+        """[S, T]: seasonal mean of the leaves once all has come."""
+        if not self.occasions or self.fit.bounds is not None:
+            return self.fit.leaf_mean[:, self._place].astype(float)
+        return self.occasions.seasonal(self.fit.leaf_mean.astype(float), self._place, self.grid.per_day)
+
+    @cached_property
+    def slice_seasonal(self) -> Floats:
+        """[N, T]: seasonal mean of the slices, not levelled, occasions included, as far as it should be there.
+
+        Occasions change a slice as they change its leaves. Known for unknown buckets too.
+        """
+        mean = self._slice_whole
+        return mean if self.present is None or self.fit.bounds is not None else mean * self.present.slices
+
+    @cached_property
+    def _slice_whole(self) -> Floats:
+        """[N, T]: seasonal mean of the slices once all has come."""
+        plain = self.fit.mean[:, self._place].astype(float)
+        if not self.occasions or self.fit.bounds is not None:
+            return plain
+        columns = np.flatnonzero(self.occasions.touched(*self.recent.values.shape).any(axis=0))
+        usual = self.lattice.rollup(self.fit.leaf_mean[:, self._place[columns]])
+        changed = self.lattice.rollup(self._leaf_whole[:, columns])
+        plain[:, columns] *= np.divide(changed, usual, out=np.ones_like(usual), where=usual > 0)
+        return plain
+
+    def seasonal_of(self, rows: int | slice | Ints) -> Floats:
+        """One row [T] or some [n, T] of `slice_seasonal`."""
+        if self._plain:
+            return np.asarray(self.fit.mean[rows][..., self._place], dtype=float)
+        return np.asarray(self.slice_seasonal[rows])
+
+    @cached_property
+    def _unjudged(self) -> Bools:
+        """[S, T]: cells of which nobody knows what to expect."""
+        return self.occasions.unknown(*self.recent.values.shape)
+
+    @cached_property
+    def _aside(self) -> Bools:
+        """[S, T]: cells that are no part of the level."""
+        if not self.occasions:
+            return self.recent.flagged
+        return self.recent.flagged | self.occasions.touched(*self.recent.values.shape)
+
+    @cached_property
+    def leaf_seen(self) -> Floats:
+        """[S, T]: what came, cells of which nobody knows what to expect replaced by what is expected."""
+        if not self.occasions:
+            return self.recent.values
+        return np.where(self._unjudged & ~np.isnan(self.recent.values), self.leaf_expected, self.recent.values)
+
+    def unknown_of(self, members: Bools) -> Bools:
+        """[T]: whether a slice of these leaves is unknown: mostly made of cells that are not judged."""
+        if not self.occasions or not self._unjudged.any():
+            return np.zeros(len(self.recent.starts), dtype=bool)
+        expected = self.leaf_expected[members]
+        hidden = np.where(self._unjudged[members], expected, 0.0).sum(axis=0)
+        return np.asarray(hidden > k.UNJUDGED_SHARE * expected.sum(axis=0))
 
     @cached_property
     def leaf_expected(self) -> Floats:
@@ -71,10 +157,14 @@ class View:
 
     def leaf_expected_from(self, first: int) -> Floats:
         """[S, T]: seasonal mean at the leaf's own level from the days before column `first`."""
-        return self.leaf_expected_of(slice(None), first)
+        if self.fit.bounds is not None:
+            return self.leaf_seasonal
+        return np.asarray(self.leaf_seasonal * self._leaf_levels_from(first)[:, None])
 
-    def leaf_expected_of(self, leaves: slice | Ints | Bools, first: int | None = None) -> Floats:
+    def leaf_expected_of(self, leaves: Ints | Bools, first: int | None = None) -> Floats:
         """The rows of `leaf_expected_from(first)`, or of `leaf_expected`, of some leaves [n, T]."""
+        if not self._plain:
+            return np.asarray((self.leaf_expected if first is None else self.leaf_expected_from(first))[leaves])
         levels = self._leaf_levels_from(self._before_longest if first is None else first)
         return np.asarray(self.fit.leaf_mean[leaves][:, self._place] * levels[leaves, None])
 
@@ -85,30 +175,27 @@ class View:
     def _leaf_levels_from(self, first: int) -> Floats:
         """[S]: level of each leaf from the days before column `first`."""
         if first not in self._leaf_levels:
-            begin = max(0, first - level_span(self.grid))
-            seen, normal = self._leaf_normal(begin, first)
+            seen, normal = self._leaf_normal(max(0, first - level_span(self.grid)), first)
             whole = level(seen.sum(keepdims=True), normal.sum(keepdims=True))
             self._leaf_levels[first] = level(seen, normal, whole)
         return self._leaf_levels[first]
 
     def _leaf_normal(self, first: int, stop: int) -> tuple[Floats, Floats]:
-        """(what came, seasonal mean) [S] over the cells of [first, stop) that are known and not flagged."""
-        values, flagged = self.recent.values[:, first:stop], self.recent.flagged[:, first:stop]
-        columns = self._columns(first, stop)
-        seen, normal = self._leaf_came(values), self._leaf_seasonal(columns)
-        odd = np.flatnonzero(flagged.any(axis=1) if self._known is not None else np.ones(len(values), dtype=bool))
-        use = ~flagged[odd] & ~np.isnan(values[odd])
+        """(what came, seasonal mean) [S] over the cells of [first, stop) that are known and part of the level."""
+        values, aside = self.recent.values[:, first:stop], self._aside[:, first:stop]
+        if not self._plain:
+            use = ~aside & ~np.isnan(values)
+            normal = np.where(use, self.leaf_seasonal[:, first:stop], 0.0).sum(axis=1)
+            return np.where(use, values, 0.0).sum(axis=1), normal
+        seen, normal = _sums_of_known(values), self._leaf_seasonal_sum(self._columns(first, stop))
+        odd = np.flatnonzero(aside.any(axis=1))
+        use = ~aside[odd] & ~np.isnan(values[odd])
         seen[odd] = np.where(use, values[odd], 0.0).sum(axis=1)
-        normal[odd] = np.where(use, self.fit.leaf_mean[odd][:, self._place[first:stop]], 0.0).sum(axis=1, dtype=float)
+        mean = self.fit.leaf_mean[odd][:, self._place[first:stop]]
+        normal[odd] = np.where(use, mean, 0.0).sum(axis=1, dtype=float)
         return seen, normal
 
-    @staticmethod
-    def _leaf_came(values: Floats) -> Floats:
-        """[S]: sums of what is known."""
-        seen = np.asarray(values.sum(axis=1))
-        return seen if not np.isnan(seen).any() else np.where(np.isnan(values), 0.0, values).sum(axis=1)
-
-    def _leaf_seasonal(self, columns: Ints) -> Floats:
+    def _leaf_seasonal_sum(self, columns: Ints) -> Floats:
         """[S]: seasonal means summed over some buckets."""
         often = np.bincount(self._place[columns], minlength=self.fit.leaf_mean.shape[1]).astype(float)
         total = np.empty(len(self.fit.leaf_mean))
@@ -127,29 +214,30 @@ class View:
     def _leaf_sums(self, values: Floats, first: int, stop: int | None) -> tuple[Floats, Floats]:
         part = slice(first, self._buckets if stop is None else stop)
         cells = values[:, part]
-        if self._known is None:
-            expected = np.where(np.isnan(cells), 0.0, self.leaf_expected_from(first)[:, part]).sum(axis=1)
+        if self._plain:
+            expected = self._leaf_seasonal_sum(self._columns(part.start, part.stop)) * self._leaf_levels_from(first)
         else:
-            expected = self._leaf_seasonal(self._columns(part.start, part.stop)) * self._leaf_levels_from(first)
-        return self._leaf_came(cells), expected
+            expected = np.where(np.isnan(cells), 0.0, self.leaf_expected_from(first)[:, part]).sum(axis=1)
+        return _sums_of_known(cells), expected
 
     def leaf_usual(self, first: int) -> Floats:
         """[S]: `leaf_expected` summed from column `first` on, unknown buckets included."""
+        if not self._plain:
+            return np.asarray(self.leaf_expected[:, first:].sum(axis=1))
         columns = np.arange(self._buckets)[first:]
-        return self._leaf_seasonal(columns) * self._leaf_levels_from(self._before_longest)
+        return self._leaf_seasonal_sum(columns) * self._leaf_levels_from(self._before_longest)
 
     @cached_property
     def leaf_judged(self) -> Floats:
         """[S, T]: what came, healed cells replaced by what was expected."""
-        return self._replaced(self.healed)
+        return self._replaced(self.leaf_seen, self.healed)
 
     @cached_property
     def leaf_clean(self) -> Floats:
-        """[S, T]: what came, flagged cells replaced by what was expected."""
-        return self._replaced(self.recent.flagged)
+        """[S, T]: what came, cells that are no part of the level replaced by what was expected."""
+        return self._replaced(self.recent.values, self._aside)
 
-    def _replaced(self, cells: Bools) -> Floats:
-        values = self.recent.values
+    def _replaced(self, values: Floats, cells: Bools) -> Floats:
         rows = np.flatnonzero(cells.any(axis=1))
         if not len(rows):
             return values
@@ -157,15 +245,9 @@ class View:
         found[rows] = np.where(cells[rows] & ~np.isnan(values[rows]), self.leaf_expected_of(rows), values[rows])
         return found
 
-    # --- slices --------------------------------------------------------------------------------------
-
     def observed_of(self, rows: int | slice | Ints) -> Floats:
         """What came to a slice [T] or to some [n, T], as it is judged; NaN where unknown."""
         return self.lattice.rollup(self.leaf_judged, rows)
-
-    def seasonal_of(self, rows: int | slice | Ints) -> Floats:
-        """Seasonal mean of a slice [T] or of some [n, T], not levelled; known for unknown buckets too."""
-        return np.asarray(self.fit.mean[rows][..., self._place], dtype=float)
 
     @cached_property
     def observed(self) -> Floats:
@@ -173,46 +255,64 @@ class View:
         return self.observed_of(slice(None))
 
     @cached_property
-    def seasonal(self) -> Floats:
-        """[N, T]: seasonal mean, not levelled; NaN where the bucket is unknown."""
-        return np.where(np.isnan(self.observed), np.nan, self.seasonal_of(slice(None)))
-
-    @cached_property
     def clean_total(self) -> Floats:
         """[T]: the total without flagged cells' damage."""
         return self.lattice.rollup(self.leaf_clean, 0)
 
     @cached_property
+    def seasonal(self) -> Floats:
+        """[N, T]: seasonal mean, not levelled, as far as it should be there; NaN where the bucket is unknown."""
+        return np.where(np.isnan(self.observed), np.nan, self.seasonal_of(slice(None)))
+
+    @cached_property
+    def _cumulated(self) -> tuple[Floats, Floats]:
+        """(observed, seasonal) [N, T + 1], cumulated."""
+        return cumulate(self.observed), cumulate(self.seasonal)
+
+    @cached_property
     def levels(self) -> Floats:
         """[N, W]: level of each slice from the days before each window."""
+        if self.fit.bounds is not None:
+            return np.ones((len(self.lattice), len(self.fit.windows)))
+        seen, normal = self._level_sums() if self._plain else self._dense_level_sums()
+        return level(seen, normal, level(seen[:1], normal[:1]))
+
+    def _level_sums(self) -> tuple[Floats, Floats]:
+        """(what came without spikes, seasonal mean) [N, W] of the days before each window."""
         span, stops = level_span(self.grid), [max(self._buckets - width, 0) for width in self.fit.windows]
         columns = self._columns(min(stops) - span, max(stops))
-        inside = [(columns >= stop - span) & (columns < stop) for stop in stops]
-        weights = np.stack(inside, axis=1).astype(float)
+        weights = np.stack([(columns >= stop - span) & (columns < stop) for stop in stops], axis=1).astype(float)
         clean = np.ascontiguousarray(self.leaf_clean[:, columns])
         seen, normal = np.empty((2, len(self.lattice), len(stops)))
         for rows in blocks(len(self.lattice), LARGE):
             mean = self.fit.mean[rows][:, self._place[columns]].astype(float)
-            if self._known is None:
-                came = self.lattice.rollup(clean, rows)
-                came, mean = np.nan_to_num(came), np.where(np.isnan(came), 0.0, mean)
-            else:
-                came = self.lattice.sums(clean, rows)
-            seen[rows] = _capped(came, mean, self.fit.alpha[rows, :1]) @ weights
+            seen[rows] = _capped(self.lattice.sums(clean, rows), mean, self.fit.alpha[rows, :1]) @ weights
             normal[rows] = mean @ weights
-        return level(seen, normal, level(seen[:1], normal[:1]))
+        return seen, normal
+
+    def _dense_level_sums(self) -> tuple[Floats, Floats]:
+        """The same where expectations differ from bucket to bucket, or parts of a bucket are unknown."""
+        span = level_span(self.grid)
+        capped = _capped(self.lattice.rollup(self.leaf_clean), self.seasonal, self.fit.alpha[:, :1])
+        sums = (cumulate(capped), self._cumulated[1])
+        seen, normal = (
+            np.stack([newest_trailing(part, width, span) for width in self.fit.windows], axis=1) for part in sums
+        )
+        return seen, normal
 
     def judging(self, healed: Bools) -> View:
         """The same with other cells healed; what does not depend on them is kept."""
         other = replace(self, healed=healed)
-        kept = ("_place", "_known", "_leaf_levels", "leaf_clean", "clean_total", "levels")
-        other.__dict__.update({name: self.__dict__[name] for name in kept if name in self.__dict__})
+        gone = ("healed", "leaf_judged", "observed", "seasonal", "_cumulated", "_windows", "levels")
+        other.__dict__.update({name: value for name, value in self.__dict__.items() if name not in gone})
+        if self._plain and "levels" in self.__dict__:
+            other.__dict__["levels"] = self.levels
         return other
 
     def windows(self, back: int = 0) -> tuple[Floats, Floats]:
         """(observed, expected) [N, W] of the windows that end `back` buckets before the newest."""
         if back not in self._windows:
-            self._windows[back] = self._window_sums(self._buckets - back)
+            self._windows[back] = self._window_sums(back) if self._plain else self._dense_window_sums(back)
         seen, mean = self._windows[back]
         return seen, mean * self.levels
 
@@ -220,28 +320,28 @@ class View:
     def _windows(self) -> dict[int, tuple[Floats, Floats]]:
         return {}
 
-    def _window_sums(self, stop: int) -> tuple[Floats, Floats]:
-        """(observed, seasonal) [N, W] of the windows that end before column `stop`."""
+    def _window_sums(self, back: int) -> tuple[Floats, Floats]:
+        """(observed, seasonal) [N, W] of the windows that end `back` buckets before the newest."""
+        stop = self._buckets - back
         columns = self._columns(stop - max(self.fit.windows), stop)
         weights = np.stack([columns >= stop - width for width in self.fit.windows], axis=1).astype(float)
-        if self._known is None:
-            return self._uneven_sums(columns, weights)
         mean = np.empty((len(self.lattice), weights.shape[1]))
         for rows in blocks(len(mean), LARGE):
             mean[rows] = self.fit.mean[rows][:, self._place[columns]] @ weights
         return self.lattice.rollup(self.leaf_judged[:, columns] @ weights), mean
 
-    def _uneven_sums(self, columns: Ints, weights: Floats) -> tuple[Floats, Floats]:
-        """The same where some slices are unknown in a bucket that others are known in."""
-        observed = self.lattice.rollup(self.leaf_judged[:, columns])
-        seasonal = np.where(np.isnan(observed), 0.0, self.fit.mean[:, self._place[columns]])
-        return np.nan_to_num(observed) @ weights, seasonal @ weights
+    def _dense_window_sums(self, back: int) -> tuple[Floats, Floats]:
+        """The same where expectations differ from bucket to bucket, or parts of a bucket are unknown."""
+        stop = self._buckets + 1 - back
+        seen, mean = (
+            np.stack([newest_sums(part[:, :stop], width) for width in self.fit.windows], axis=1)
+            for part in self._cumulated
+        )
+        return seen, mean
 
     def known_at(self, column: int) -> Bools:
         """bool[N]: slices that are known in a bucket."""
         return ~np.isnan(self.lattice.rollup(self.recent.values[:, column]))
-
-    # --- common mode ---------------------------------------------------------------------------------
 
     def common(self, observed: Floats, expected: Floats, left_out: Bools) -> Floats:
         """C of each column of [N, K] arrays, from the references without `left_out` [N]."""
@@ -259,6 +359,12 @@ class View:
         weight = self.fit.leaf_volume
         inside = self.lattice.rollup(np.where(leaves, weight, 0.0))
         return np.asarray(inside > 0.1 * self.lattice.rollup(weight))
+
+
+def _sums_of_known(values: Floats) -> Floats:
+    """[S]: sums of what is known of each row [S, n]."""
+    seen = np.asarray(values.sum(axis=1))
+    return seen if not np.isnan(seen).any() else np.where(np.isnan(values), 0.0, values).sum(axis=1)
 
 
 def _capped(came: Floats, mean: Floats, alpha: Floats) -> Floats:

@@ -13,7 +13,10 @@ from tests.monitor.commands.place import END, HOUR, OUTAGE, RULE, at, events
 
 pytestmark = pytest.mark.xdist_group("commands")
 
-KEYS = ["rule", "owner", "source", "health", "last_run", "last_error", "overdue", "history", "protection", "full_from"]
+KEYS = [
+    *("rule", "owner", "source", "health", "last_run", "last_error", "overdue", "history", "protection", "full_from"),
+    *("arrivals", "arrivals_from"),
+]
 
 
 def health(place, now: datetime) -> Health:
@@ -30,6 +33,7 @@ def test_a_rule_that_never_ran_says_so(fresh):
     assert run.stdout.splitlines() == [
         "playback_volume  NEVER RUN  last run never  owner recs-data",
         "  protection: only total silence is noticed",
+        "  arrivals: not known yet: detection_delay is trusted",
         "deliveries: 0 done, 0 waiting, 0 given up",
     ]
     (view,) = fresh.lines("status")
