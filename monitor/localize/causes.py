@@ -132,11 +132,6 @@ class _Search:
         return np.array([alarm.window for alarm in self.alarms])
 
     @cached_property
-    def narrow(self) -> Fit:
-        """The fit of the alarmed slices alone, row by alarm."""
-        return rows_of(self.view.fit, self.rows)
-
-    @cached_property
     def incidence(self) -> sparse.csr_array:
         """Alarms x leaves."""
         return self.view.lattice.incidence[self.rows]
@@ -177,18 +172,23 @@ class _Search:
         return Cause(codes, members, first, lead.surprise, lead.down, (), plain)
 
     def still(self, left: Ints, removed: Bools, cause: Cause) -> Bools:
-        """Which of the alarms `left` are significant without the removed leaves."""
-        share = (self.incidence @ np.where(removed, self._weight, 0.0)) / self._whole
-        gone = self.incidence @ np.where(removed, self._leaf_seen, 0.0).T
-        each = np.arange(len(self.rows))
-        seen, normal = self.verdicts.observed[self.rows].copy(), self.verdicts.expected[self.rows].copy()
-        change = np.abs(seen - normal)[each, self.windows]
-        seen[each, self.windows] = np.maximum(seen[each, self.windows] - gone[each, self.windows], 0.0)
-        normal[each, self.windows] *= 1.0 - share
-        drop, spike = surprise(self.narrow, seen, normal, self.verdicts.common)
-        nats = (drop if cause.down else spike)[each, self.windows]
-        effect = np.abs(seen - normal)[each, self.windows] >= 0.5 * change
-        return np.asarray(((nats >= self.verdicts.threshold) & (effect | (share < 0.02)))[left])
+        """Which of the alarms `left` are significant without the removed leaves, the cause's among them."""
+        out = np.ones(len(left), dtype=bool)
+        hit = np.flatnonzero((self.incidence @ cause.members.astype(float))[left] > 0)
+        some = left[hit]
+        rows, windows, part = self.rows[some], self.windows[some], self.incidence[some]
+        share = (part @ np.where(removed, self._weight, 0.0)) / self._whole[some]
+        gone = part @ np.where(removed, self._leaf_seen, 0.0).T
+        seen, normal = self.verdicts.observed[rows], self.verdicts.expected[rows]
+        each = np.arange(len(some))
+        change = np.abs(seen - normal)[each, windows]
+        seen[each, windows] = np.maximum(seen[each, windows] - gone[each, windows], 0.0)
+        normal[each, windows] *= 1.0 - share
+        drop, spike = surprise(rows_of(self.view.fit, rows), seen, normal, self.verdicts.common)
+        nats = (drop if cause.down else spike)[each, windows]
+        effect = np.abs(seen - normal)[each, windows] >= 0.5 * change
+        out[hit] = (nats >= self.verdicts.threshold) & (effect | (share < 0.02))
+        return out
 
     @cached_property
     def _whole(self) -> Floats:
