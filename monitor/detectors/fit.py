@@ -180,7 +180,8 @@ def _coded(mean: NDArray[np.floating]) -> NDArray[np.uint16]:
     out = np.empty(mean.shape, dtype=np.uint16)
     for rows in blocks(len(mean), LARGE):
         codes = np.rint(CODES_PER_OCTAVE * np.log2(1.0 + mean[rows].astype(float)))
-        out[rows] = np.minimum(codes, np.iinfo(np.uint16).max)
+        # What was ever seen stays above nothing.
+        out[rows] = np.clip(codes, mean[rows] > 0, np.iinfo(np.uint16).max)
     return out
 
 
