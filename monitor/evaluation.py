@@ -171,8 +171,7 @@ class Evaluator:
 
     def _remembered(self, tx: store.Tx, tick: datetime) -> Remembered:
         name, epoch = self.watched.rule.name, to_epoch(tick)
-        runs = [run for run in store.runs(tx, name, limit=1000) if run.tick < epoch and run.outcome == store.OK]
-        last_good = runs[0].tick if runs else None
+        last_good = store.newest_good(tx, name, epoch)
         newest = self.watched.schedule.newest(epoch)
         known = store.coverage(tx, name, newest - self.watched.lookback, newest + DAY)
         to_judge = self.watched.schedule.newly_due(last_good, epoch)
@@ -531,6 +530,8 @@ class Evaluator:
             write_pages(tx, name, fresh, before.terms, before.to_read)
         for as_of, blob in judged.fits.items():
             store.put_fit(tx, name, as_of, blob)
+        if judged.fits:
+            store.prune(tx, name, to_epoch(tick))
         for bucket, inside in judged.flags.items():
             store.put_flags(tx, name, bucket, np.flatnonzero(inside).astype(np.int32))
         for transition in judged.transitions:
