@@ -20,6 +20,7 @@ from monitor.statistics.dispersion import raw_alpha, shrink
 from monitor.statistics.level import cap_spikes, cumulate, level, trailing_sums, window_sums
 from monitor.statistics.negbin import lower_tail, silence
 from monitor.statistics.seasonal import by_week, seasonal_mean, week_columns
+from rules.model import Bound, Bounds
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -83,6 +84,8 @@ class Fit:
     """[classes - 1]: mean volume a bucket that parts the classes"""
     tails_plain: tuple[Tail, ...]
     threshold: float
+    bounds: Bounds | None = None
+    """Set where fixed bounds judge: then what is expected stands as it is, without a level."""
 
     def volume_class(self) -> NDArray[np.int64]:
         """int64[N]: class of each slice."""
@@ -106,6 +109,7 @@ class Fit:
             edges=self.class_edges,
             tails_plain=np.array([_row(t) for t in self.tails_plain]),
             threshold=np.array(self.threshold),
+            bounds=_packed(self.bounds),
         )
         return zstandard.compress(buffer.getvalue(), 3)
 
@@ -133,6 +137,7 @@ class Fit:
                 class_edges=part["edges"],
                 tails_plain=tuple(Tail(*(float(v) for v in t)) for t in part["tails_plain"]),
                 threshold=float(part["threshold"]),
+                bounds=_unpacked(part["bounds"]),
             )
 
     def stored(self) -> Fit:
@@ -142,6 +147,20 @@ class Fit:
 
 def _row(tail: Tail) -> tuple[float, float, float, float]:
     return (tail.start, tail.rate, tail.scale, tail.shape)
+
+
+def _packed(bounds: Bounds | None) -> Floats:
+    """[0] for none, else [2, 2]: value and whether it is a share of last week, of low and high; NaN is no bound."""
+    if bounds is None:
+        return np.zeros(0)
+    parts = (bounds.low, bounds.high)
+    return np.array([[np.nan, 0.0] if part is None else [part.value, part.of_last_week] for part in parts])
+
+
+def _unpacked(packed: Floats) -> Bounds | None:
+    if not packed.size:
+        return None
+    return Bounds(*(None if np.isnan(value) else Bound(float(value), bool(share)) for value, share in packed))
 
 
 def fit(lattice: Lattice, history: LeafSeries, as_of: int, context: Context) -> Fit:
