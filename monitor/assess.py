@@ -44,11 +44,12 @@ class Question:
 
 @dataclass(frozen=True)
 class Answer:
-    """Findings and recoveries, and the leaf cells [S, T] of `recent` that are no part of what is normal."""
+    """Findings and recoveries, the leaf cells [S, T] of `recent` that are no part of what is normal, alarmed slices [N]."""
 
     findings: tuple[Finding, ...]
     recoveries: tuple[Recovery, ...]
     flagged: Bools
+    alarmed: Bools
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def assess(question: Question) -> Answer:
     view = View(question.grid, question.lattice, question.fit, question.recent, question.recent.flagged)
     followed = _follow_all(view, question)
     view = replace(view, healed=_healed(view, followed))
-    downs, ups = _causes(view, question, [f.members for f in followed])
+    downs, ups, alarmed = _causes(view, question, [f.members for f in followed])
     downs, ups = (_with_open(view, found, followed, down=down) for found, down in ((downs, True), (ups, False)))
     destinations = [_destination(view, cause) for cause in downs]
     ups = [cause for cause in ups if not _is_gain(view, cause, downs, destinations)]
@@ -85,7 +86,7 @@ def assess(question: Question) -> Answer:
     findings += [_finding(view, question, cause, None) for cause in ups]
     flagged = _flags(view, followed, [*downs, *ups], destinations)
     matched = _match(view, question, findings, followed)
-    return Answer(tuple(matched), tuple(_recoveries(view, followed)), flagged)
+    return Answer(tuple(matched), tuple(_recoveries(view, followed)), flagged, alarmed)
 
 
 # --- what is open --------------------------------------------------------------------------------
@@ -140,8 +141,8 @@ def _recoveries(view: View, followed: list[Followed]) -> list[Recovery]:
 # --- what is new ---------------------------------------------------------------------------------
 
 
-def _causes(view: View, question: Question, known: list[Bools]) -> tuple[list[Cause], list[Cause]]:
-    """Drops and spikes, as far as the rule sends them, in two rounds.
+def _causes(view: View, question: Question, known: list[Bools]) -> tuple[list[Cause], list[Cause], Bools]:
+    """Drops and spikes, as far as the rule sends them, in two rounds, and the slices [N] that were alarmed.
 
     The second is without the first's causes in the common mode.
     """
@@ -154,21 +155,16 @@ def _causes(view: View, question: Question, known: list[Bools]) -> tuple[list[Ca
     for _ in range(2):
         common = view.common_by_bucket(left_out)
         verdicts = judge(view, left_out)
-        found = {
-            down: explain(
-                view,
-                verdicts,
-                alarms(view, verdicts, question.context, down=down),
-                common,
-                question.context.min_change,
-            )
-            for down in sent
-        }
+        raised = {down: alarms(view, verdicts, question.context, down=down) for down in sent}
+        least = question.context.min_change
+        found = {down: explain(view, verdicts, raised[down], common, least) for down in sent}
         downs, ups = found.get(True, []), found.get(False, [])
         for cause in [*downs, *ups]:
             if any(code != ANY for code in cause.codes):
                 left_out = left_out | view.overlapping(cause.members)
-    return downs, ups
+    alarmed = np.zeros(len(view.lattice), dtype=bool)
+    alarmed[[alarm.row for alarms_of in raised.values() for alarm in alarms_of]] = True
+    return downs, ups, alarmed
 
 
 def _with_open(view: View, found: list[Cause], followed: list[Followed], *, down: bool) -> list[Cause]:

@@ -14,23 +14,19 @@ from alerts.message import RuleFacts, compose, parts_of
 from alerts.model import Assessment, Decision, Finding, Incident, Kind, Message, State, Transition
 from alerts.plan import Routes, plan
 from monitor import store
-from monitor.assess import Answer, Question, assess
 from monitor.buckets import DAY, Grid, Times, to_datetime, to_epoch
 from monitor.counts import Counts, Terms
-from monitor.detectors.fit import Fit, fit, from_begin, level_span, windows_of
+from monitor.detectors.fit import Fit, fit
 from monitor.detectors.model import Context, LeafSeries
 from monitor.fits import carry_over, pack, unpack
 from monitor.history import Rename, read_series, with_renames
+from monitor.judging import first_needed, judge_bucket
 from monitor.lattice import Lattice, Leaves
 from monitor.paste import query_to_paste
 from monitor.query import CountQuery, Source, SourceError
 from monitor.ripeness import Schedule
 from rules.model import Direction, Interval, Rule
 from rules.slices import Slice
-
-LONGEST_FOLLOWED = 14 * DAY
-"""How far back the start of an open incident is read; a longer one is followed from there."""
-
 
 @dataclass(frozen=True)
 class Outcome:
@@ -186,33 +182,11 @@ class Evaluator:
             return so_far.after(step(so_far.open, Assessment(rule.name, at), StepPolicy.of(rule)), {}, {})
         with self.state.read() as tx:
             fits, blob = self._fits_for(tx, bucket, terms, before, fresh, so_far)
-            found = self._recent(tx, bucket, terms, before, fresh, so_far)
-            recent = [from_begin(item, fit.begin) for item, fit in zip(found, fits, strict=True)]
+            recent = self._recent(tx, bucket, terms, before, fresh, so_far)
         lattice = self._lattice(terms)
-        answers = [
-            assess(
-                Question(
-                    rule=rule.name,
-                    metric=metric.name,
-                    direction=rule.direction,
-                    grid=self.watched.grid,
-                    lattice=lattice,
-                    fit=fits[m],
-                    recent=recent[m],
-                    open=tuple(i for i in so_far.open if i.metric == metric.name),
-                    context=context_of(rule, lattice, self.watched.grid),
-                )
-            )
-            for m, metric in enumerate(rule.metrics)
-        ]
-        assessment = Assessment(
-            rule=rule.name,
-            tick=at,
-            findings=tuple(f for answer in answers for f in answer.findings),
-            recoveries=tuple(r for answer in answers for r in answer.recoveries),
-        )
-        made = step(so_far.open, assessment, StepPolicy.of(rule))
-        return so_far.after(made, self._flags(recent[0], answers), blob)
+        context = context_of(rule, lattice, self.watched.grid)
+        made = judge_bucket(rule, at, context, lattice, fits, recent, so_far.open)
+        return so_far.after(made.transitions, made.flags, blob)
 
     def _fits_for(
         self, tx: store.Tx, bucket: int, terms: tuple[Terms, ...], before: Remembered, fresh: Counts, so_far: Judged
@@ -257,11 +231,7 @@ class Evaluator:
     ) -> list[LeafSeries]:
         """The last days up to and with the bucket: level, longest window, search for an onset, open incidents."""
         grid = self.watched.grid
-        longest = max(windows_of(grid))
-        first = grid.shift(bucket, -(level_span(grid) + 3 * longest) + 1)
-        for incident in so_far.open:
-            begin = grid.shift(grid.floor(to_epoch(incident.since)), -level_span(grid))
-            first = min(first, max(begin, grid.floor(bucket - LONGEST_FOLLOWED)))
+        first = first_needed(grid, bucket, so_far.open)
         starts = grid.starts(first, grid.end(bucket))
         series = self._series(tx, starts, terms, before, fresh)
         return [replace(item, flagged=so_far.flagged_over(item)) for item in series]
@@ -281,13 +251,6 @@ class Evaluator:
             leaves = Leaves.of(self.watched.rule.dimensions, terms)
             self._lattices[len(terms)] = Lattice.of(leaves, self.watched.rule.depth)
         return self._lattices[len(terms)]
-
-    @staticmethod
-    def _flags(recent: LeafSeries, answers: Sequence[Answer]) -> dict[int, NDArray[np.bool_]]:
-        """Buckets whose flags changed, with all their flagged leaves."""
-        flagged = np.logical_or.reduce([answer.flagged for answer in answers])
-        changed = np.flatnonzero((flagged != recent.flagged).any(axis=0))
-        return {int(recent.starts[t]): flagged[:, t] for t in changed}
 
     # --- remembering -------------------------------------------------------------------------
 

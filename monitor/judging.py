@@ -1,0 +1,85 @@
+"""One bucket of one rule, judged: the pure step that evaluation, and benchmarks that replay in memory, share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alerts.incidents import StepPolicy, step
+from alerts.model import Assessment, Incident, Transition
+from monitor.assess import Answer, Question, assess
+from monitor.buckets import DAY, Grid, to_epoch
+from monitor.detectors.fit import Fit, from_begin, level_span, windows_of
+from monitor.detectors.model import Context, LeafSeries
+from monitor.lattice import Lattice
+from rules.model import Rule
+
+LONGEST_FOLLOWED = 14 * DAY
+"""How far back the start of an open incident is read; a longer one is followed from there."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a bucket came to: the incidents' transitions, and every flag [S] of the buckets whose flags changed."""
+
+    transitions: tuple[Transition, ...]
+    flags: dict[int, NDArray[np.bool_]]
+    answers: tuple[Answer, ...]
+    """One per metric."""
+
+
+def first_needed(grid: Grid, bucket: int, incidents: Sequence[Incident]) -> int:
+    """Start of the first bucket that judging `bucket` reads: level, longest window, onset, open incidents."""
+    longest = max(windows_of(grid))
+    first = grid.shift(bucket, -(level_span(grid) + 3 * longest) + 1)
+    for incident in incidents:
+        begin = grid.shift(grid.floor(to_epoch(incident.since)), -level_span(grid))
+        first = min(first, max(begin, grid.floor(bucket - LONGEST_FOLLOWED)))
+    return first
+
+
+def judge_bucket(
+    rule: Rule,
+    at: datetime,
+    context: Context,
+    lattice: Lattice,
+    fits: Sequence[Fit],
+    recent: Sequence[LeafSeries],
+    incidents: tuple[Incident, ...],
+) -> Judgement:
+    """Judge the newest bucket of `recent` at the time `at`; `fits` and `recent` hold one item per metric."""
+    answers = [
+        assess(
+            Question(
+                rule=rule.name,
+                metric=metric.name,
+                direction=rule.direction,
+                grid=context.grid,
+                lattice=lattice,
+                fit=fits[m],
+                recent=from_begin(recent[m], fits[m].begin),
+                open=tuple(i for i in incidents if i.metric == metric.name),
+                context=context,
+            )
+        )
+        for m, metric in enumerate(rule.metrics)
+    ]
+    assessment = Assessment(
+        rule=rule.name,
+        tick=at,
+        findings=tuple(f for answer in answers for f in answer.findings),
+        recoveries=tuple(r for answer in answers for r in answer.recoveries),
+    )
+    made = step(incidents, assessment, StepPolicy.of(rule))
+    return Judgement(tuple(made), _changed(recent[0], answers), tuple(answers))
+
+
+def _changed(recent: LeafSeries, answers: Sequence[Answer]) -> dict[int, NDArray[np.bool_]]:
+    """Buckets whose flags changed, with all their flagged leaves."""
+    flagged = np.logical_or.reduce([answer.flagged for answer in answers])
+    changed = np.flatnonzero((flagged != recent.flagged).any(axis=0))
+    return {int(recent.starts[t]): flagged[:, t] for t in changed}
