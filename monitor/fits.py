@@ -65,6 +65,7 @@ def carry_over(found: Fit, old: Lattice, new: Lattice) -> Fit:
         eligible=mark(found.eligible),
         plain=mark(found.plain),
         references=mark(found.references),
+        held_back=np.concatenate([found.held_back, np.zeros(missing)]),
     )
 
 

@@ -16,6 +16,7 @@ from monitor.statistics import constants as k
 from monitor.statistics.blocks import blocks
 from monitor.statistics.calibration import NOMINAL, Tail, fit_tail
 from monitor.statistics.common_mode import common_mode, contrastable, excuse, reference_rows
+from monitor.statistics.cutoff import cutoffs, uncertain
 from monitor.statistics.dispersion import raw_alpha, shrink
 from monitor.statistics.level import cap_spikes, cumulate, level, trailing_sums, window_sums
 from monitor.statistics.negbin import lower_tail, silence
@@ -83,6 +84,8 @@ class Fit:
     """[classes - 1]: mean volume a bucket that parts the classes"""
     tails_plain: tuple[Tail, ...]
     threshold: float
+    held_back: Floats
+    """[S]: up to this count a leaf's silence may be suppression; 0 where silence is zero"""
 
     def volume_class(self) -> NDArray[np.int64]:
         """int64[N]: class of each slice."""
@@ -106,6 +109,7 @@ class Fit:
             edges=self.class_edges,
             tails_plain=np.array([_row(t) for t in self.tails_plain]),
             threshold=np.array(self.threshold),
+            held_back=self.held_back.astype(np.float32),
         )
         return zstandard.compress(buffer.getvalue(), 3)
 
@@ -133,6 +137,7 @@ class Fit:
                 class_edges=part["edges"],
                 tails_plain=tuple(Tail(*(float(v) for v in t)) for t in part["tails_plain"]),
                 threshold=float(part["threshold"]),
+                held_back=part["held_back"].astype(float),
             )
 
     def stored(self) -> Fit:
@@ -159,7 +164,9 @@ def fit(lattice: Lattice, history: LeafSeries, as_of: int, context: Context) -> 
     leaf_mean = seasonal_mean(
         by_week(np.where(history.flagged, np.nan, history.values), table), grid.per_day, weekly=weekly
     )
-    values = lattice.rollup(_impute(history, leaf_mean, grid))
+    held_back = cutoffs(lattice.leaves.codes, history.values)
+    known = uncertain(_impute(history, leaf_mean, grid), leaf_mean[:, grid.position(history.starts)], held_back)
+    values = lattice.rollup(known)
     cube = by_week(values, table)
     mean = seasonal_mean(cube, grid.per_day, weekly=weekly)
     volume = mean.mean(axis=1)
@@ -175,9 +182,9 @@ def fit(lattice: Lattice, history: LeafSeries, as_of: int, context: Context) -> 
         cold, calm = np.full(len(lattice), k.COLD_ALPHA), np.ones(len(lattice))
         learned = [Learned(cold, cold, calm, calm, (NOMINAL,) * (len(edges) + 1), NOMINAL) for _ in windows]
     else:
-        unsuited = _mostly_flagged(lattice, history, leaf_mean, grid) | _learning(values, history.starts)
-        honest = np.where(unsuited, np.nan, values)
-        past = _replay(honest, cube, table, history.starts, references, grid)
+        honest = np.where(_mostly_flagged(lattice, history, leaf_mean, grid), np.nan, values)
+        young = _learning(values, history.starts)
+        past = _replay(honest, cube, table, history.starts, references, young, grid)
         learned = [past.learn(width, plain, volume, eligible, classes, grid) for width in windows]
     found = Fit(
         as_of=as_of,
@@ -197,6 +204,7 @@ def fit(lattice: Lattice, history: LeafSeries, as_of: int, context: Context) -> 
         class_edges=edges,
         tails_plain=tuple(item.tail_plain for item in learned),
         threshold=0.0,
+        held_back=held_back,
     )
     threshold = threshold_of(found, context)
     return replace(found, threshold=threshold)
@@ -296,6 +304,8 @@ class Past:
     known: Floats
     day: NDArray[np.int64]
     references: Bools
+    young: Bools
+    """[N, T]: the first days of slices born within the history: a slice may learn from them, its class may not."""
     total: int
     span: int
 
@@ -334,10 +344,12 @@ class Past:
             part = np.flatnonzero(judged & (classes == c))
             found = seen.surprises(part, alpha[part])
             unrest[part] = _unrest(found, self.day)
+            found[self.young[part] | past_outages(found, y[part], mu[part], self.day)] = np.nan
             tails.append(self._tail(found / unrest[part, None], contrast=True))
         part = np.flatnonzero(judged & plain)
         found = surprises(y[part], mu[part], bare[part])
         unrest_plain[part] = _unrest(found, self.day)
+        found[self.young[part] | past_outages(found, y[part], mu[part], self.day)] = np.nan
         tail_plain = self._tail(found / unrest_plain[part, None], contrast=False)
         return Learned(alpha, bare, unrest, unrest_plain, tuple(tails), tail_plain)
 
@@ -397,11 +409,11 @@ def _unrest(found: Floats, day: NDArray[np.int64]) -> Floats:
 
 
 def _high(found: Floats, day: NDArray[np.int64]) -> Floats:
-    """A high quantile of each row without its own worst day; 0 where nothing is known."""
+    """The largest of each row outside its own worst episode; 0 where nothing is known."""
     bounds = np.flatnonzero(np.diff(day, prepend=-1))
     by_day = np.add.reduceat(np.fmax(found - 3.0, 0.0), bounds, axis=1)
-    worst = np.unique(day)[np.argmax(by_day, axis=1)]
-    return row_quantile(np.where(day[None, :] == worst[:, None], np.nan, found), k.TAIL_QUANTILE)
+    worst = np.unique(day)[np.argmax(by_day, axis=1)][:, None]
+    return np.asarray(np.fmax.reduce(np.where(np.abs(day - worst) <= k.OUTAGE_DAYS, 0.0, found), axis=1, initial=0.0))
 
 
 def row_quantile(values: Floats, q: float) -> Floats:
@@ -430,6 +442,21 @@ def _largest(values: Floats, count: int) -> Floats:
     return found
 
 
+def past_outages(found: Floats, y: Floats, mu: Floats, day: NDArray[np.int64]) -> Bools:
+    """bool[n, T]: the days around an overwhelming loss [n, T] that a slice had once and not again.
+
+    Nobody flagged it, and it says nothing about noise. What comes again is the slice's nature and stays.
+    """
+    with np.errstate(invalid="ignore"):
+        gone = (found > -np.log(k.OVERWHELMING_P)) & (y < k.OVERWHELMING_RATIO * mu)
+    out = np.zeros(found.shape, dtype=bool)
+    for row in np.flatnonzero(gone.any(axis=1)):
+        days = np.unique(day[gone[row]])
+        if days[-1] - days[0] <= k.OUTAGE_DAYS:
+            out[row] = (day >= days[0]) & (day <= days[-1])
+    return out
+
+
 def _worst_day(found: Floats, day: NDArray[np.int64]) -> Bools:
     """bool[T]: the day of largest surprise beyond the ordinary."""
     by_day = np.bincount(day, weights=np.fmax(found - 3.0, 0.0).sum(axis=0))
@@ -448,7 +475,13 @@ def surprises(y: Floats, mu: Floats, alpha: Floats) -> Floats:
 
 
 def _replay(
-    values: Floats, cube: Floats, table: NDArray[np.int64], starts: NDArray[np.int64], references: Bools, grid: Grid
+    values: Floats,
+    cube: Floats,
+    table: NDArray[np.int64],
+    starts: NDArray[np.int64],
+    references: Bools,
+    young: Bools,
+    grid: Grid,
 ) -> Past:
     """Judge each week against the mean of the other weeks."""
     day = (grid.local(starts) - int(grid.local(starts[:1])[0])) // DAY
@@ -463,7 +496,7 @@ def _replay(
             cumulate((~unknown).astype(float)),
         )
         capped[rows] = cumulate(cap_spikes(seen, normal, np.full((len(seen), 1), 0.02)))
-    return Past(observed, expected, capped, known, day.astype(np.int64), references, 0, level_span(grid))
+    return Past(observed, expected, capped, known, day.astype(np.int64), references, young, 0, level_span(grid))
 
 
 def _of_other_weeks(cube: Floats, table: NDArray[np.int64], columns: int, grid: Grid) -> Floats:

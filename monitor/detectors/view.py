@@ -13,6 +13,7 @@ from monitor.detectors.fit import Fit, level_span
 from monitor.detectors.model import LeafSeries
 from monitor.lattice import Lattice
 from monitor.statistics.common_mode import common_mode
+from monitor.statistics.cutoff import uncertain
 from monitor.statistics.level import cumulate, level, newest_sums, newest_trailing
 
 Floats = NDArray[np.float64]
@@ -54,8 +55,14 @@ class View:
 
     @cached_property
     def leaf_judged(self) -> Floats:
-        """[S, T]: what came, healed cells replaced by what was expected."""
-        return np.where(self.healed & ~np.isnan(self.recent.values), self.leaf_expected, self.recent.values)
+        """[S, T]: what came, healed cells replaced by what was expected, silence by what may have been held back."""
+        return np.where(self.healed & ~np.isnan(self.recent.values), self.leaf_expected, self._came)
+
+    @cached_property
+    def _came(self) -> Floats:
+        if not self.fit.held_back.any():
+            return self.recent.values
+        return uncertain(self.recent.values, self.fit.leaf_mean[:, self._place], self.fit.held_back)
 
     @cached_property
     def observed(self) -> Floats:
@@ -64,7 +71,7 @@ class View:
 
     @cached_property
     def _clean(self) -> Floats:
-        cells = np.where(self.recent.flagged & ~np.isnan(self.recent.values), self.leaf_expected, self.recent.values)
+        cells = np.where(self.recent.flagged & ~np.isnan(self.recent.values), self.leaf_expected, self._came)
         return self.lattice.rollup(cells)
 
     @property

@@ -30,6 +30,10 @@ POOL_CLASSES = 20
 
 # Calibration (step 7)
 TAIL_QUANTILE = 0.99
+TAIL_FAR = 0.001
+"""Share of cells beyond the farthest quantile that the tail is fitted through."""
+TAIL_FEWEST = 5.0
+"""At least so many cells lie beyond it."""
 TAIL_SHAPE = (0.05, 0.25)
 """Never exponential: what one class did not show in a month it may yet show."""
 UNREST_TOLERANCE = 1.5
@@ -37,9 +41,19 @@ UNREST_TOLERANCE = 1.5
 CALIBRATION_CLASSES = 5
 CALIBRATION_MIN_CELLS = 1_000
 
+# Counts held back where they are small (before step 2)
+CUTOFF_LEAST = 10.0
+"""Smallest count of a cutoff: below it a lack of small counts says nothing."""
+CUTOFF_NEAR = 1.1
+CUTOFF_SHARE = 0.01
+"""So many of the counts must lie just above the cutoff (up to `CUTOFF_NEAR` times it), and as many cells be silent."""
+CUTOFF_MIN_CELLS = 500
+
 # Persistence and clearing (step 10)
 OVERWHELMING_P = 1e-12
 OVERWHELMING_RATIO = 0.3
+OUTAGE_DAYS = 2
+"""Overwhelming losses within so many days of history are one past outage; farther apart they are a habit."""
 LONG_BUCKET_SECONDS = 6 * 3600
 LONG_BUCKET_MARGIN = 2.3
 """Nats beyond the threshold (a factor of ten) with which one bucket of at least six hours is evidence enough."""
