@@ -56,6 +56,8 @@ def fit_tail(x: Floats) -> Tail:
     far = max(k.TAIL_FAR, k.TAIL_FEWEST / len(x))
     steps = rate / far
     start, middle, end = np.quantile(x, [1.0 - rate, 1.0 - np.sqrt(rate * far), 1.0 - far])
+    if end <= start:
+        return NOMINAL
     shape = np.log(max(end - middle, 1e-9) / max(middle - start, 1e-9)) / np.log(np.sqrt(steps))
     shape = float(np.clip(shape, *k.TAIL_SHAPE))
     # With the shape held, the scale that meets the farthest quantile.

@@ -8,7 +8,7 @@ WEEK_PSEUDO_EVENTS = 20.0
 WEEK_FACTOR = (0.5, 2.0)
 COUNTABLE = 10.0
 """Seasonal mean from which on the middle of the weeks is taken; below, the mean of capped values."""
-BORROW_EVENTS = 40.0
+BORROW_EVENTS = 100.0
 """A slice with this many events per place of the week weighs its own shape and the borrowed one alike."""
 
 # Level (step 3)
