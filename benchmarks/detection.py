@@ -126,7 +126,10 @@ def watch(rule: Rule, world: World) -> Result:
 
 def simulated(scale: Scale, log: Callable[[str], None]) -> Iterator[Row]:
     """Recall, masking, delay and false incidents where everything is known."""
-    world = {seed: simulate(seed, days=scale.days, test_days=scale.test_days, countries=scale.countries) for seed in scale.seeds}
+    world = {
+        seed: simulate(seed, days=scale.days, test_days=scale.test_days, countries=scale.countries)
+        for seed in scale.seeds
+    }
     yield Row("simulation: slices", len(Lattice.of(world[scale.seeds[0]].leaves, 3)), "slices")
     for losses in scale.plans:
         halves = []
@@ -208,10 +211,14 @@ def _untouched(real: Real, result: Result) -> Iterator[Row]:
     calm = every - real.events
     noisy = {_day(result, item.column) for item in ordinary}
     target = {"nyc_bike": "at most .3", "usagov": "at most .5"}[real.name]
-    yield Row(f"{real.name}, untouched: false incidents, known events excepted", len(ordinary) / len(calm), "a day", target)
+    yield Row(
+        f"{real.name}, untouched: false incidents, known events excepted", len(ordinary) / len(calm), "a day", target
+    )
     yield Row(f"{real.name}, untouched: incidents, nothing excepted", result.false / len(every), "a day")
     share = 1.0 - len(noisy) / len(calm)
-    yield Row(f"{real.name}, untouched: days without any", share, "share", "at least .75" if real is not REALS[1] else "")
+    yield Row(
+        f"{real.name}, untouched: days without any", share, "share", "at least .75" if real is not REALS[1] else ""
+    )
 
 
 def _day(result: Result, column: int) -> date:
@@ -224,7 +231,11 @@ def _day(result: Result, column: int) -> date:
 def peers(scale: Scale, log: Callable[[str], None]) -> Iterator[Row]:
     """Formulas of other tools on the first seed's losses; they judge slices, not incidents."""
     seed = scale.seeds[0]
-    world = inject(simulate(seed, days=scale.days, test_days=scale.test_days, countries=scale.countries), Plan(scale.plans[0]), seed)
+    world = inject(
+        simulate(seed, days=scale.days, test_days=scale.test_days, countries=scale.countries),
+        Plan(scale.plans[0]),
+        seed,
+    )
     lattice = Lattice.of(world.leaves, 3)
     values = lattice.rollup(world.counts.astype(float))
     days = (values.shape[1] - world.begin) / 24
@@ -266,11 +277,15 @@ def _peer_rows(name: str, found: Iterable[Found], false: float) -> Iterator[Row]
 
 def listing(result: Result, rule: Rule, events: frozenset[date] = frozenset()) -> str:
     """Misses and false incidents one by one, for whoever looks for the reason."""
-    lines = [f"-- {rule.name}: {result.days:g} days, {result.score.told} told, {result.false} false, {result.episodes} episodes"]
+    lines = [
+        f"-- {rule.name}: {result.days:g} days, {result.score.told} told, {result.false} false, {result.episodes} episodes"
+    ]
     for item in result.score.found:
         loss, leaves = item.loss, result.world.leaves
         what = f"{leaves.slice_of(loss.codes).label():44} {loss.lost:>7} lost, {loss.share:.0%}, {loss.stop - loss.start} buckets"
-        lines.append(f"  {'MISS' if item.delay is None else f'{item.delay:>4}'} {what} {'masked' if loss.masked else ''}")
+        lines.append(
+            f"  {'MISS' if item.delay is None else f'{item.delay:>4}'} {what} {'masked' if loss.masked else ''}"
+        )
     false = {(item.column, item.members.tobytes()) for item in result.score.false}
     for opened in result.run.opened:
         if (opened.column, opened.members.tobytes()) in false:
@@ -303,7 +318,9 @@ def changed(name: str, factor: float) -> Iterator[None]:
 
 def sensitivity(scale: Scale) -> Iterator[Row]:
     """One seed and the bikes, with each of the strongest constants a quarter lower and higher."""
-    less = replace(scale, seeds=scale.seeds[:1], plans=scale.plans[:1], budgets=(), real=tuple(map(shortened, (NYC_BIKE,))))
+    less = replace(
+        scale, seeds=scale.seeds[:1], plans=scale.plans[:1], budgets=(), real=tuple(map(shortened, (NYC_BIKE,)))
+    )
     for name, factor in [("", 1.0), *((name, factor) for name in STRONGEST for factor in (0.75, 1.25))]:
         with changed(name or STRONGEST[0], factor):
             rows = list(measure(less, ("sim", "real"), lambda _: None))
@@ -312,7 +329,9 @@ def sensitivity(scale: Scale) -> Iterator[Row]:
 
 
 def _matters(figure: str) -> bool:
-    return any(figure.endswith(part) for part in (": recall", "false incidents", "excepted", "masked costs", "events lost"))
+    return any(
+        figure.endswith(part) for part in (": recall", "false incidents", "excepted", "masked costs", "events lost")
+    )
 
 
 def show(row: Row) -> str:

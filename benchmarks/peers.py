@@ -118,7 +118,7 @@ PEERS: dict[str, Peer] = {
 
 
 def stl(values: Floats, begin: int, week: int) -> Bools:
-    """statsmodels' STL of log counts over four weeks, once a day; z of the next day below -5. For a few slices."""
+    """STL (statsmodels) of log counts over four weeks, once a day; z of the next day below -5. For a few slices."""
     from statsmodels.tsa.seasonal import STL
 
     day = max(week // 7, 1)

@@ -94,7 +94,9 @@ def simulate(seed: int, *, days: int = DAYS, test_days: int = TEST_DAYS, countri
 def _leaves(rng: np.random.Generator, countries: int) -> Leaves:
     pairs = [(d, o) for d in range(DEVICES) for o in range(SYSTEMS)]
     kept = sorted(rng.permutation(len(pairs))[: round(0.7 * len(pairs))])
-    terms = [(f"device-{d:02}", f"os-{o}", f"country-{c:02}") for d, o in (pairs[i] for i in kept) for c in range(countries)]
+    terms = [
+        (f"device-{d:02}", f"os-{o}", f"country-{c:02}") for d, o in (pairs[i] for i in kept) for c in range(countries)
+    ]
     return Leaves.of(DIMENSIONS, terms)
 
 
@@ -102,7 +104,10 @@ def _volume(rng: np.random.Generator, leaves: Leaves, countries: int) -> Floats:
     """Events an hour [S]: sizes of devices, systems and countries, times what they have in common."""
     d, o, c = leaves.codes.T
     sizes = [np.exp(rng.normal(0.0, 1.0, n)) for n in (DEVICES, SYSTEMS, countries)]
-    common = [np.exp(rng.normal(0.0, 1.0, shape)) for shape in ((DEVICES, SYSTEMS), (DEVICES, countries), (SYSTEMS, countries))]
+    common = [
+        np.exp(rng.normal(0.0, 1.0, shape))
+        for shape in ((DEVICES, SYSTEMS), (DEVICES, countries), (SYSTEMS, countries))
+    ]
     volume = sizes[0][d] * sizes[1][o] * sizes[2][c] * common[0][d, o] * common[1][d, c] * common[2][o, c]
     return np.asarray(EVENTS_AN_HOUR * countries / 60 * volume / volume.sum())
 
@@ -168,7 +173,9 @@ def inject(world: World, plan: Plan, seed: int) -> World:
         if found is not None:
             placed.append(found)
     counts = world.counts.copy()
-    losses = tuple(_take(np.random.default_rng([seed, 2, i]), counts, world.leaves, loss) for i, loss in enumerate(placed))
+    losses = tuple(
+        _take(np.random.default_rng([seed, 2, i]), counts, world.leaves, loss) for i, loss in enumerate(placed)
+    )
     return replace(world, counts=counts, losses=losses)
 
 

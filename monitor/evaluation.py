@@ -28,6 +28,7 @@ from monitor.ripeness import Schedule
 from rules.model import Direction, Interval, Rule
 from rules.slices import Slice
 
+
 @dataclass(frozen=True)
 class Outcome:
     """What a tick came to; nothing of it was sent yet."""

@@ -18,7 +18,7 @@ from monitor.statistics.calibration import NOMINAL, Tail, fit_tail
 from monitor.statistics.common_mode import common_mode, contrastable, excuse, reference_rows
 from monitor.statistics.cutoff import cutoffs, uncertain
 from monitor.statistics.dispersion import raw_alpha, shrink
-from monitor.statistics.level import cap_spikes, cumulate, level, trailing_sums, window_sums
+from monitor.statistics.level import cap_spikes, cumulate, level, tempered, trailing_sums, window_sums
 from monitor.statistics.negbin import lower_tail, silence
 from monitor.statistics.seasonal import by_week, seasonal_mean, week_columns
 
@@ -308,20 +308,25 @@ class Past:
     """[N, T]: the first days of slices born within the history: a slice may learn from them, its class may not."""
     total: int
     span: int
+    daily: bool
 
     def window(self, width: int) -> tuple[Floats, Floats, Floats]:
         """(y, levelled mu [N, T], C [T]) of the windows of one width; NaN where not fully known."""
         y, mu = np.empty((2, len(self.observed), len(self.day)))
-        total = slice(self.total, self.total + 1)
-        prior = level(*(trailing_sums(part[total], width, self.span) for part in (self.capped, self.expected)))
+        priors = [self._level(width + back, slice(self.total, self.total + 1), 1.0) for back in (0, self.span)]
         for rows in blocks(len(y)):
-            y[rows], mu[rows] = self._window(width, rows, prior)
+            y[rows], mu[rows] = self._window(width, rows, priors)
         return y, mu, common_mode(y, mu, self.references)
 
-    def _window(self, width: int, rows: slice, prior: Floats) -> tuple[Floats, Floats]:
-        seasonal = trailing_sums(self.expected[rows], width, self.span)
-        before = trailing_sums(self.capped[rows], width, self.span)
-        mu = window_sums(self.expected[rows], width) * level(before, seasonal, prior)
+    def _level(self, width: int, rows: slice, prior: Floats | float) -> Floats:
+        before, seasonal = (trailing_sums(part[rows], width, self.span) for part in (self.capped, self.expected))
+        return level(before, seasonal, prior)
+
+    def _window(self, width: int, rows: slice, priors: list[Floats]) -> tuple[Floats, Floats]:
+        recent, older = (self._level(width + i * self.span, rows, prior) for i, prior in enumerate(priors))
+        events = trailing_sums(self.expected[rows], width + self.span, self.span)
+        here = recent if self.daily else tempered(recent, older, events)
+        mu = window_sums(self.expected[rows], width) * here
         whole = window_sums(self.known[rows], width) >= width
         enough = trailing_sums(self.known[rows], width, self.span) >= self.span / 2
         return np.where(whole & enough, window_sums(self.observed[rows], width), np.nan), mu
@@ -496,7 +501,9 @@ def _replay(
             cumulate((~unknown).astype(float)),
         )
         capped[rows] = cumulate(cap_spikes(seen, normal, np.full((len(seen), 1), 0.02)))
-    return Past(observed, expected, capped, known, day.astype(np.int64), references, young, 0, level_span(grid))
+    return Past(
+        observed, expected, capped, known, day.astype(np.int64), references, young, 0, level_span(grid), grid.daily
+    )
 
 
 def _of_other_weeks(cube: Floats, table: NDArray[np.int64], columns: int, grid: Grid) -> Floats:

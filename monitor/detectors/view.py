@@ -14,7 +14,7 @@ from monitor.detectors.model import LeafSeries
 from monitor.lattice import Lattice
 from monitor.statistics.common_mode import common_mode
 from monitor.statistics.cutoff import uncertain
-from monitor.statistics.level import cumulate, level, newest_sums, newest_trailing
+from monitor.statistics.level import cumulate, level, newest_sums, newest_trailing, tempered
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -96,9 +96,15 @@ class View:
         seen, normal = cumulate(self._capped), self._cumulated[1]
         columns = []
         for width in self.fit.windows:
-            before, seasonal = newest_trailing(seen, width, span), newest_trailing(normal, width, span)
-            columns.append(level(before, seasonal, level(before[:1], seasonal[:1])))
+            recent, older = (self._level(seen, normal, width + back, span) for back in (0, span))
+            events = newest_trailing(normal, width + span, span)
+            columns.append(recent if self.grid.daily else tempered(recent, older, events))
         return np.stack(columns, axis=1)
+
+    @staticmethod
+    def _level(seen: Floats, normal: Floats, width: int, span: int) -> Floats:
+        before, seasonal = newest_trailing(seen, width, span), newest_trailing(normal, width, span)
+        return level(before, seasonal, level(before[:1], seasonal[:1]))
 
     @cached_property
     def _capped(self) -> Floats:

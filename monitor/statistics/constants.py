@@ -14,6 +14,9 @@ BORROW_EVENTS = 100.0
 # Level (step 3)
 LEVEL_PSEUDO_EVENTS = 20.0
 LEVEL_CLIP = (0.4, 2.5)
+LEVEL_RISE = 0.1
+"""By how much more than noise a level may exceed the one of the days before it; not for daily data, whose level is
+that of a week."""
 LEVEL_HOURS = 48
 LEVEL_DAYS = 7
 
@@ -36,7 +39,7 @@ TAIL_FEWEST = 5.0
 """At least so many cells lie beyond it."""
 TAIL_SHAPE = (0.05, 0.25)
 """Never exponential: what one class did not show in a month it may yet show."""
-UNREST_TOLERANCE = 1.5
+UNREST_TOLERANCE = 2.0
 """A slice may surprise this much more than the median of its class before it is damped."""
 CALIBRATION_CLASSES = 5
 CALIBRATION_MIN_CELLS = 1_000
@@ -47,6 +50,8 @@ CUTOFF_LEAST = 10.0
 CUTOFF_NEAR = 1.1
 CUTOFF_SHARE = 0.01
 """So many of the counts must lie just above the cutoff (up to `CUTOFF_NEAR` times it), and as many cells be silent."""
+CUTOFF_STRAY = 0.5
+"""Counts below the cutoff, as a share of those just above it, that do not speak against it."""
 CUTOFF_MIN_CELLS = 500
 
 # Persistence and clearing (step 10)

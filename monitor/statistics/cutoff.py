@@ -29,15 +29,20 @@ def cutoffs(codes: NDArray[np.int32], values: Floats) -> Floats:
 
 
 def cutoff(cells: Floats) -> float:
-    """Largest count held back in these cells [n, T], 0 where none is."""
-    smallest = np.where(cells > 0, cells, np.inf).min(initial=np.inf)
-    if not k.CUTOFF_LEAST <= smallest < np.inf:
-        return 0.0
-    seen = cells[cells > 0]
+    """Largest count held back in these cells [n, T], 0 where none is.
+
+    A few smaller counts (a change of units, half of the rows lost) do not hide it. Where all counts are of one size
+    the lack of small ones is no cutoff: those seen must reach far above it.
+    """
+    seen = np.sort(cells[cells > 0])
     if len(seen) < k.CUTOFF_MIN_CELLS or cells.size - len(seen) < k.CUTOFF_SHARE * cells.size:
         return 0.0
-    near = float((seen <= k.CUTOFF_NEAR * smallest).mean())
-    return float(smallest) - 1.0 if near >= k.CUTOFF_SHARE else 0.0
+    tried = seen[: int(k.CUTOFF_STRAY * k.CUTOFF_SHARE * len(seen)) + 1]
+    below = np.arange(len(tried))
+    near = np.searchsorted(seen, k.CUTOFF_NEAR * tried, side="right") - below
+    clear = (near >= k.CUTOFF_SHARE * len(seen)) & (below <= k.CUTOFF_STRAY * near)
+    clear &= (tried >= k.CUTOFF_LEAST) & (tried <= 0.5 * np.median(seen))
+    return float(tried[np.argmax(clear)]) - 1.0 if clear.any() else 0.0
 
 
 def uncertain(values: Floats, mean: Floats, held_back: Floats) -> Floats:

@@ -33,6 +33,21 @@ def test_ordinary_counts_have_no_cutoff(seed, mean, spread):
     assert cutoff(values) == 0.0
 
 
+def test_a_few_smaller_counts_do_not_hide_it():
+    """Half of one small leaf's rows lost leaves counts below the threshold: it is still the threshold."""
+    values = suppressed(steady(300.0, 1.2), 101.0)
+    small = int(np.argmin(np.where(values.sum(axis=1) > 0, values.sum(axis=1), np.inf)))
+    values[small, -3:] = 60.0
+    assert cutoff(values) in {100.0, 101.0, 102.0}
+
+
+def test_counts_of_one_size_have_no_cutoff():
+    """Leaves of five thousand each, some of them silent for a while, are simply large."""
+    values = np.random.default_rng(0).poisson(5_000.0, (60, 60)).astype(float)
+    values[:10, 10:20] = 0
+    assert cutoff(values) == 0.0
+
+
 def test_few_cells_say_nothing():
     """A handful of counts above 100 is no evidence of a threshold."""
     assert cutoff(np.full((4, 50), 101.0) * np.array([[1.0], [0.0], [1.0], [1.0]])) == 0.0
