@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
@@ -19,6 +19,9 @@ from rules.slices import Slice
 
 RENAME_MATCH = 0.95
 """Share of a renamed slice's loss that its new name must carry to make the incident one degree quieter."""
+
+
+CAME_LATE = "what was missing has arrived since: it was late, not lost"
 
 
 class Family(Enum):
@@ -55,11 +58,16 @@ class StepPolicy:
     for_: int = 0
     keep_firing_for: int = 2
     severity: Severity = Severity.WARNING
+    accept_after: timedelta = timedelta(days=14)
+    """What was told so long ago, and is still bad, is what is normal now; fixed bounds never give way."""
 
     @classmethod
     def of(cls, rule: Rule) -> StepPolicy:
         """The policy of a rule."""
-        return cls(rule.for_, rule.keep_firing_for, rule.severity)
+        bounds = [bound for _, pair in rule.detector.bounds for bound in (pair.low, pair.high) if bound is not None]
+        fixed = any(not bound.of_last_week for bound in bounds)
+        accept_after = timedelta.max if fixed else timedelta(days=14)
+        return cls(rule.for_, rule.keep_firing_for, rule.severity, accept_after)
 
 
 def step(open: Sequence[Incident], assessment: Assessment, policy: StepPolicy) -> tuple[Transition, ...]:  # noqa: A002  # the design's own name
@@ -76,9 +84,32 @@ def step(open: Sequence[Incident], assessment: Assessment, policy: StepPolicy) -
         return tuple(board.transitions)
     _see_again(board)
     _match(board)
+    _accept(board)
     _recover(board)
     _withdraw(board)
     return tuple(board.transitions)
+
+
+def amend(incident: Incident, recovery: Recovery, tick: datetime) -> Transition | None:
+    """The transition of an incident already resolved some of whose events have arrived since; None where none has.
+
+    News where it turns out to have been late, else its sums only.
+    """
+    if recovery.observed == incident.observed:
+        return None
+    healed = recovery.late and not incident.late
+    because = CAME_LATE if healed else "more of it has arrived since"
+    amended = replace(
+        incident,
+        seq=incident.seq + 1,
+        tick=tick,
+        observed=recovery.observed,
+        expected=recovery.expected,
+        late=incident.late or recovery.late,
+        resolution=CAME_LATE if healed else incident.resolution,
+    )
+    change = Change.AMENDED if healed else Change.CONFIRMED
+    return Transition(amended, change, tick, because, incident.state, gap(incident))
 
 
 def incident_id(rule: str, metric: str, kind: Kind, cause: Slice, tick: datetime) -> str:
@@ -153,10 +184,12 @@ def _go_blind(board: _Board, trouble: Finding) -> None:
     if known:
         _still_blind(board, known[0], trouble)
     else:
-        _fire(board, _new(board, trouble), "the source could not be asked")
+        late = trouble.kind is Kind.LATE
+        _fire(board, _new(board, trouble), "the source is behind" if late else "the source could not be asked")
     for incident in board.standing(Family.LOSS, Family.SPIKE):
         if incident.state is not State.UNKNOWN:
-            because = "the source cannot be asked: better or worse, nobody knows"
+            trouble_is = "is behind" if trouble.kind is Kind.LATE else "cannot be asked"
+            because = f"the source {trouble_is}: better or worse, nobody knows"
             board.move(incident, Change.FROZEN, because, state=State.UNKNOWN, frozen_state=incident.state)
 
 
@@ -164,7 +197,7 @@ def _still_blind(board: _Board, incident: Incident, trouble: Finding) -> None:
     board.move(
         incident,
         Change.CONFIRMED,
-        "the source still cannot be asked",
+        "the source is still behind" if trouble.kind is Kind.LATE else "the source still cannot be asked",
         kind=trouble.kind,
         since=min(incident.since, trouble.since),
         until=max(incident.until, trouble.until),
@@ -174,11 +207,14 @@ def _still_blind(board: _Board, incident: Incident, trouble: Finding) -> None:
 
 def _see_again(board: _Board) -> None:
     for incident in board.standing(Family.SOURCE):
-        board.close(incident, Change.RESOLVED, "the source answers again")
+        again = "has caught up" if incident.kind is Kind.LATE else "answers again"
+        board.close(incident, Change.RESOLVED, f"the source {again}")
     for incident in board.standing(Family.LOSS, Family.SPIKE):
         if incident.state is State.UNKNOWN:
             state = incident.frozen_state or State.FIRING
-            board.move(incident, Change.THAWED, "the source answers again", state=state, frozen_state=None)
+            unknown = incident.unknown_for + (board.tick - incident.tick)
+            because = "the source answers again"
+            board.move(incident, Change.THAWED, because, state=state, frozen_state=None, unknown_for=unknown)
 
 
 # --- findings --------------------------------------------------------------------------------------------------
@@ -291,6 +327,8 @@ def _reading(incident: Incident, finding: Finding, *, same_cause: bool) -> tuple
     old, new = incident.cause.label(), finding.slice.label()
     if same_cause and incident.kind is not finding.kind:
         return Change.RECLASSIFIED, f"{incident.kind.value} before, {finding.kind.value} on a closer look"
+    if same_cause and finding.late and not incident.late:
+        return Change.AMENDED, CAME_LATE
     if same_cause:
         return Change.CONFIRMED, "still bad"
     sideways = not _wider(finding, incident) and not _explains(incident, finding)
@@ -309,6 +347,7 @@ def _facts(board: _Board, incident: Incident, finding: Finding, *, same_cause: b
         "to": finding.to,
         "evidence": finding.evidence or incident.evidence,
         "detail": finding.detail,
+        "late": finding.late,
         "good_ticks": 0,
     }
     if not same_cause:
@@ -387,6 +426,26 @@ def _severity(finding: Finding, severity: Severity) -> Severity:
     return QUIETER[severity] if lost > 0 and gained >= RENAME_MATCH * lost else severity
 
 
+# --- what lasts ------------------------------------------------------------------------------------------------
+
+
+def _accept(board: _Board) -> None:
+    """Close what is still bad so long after it was told: it will not come back by itself, and nobody brought it back.
+
+    Counted from the telling and not from the onset: what was noticed late is not accepted the day after.
+    """
+    for incident in board.standing(Family.LOSS, Family.SPIKE):
+        if incident.raised_at is None or incident.id not in board.found:
+            continue
+        if board.tick - incident.raised_at - incident.unknown_for >= board.policy.accept_after:
+            because = f"it has lasted for {_days(board.tick - incident.since)} and is taken as normal from now on"
+            board.close(incident, Change.ACCEPTED, because, accepted_at=board.tick)
+
+
+def _days(lasted: timedelta) -> str:
+    return f"{lasted.days} days" if lasted.days >= 2 else f"{lasted.total_seconds() / 3600:.0f} hours"
+
+
 # --- what was not found ----------------------------------------------------------------------------------------
 
 
@@ -414,10 +473,12 @@ def _better(board: _Board, incident: Incident, recovery: Recovery) -> None:
         "until": recovery.until,
         "observed": recovery.observed,
         "expected": recovery.expected,
+        "late": recovery.late,
     }
     board.found.add(incident.id)
     if good_ticks >= needed:
-        board.close(incident, Change.RESOLVED, f"back to normal for {_evaluations(good_ticks)}", **facts)
+        because = CAME_LATE if recovery.late else f"back to normal for {_evaluations(good_ticks)}"
+        board.close(incident, Change.RESOLVED, because, **facts)
     else:
         board.move(incident, Change.CONFIRMED, f"back to normal for {good_ticks} of {needed} evaluations", **facts)
 

@@ -17,6 +17,8 @@ TITLE_LENGTH = 150
 SECTION_LENGTH = 2_800
 MESSAGE_LENGTH = 10_000
 DETAIL_LENGTH = 400
+MOST_OCCASIONS = 3
+ACCEPTED = "That is taken as normal from now on."
 PUSH_LADDER = ((1_000, 1_000), (40, 60), (32, 45), (24, 36), (20, 28), (16, 20))
 """Lengths of the rule's name and of each slice's name to try, until the push text fits."""
 TOTAL_IS = {
@@ -99,7 +101,12 @@ class _Story:
 
     @property
     def over(self) -> bool:
-        return self.change in {Change.RESOLVED, Change.ABSORBED}
+        return self.change in {Change.RESOLVED, Change.ACCEPTED, Change.ABSORBED}
+
+    @property
+    def came_late(self) -> bool:
+        """Whether this tells that what was missing has arrived."""
+        return self.change is Change.AMENDED or (self.change is Change.RESOLVED and self.incident.late)
 
     def amount(self, value: float) -> str:
         """`812k events`."""
@@ -200,6 +207,10 @@ def _push_pieces(story: _Story, length: int) -> tuple[str, ...]:
     cause, to = shorten(story.cause, length), shorten(story.to, length)
     if story.change is Change.ABSORBED:
         return (f"{cause} is", shorten(f"{story.incident.resolution}.", 2 * length))
+    if story.change is Change.ACCEPTED:
+        return (f"{cause} {_verb(story)}", f"since {story.clock.moment(story.incident.since)}.", ACCEPTED)
+    if story.came_late:
+        return _push_late(story, cause)
     if story.change is Change.RESOLVED:
         return _push_resolved(story, cause, to)
     numbers = f"{story.amount(story.incident.observed)} (expected {number(story.incident.expected)})"
@@ -221,11 +232,22 @@ def _push_subject(story: _Story, cause: str, to: str) -> str:
 def _push_source(story: _Story, length: int) -> tuple[str, ...]:
     source, since = shorten(story.source, length), story.clock.moment(story.incident.since)
     if story.over:
-        return (f"{source} answers again.", f"It was silent since {since}.")
+        return (f"{source} {_again(story)}.", f"It was silent since {since}.")
     if story.incident.kind is Kind.LATE:
         return (f"{source} is late", f"since {since}.", "Nothing is judged until it has caught up.")
     why = sentence(story.incident.detail, min(length, DETAIL_LENGTH)) if story.incident.detail else ""
     return (f"cannot read {source}", f"since {since}" + (":" if why else "."), why)
+
+
+def _again(story: _Story) -> str:
+    return "has caught up" if story.incident.kind is Kind.LATE else "answers again"
+
+
+def _push_late(story: _Story, cause: str) -> tuple[str, ...]:
+    """What was told as lost has come."""
+    incident = story.incident
+    came = f"{number(incident.observed)} of {number(incident.expected)} expected {noun(incident.metric)}"
+    return (f"{cause} was late, not lost:", came, f"{story.span} have arrived.")
 
 
 def _push_resolved(story: _Story, cause: str, to: str) -> tuple[str, ...]:
@@ -249,6 +271,10 @@ def _word(story: _Story) -> str:
     """The state in one word: the severity while it lasts."""
     if story.change is Change.ABSORBED:
         return "CLOSED"
+    if story.change is Change.ACCEPTED:
+        return "ACCEPTED"
+    if story.change is Change.AMENDED:
+        return "AMENDED"
     return "RESOLVED" if story.change is Change.RESOLVED else story.incident.severity.value.upper()
 
 
@@ -257,6 +283,8 @@ def _headline(story: _Story) -> str:
         return _headline_source(story)
     if story.change is Change.ABSORBED:
         return f"{story.cause} is part of a wider incident"
+    if story.came_late:
+        return f"{story.cause} was late, not lost"
     if story.change is Change.RESOLVED and story.incident.kind is not Kind.RENAMED:
         return f"{story.cause} is back to normal"
     return f"{story.cause} {_verb(story)}" if story.incident.cause.terms else _headline_total(story)
@@ -271,7 +299,7 @@ def _headline_total(story: _Story) -> str:
 
 def _headline_source(story: _Story) -> str:
     if story.over:
-        return f"{story.source} answers again"
+        return f"{story.source} {_again(story)}"
     late = story.incident.kind is Kind.LATE
     return f"{story.source} is late" if late else f"{story.source} cannot be read"
 
@@ -297,6 +325,10 @@ def _summary(story: _Story) -> list[str]:
         return _summary_source(story)
     if story.change is Change.ABSORBED:
         return [f"{story.cause} is {story.incident.resolution}. Its news come there from now on."]
+    if story.change is Change.ACCEPTED:
+        return _summary_accepted(story)
+    if story.came_late:
+        return _summary_late(story)
     if story.change is Change.RESOLVED:
         return _summary_resolved(story)
     return [_before(story), _numbers(story), _elsewhere(story), _total(story), _children(story)]
@@ -306,13 +338,22 @@ def _summary_source(story: _Story) -> list[str]:
     incident = story.incident
     if story.over:
         return [
-            f"{story.source} answers again. It could not be judged {story.span}; what came meanwhile is judged now."
+            f"{story.source} {_again(story)}. It could not be judged {story.span}; what came meanwhile is judged now."
         ]
     why = f": {sentence(incident.detail, DETAIL_LENGTH)}" if incident.detail else "."
     first, then = f"{story.source} could not be asked{why}", "it answers"
     if incident.kind is Kind.LATE:
         first, then = f"The data of {story.source} is late{why}", "it has caught up"
     return [first, f"Nothing is judged until {then}; what was wrong before is neither better nor worse, only unknown."]
+
+
+def _summary_late(story: _Story) -> list[str]:
+    incident = story.incident
+    came = f"{number(incident.observed)} of {number(incident.expected)} expected {noun(incident.metric)}"
+    told = f"{came} of {story.cause} {story.span} have arrived by now: what was missing was late, not lost."
+    if not story.over and incident.resolved_at is None:
+        return [told, "The newest events are still short; they may be late as well."]
+    return [told]
 
 
 def _summary_resolved(story: _Story) -> list[str]:
@@ -330,6 +371,15 @@ def _summary_resolved(story: _Story) -> list[str]:
         return [f"{story.cause} is back to normal.", f"{told}: nothing is missing any more."]
     lost = f"{told}: {missing} are lost ({percent(gap(incident), incident.expected)})."
     return [f"{story.cause} is back to normal.", lost]
+
+
+def _summary_accepted(story: _Story) -> list[str]:
+    incident = story.incident
+    told = f"{story.cause} {_verb(story)}, and {incident.resolution}."
+    numbers = f"{number(incident.observed)} of {number(incident.expected)} expected {noun(incident.metric)}"
+    since = f"Since {story.clock.moment(incident.since)} it had {numbers}. Nothing came back."
+    then = "Nothing more is said of it: what it has now is what is expected of it from here on."
+    return [told, since, then]
 
 
 def _capital(text: str) -> str:
@@ -425,7 +475,7 @@ def _facts(story: _Story) -> list[Fact]:
     owner = Fact("Owner", clean(story.rule.owner or ""))
     if story.about_source:
         return [Fact("Source", story.source), *_times(story), owner, rule]
-    if story.over:
+    if story.over or story.came_late:
         return [Fact("Scope", _scope(story)), *_times(story), *_aftermath(story), owner, rule]
     return [
         Fact("Scope", _scope(story)),
@@ -433,6 +483,7 @@ def _facts(story: _Story) -> list[Fact]:
         *_times(story),
         Fact(*_so_far(story)),
         Fact("Not affected", _fine(story)),
+        Fact("Calendar", _occasions(story)),
         owner,
         rule,
     ]
@@ -484,10 +535,20 @@ def _fine(story: _Story) -> str:
     return listing(story.evidence.fine, change=False) if story.evidence is not None else ""
 
 
+def _occasions(story: _Story) -> str:
+    """Holidays and planned events of the stretch."""
+    names = story.evidence.occasions if story.evidence is not None else ()
+    more = len(names) - MOST_OCCASIONS
+    listed = ", ".join(clean(name, 60) for name in names[:MOST_OCCASIONS])
+    return f"{listed}{f' and {more} more' if more > 0 else ''}: taken into account" if listed else ""
+
+
 def _aftermath(story: _Story) -> list[Fact]:
     """What was lost, and what to run again."""
     incident = story.incident
-    if story.change is Change.ABSORBED or incident.kind is not Kind.DROP or incident.observed >= incident.expected:
+    if story.change is not Change.RESOLVED or incident.kind is not Kind.DROP or incident.observed >= incident.expected:
         return []
+    if story.came_late:
+        return [Fact("Still missing", story.amount(gap(incident)))]
     again = f"{_scope(story)}, {story.clock.iso(incident.since, incident.until)}"
     return [Fact("Lost", story.amount(gap(incident))), Fact("To reprocess", again)]

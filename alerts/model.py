@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from rules.model import Severity
@@ -80,6 +80,8 @@ class Evidence:
     """Start of the last bucket in which the cause had any event."""
     series: Series | None = None
     total_series: Series | None = None
+    occasions: tuple[str, ...] = ()
+    """Holidays and planned events of the cause within its window, by name: what was expected knows of them."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,8 @@ class Finding:
     """Id of the open incident whose cells this finding shares, if any."""
     detail: str = ""
     """For BLIND and LATE: the source's own error, in a line."""
+    late: bool = False
+    """What was missing in its older buckets has arrived since; what is missing in the newest may yet come."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +121,8 @@ class Recovery:
     observed: float
     expected: float
     """Sums from `since` to `until`: expected minus observed is what was lost."""
+    late: bool = False
+    """What was missing has arrived since: it was late, not lost."""
 
 
 @dataclass(frozen=True)
@@ -161,6 +167,8 @@ class Incident:
     p: float
     raised_at: datetime | None = None
     resolved_at: datetime | None = None
+    accepted_at: datetime | None = None
+    """Tick at which it lasted so long that what it is became normal; it is resolved then, though nothing came back."""
     causes: tuple[CauseAt, ...] = ()
     """Earlier causes, oldest first."""
     cause_at: datetime | None = None
@@ -169,12 +177,16 @@ class Incident:
     to: Slice | None = None
     evidence: Evidence | None = None
     detail: str = ""
+    late: bool = False
+    """What was missing has arrived since, or most of it: late, not lost."""
     bad_ticks: int = 0
     """Consecutive evaluations that confirmed it while pending (`for`)."""
     good_ticks: int = 0
     """Consecutive evaluations that found it recovered (`keep_firing_for`)."""
     frozen_state: State | None = None
     """State to return to when an UNKNOWN incident thaws."""
+    unknown_for: timedelta = timedelta(0)
+    """How long it was UNKNOWN, all told: no clock ran then."""
     seq: int = 0
     """Number of transitions so far; with the id it orders messages."""
     resolution: str = ""
@@ -190,12 +202,16 @@ class Change(StrEnum):
     NARROWED = "narrowed"
     RECLASSIFIED = "reclassified"
     """Same cause, another reading of it: what looked lost has moved or was renamed, or the other way round."""
+    AMENDED = "amended"
+    """What was told as lost has arrived since: it was late."""
     CONFIRMED = "confirmed"
     """Facts or counters updated; changes no message by itself."""
     ESCALATED = "escalated"
     FROZEN = "frozen"
     THAWED = "thawed"
     RESOLVED = "resolved"
+    ACCEPTED = "accepted"
+    """It lasted: from here on it is what is normal."""
     ABSORBED = "absorbed"
     """A wider incident took this one over."""
     WITHDRAWN = "withdrawn"
@@ -221,6 +237,7 @@ class Reason(StrEnum):
     NEW = "new"
     CHANGED = "changed"
     RESOLVED = "resolved"
+    ACCEPTED = "accepted"
     SHADOW = "shadow"
     DIRECTION = "direction"
     NOT_NEWS = "not-news"

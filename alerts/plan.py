@@ -60,8 +60,8 @@ class _Case:
         return self.transition.change in ENDS and bool(self.told)
 
 
-ENDS = frozenset({Change.RESOLVED, Change.ABSORBED})
-NEWS = ENDS | {Change.OPENED, Change.WIDENED, Change.NARROWED, Change.RECLASSIFIED, Change.ESCALATED}
+ENDS = frozenset({Change.RESOLVED, Change.ACCEPTED, Change.ABSORBED})
+NEWS = ENDS | {Change.OPENED, Change.WIDENED, Change.NARROWED, Change.RECLASSIFIED, Change.AMENDED, Change.ESCALATED}
 QUIET = {
     Change.PENDING: "it has not fired yet",
     Change.CONFIRMED: "nothing about it has changed but its numbers",
@@ -69,7 +69,12 @@ QUIET = {
     Change.THAWED: "it stands where it stood before the source fell silent",
     Change.WITHDRAWN: "it never fired",
 }
-RESPECTIVE = {Change.OPENED: Reason.NEW, Change.RESOLVED: Reason.RESOLVED, Change.ABSORBED: Reason.RESOLVED}
+RESPECTIVE = {
+    Change.OPENED: Reason.NEW,
+    Change.RESOLVED: Reason.RESOLVED,
+    Change.ACCEPTED: Reason.ACCEPTED,
+    Change.ABSORBED: Reason.RESOLVED,
+}
 
 
 def not_news(case: _Case) -> Hold | None:

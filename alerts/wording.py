@@ -34,6 +34,11 @@ def number(value: float) -> str:
     return f"{'-' if value < 0 and text != '0' else ''}{text}{unit}"
 
 
+def counted(count: int, word: str) -> str:
+    """`1 bucket`, `3 buckets`: a whole number of things whose plural ends in s."""
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
+
+
 def signed(value: float) -> str:
     """As `number`, with its sign."""
     return f"+{number(value)}" if value >= 0 else number(value)

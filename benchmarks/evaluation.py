@@ -138,6 +138,9 @@ class Memory:
         assert ref == RULE.source
         return (Column("at", "TIMESTAMP", "time"), *(Column(name, "VARCHAR", "string") for name in DIMENSIONS))
 
+    def watermark(self, query: CountQuery) -> datetime | None:  # noqa: ARG002  # a Source's signature
+        return None
+
     def span(self, ref: SourceRef, timestamp: Timestamp, where: str | None) -> Interval | None:
         assert (ref, timestamp, where) == (RULE.source, RULE.timestamp, None)
         first, last = (to_datetime(int(self.fleet.starts[at])) for at in (0, -1))
@@ -245,7 +248,7 @@ class Bench:
         with self.state.read() as tx:
             blob = store.fit(tx, RULE.name, to_epoch(REFIT))
         assert blob is not None
-        (fit,) = unpack(blob)[1]
+        fit = unpack(blob)[1][0].fit
         return len(fit.eligible), int(fit.eligible.sum())
 
     def reading(self) -> Iterator[Row]:

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from alerts.model import Change, Incident, State, Transition
 from benchmarks.simulator import World
-from monitor.assess import Answer
+from monitor.assess import Answer, Question
 from monitor.buckets import Grid, to_datetime
-from monitor.detectors.fit import Fit, fit
+from monitor.detectors.fit import Fit, fit, from_begin
 from monitor.detectors.model import LeafSeries
 from monitor.evaluation import context_of
 from monitor.judging import first_needed, judge_bucket
@@ -91,7 +91,18 @@ class Live:
             first = int(np.searchsorted(starts, first_needed(grid, bucket, self.open)))
             recent = self._series(first, column + 1)
             at = to_datetime(grid.end(bucket))
-            made = judge_bucket(self.rule, at, context, self.lattice, [fits[-1]], [recent], self.open)
+            question = Question(
+                rule=self.rule.name,
+                metric=self.rule.metrics[0].name,
+                direction=self.rule.direction,
+                grid=grid,
+                lattice=self.lattice,
+                fit=fits[-1],
+                recent=from_begin(recent, fits[-1].begin),
+                open=self.open,
+                context=context,
+            )
+            made = judge_bucket(self.rule, at, [question], self.open)
             self._remember(made.transitions)
             for start, inside in made.flags.items():
                 self.flagged[:, np.searchsorted(starts, start)] = inside

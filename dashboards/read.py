@@ -27,6 +27,14 @@ class Stage(StrEnum):
     FULL = "full"
 
 
+class ArrivalStage(StrEnum):
+    """What is known of how late the events of a rule come."""
+
+    UNKNOWN = "not known yet: detection_delay is trusted"
+    LEARNING = "learning arrivals"
+    LEARNED = "learned"
+
+
 @dataclass(frozen=True)
 class RuleView:
     """How one rule stands; times are UTC, None where there is nothing yet."""
@@ -46,7 +54,12 @@ class RuleView:
     stage: Stage
     full_from: datetime | None
     """When protection is full; None where nobody can say yet."""
+    arrivals: ArrivalStage
+    arrivals_from: datetime | None
+    """When arrivals will have been learned; None where nobody can say yet."""
     open: tuple[Incident, ...]
+    notices: tuple[tuple[datetime, str], ...] = ()
+    """What is to be known of the last days and woke nobody: when, and a line; newest first."""
 
 
 @dataclass(frozen=True)

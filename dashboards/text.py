@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from dashboards.read import Overview, RuleView, Stage
+from dashboards.read import ArrivalStage, Overview, RuleView, Stage
 
 
 def overview_text(overview: Overview) -> str:
@@ -30,6 +30,10 @@ def _rule(rule: RuleView) -> Iterator[str]:
         yield f"  history {_time(rule.history_from)} to {_time(rule.history_to)}, {rule.leaves:,} slices"
     full = f", full from {_time(rule.full_from)}" if rule.stage is not Stage.FULL and rule.full_from else ""
     yield f"  protection: {rule.stage.value}{full}"
+    until = f", until {_time(rule.arrivals_from)}" if rule.arrivals is ArrivalStage.LEARNING else ""
+    yield f"  arrivals: {rule.arrivals.value}{until}"
+    for at, notice in rule.notices:
+        yield f"  {_time(at)}: {notice}"
     for incident in rule.open:
         since = _time(incident.since)
         yield (

@@ -178,16 +178,13 @@ def _notifier(receiver: ReceiverSettings, out: TextIO) -> Notifier:
 
 def routed(rule: Rule, settings: Settings) -> Rule:
     """The rule with receivers under the names of `slicewatch.toml`; an unknown one falls to the fallback, aloud."""
-    routes = []
-    for severity, words in rule.notify:
-        names = []
-        for word in words:
-            found = settings.receiver(word)
-            if found is None:
-                log.error("%s: no receiver is called %r; its alerts go to the fallback", rule.name, word)
-            else:
-                names.append(found.name)
-        routes.append((severity, tuple(names)))
+    found = {word: settings.receiver(word) for _, words in rule.notify for word in words}
+    for word in (word for word, receiver in found.items() if receiver is None):
+        log.error("%s: no receiver is called %r; its alerts go to the fallback", rule.name, word)
+    routes = [
+        (severity, tuple(receiver.name for word in words if (receiver := found[word]) is not None))
+        for severity, words in rule.notify
+    ]
     return replace(rule, notify=tuple(routes))
 
 
@@ -202,6 +199,8 @@ def definition_of(rule: Rule) -> str:
         "bucket": rule.time_bucket.total_seconds(),
         "timezone": rule.timezone if rule.time_bucket >= timedelta(days=1) else "UTC",
     }
+    if rule.arrived_at is not None:
+        parts["arrived_at"] = [rule.arrived_at.column, rule.arrived_at.timezone]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
 

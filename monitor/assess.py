@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from alerts.model import Finding, Incident, Kind, Recovery, State
 from monitor.buckets import Grid, to_datetime, to_epoch
+from monitor.completeness import Curves
+from monitor.detectors.default import Default
 from monitor.detectors.fit import Fit
-from monitor.detectors.judge import alarms, judge
 from monitor.detectors.model import Context, LeafSeries
+from monitor.detectors.occasions import Occasions
+from monitor.detectors.protocol import Detector
 from monitor.detectors.view import View
 from monitor.evidence import evidence_of
 from monitor.lattice import ANY, Lattice
-from monitor.localize.causes import Cause, explain, joined
+from monitor.localize.causes import Cause
+from monitor.localize.cells import dispersion_by_volume
 from monitor.localize.kinds import Destination, Stretch, destination
-from monitor.localize.scan import dispersion_by_volume
-from monitor.localize.track import Track, stands, track
+from monitor.localize.track import Track, track
 from monitor.statistics.onset import Standing
 from rules.model import Direction
 from rules.slices import Slice
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+Join = Callable[[View, list[Cause]], list[Cause]]
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,12 @@ class Question:
     recent: LeafSeries
     open: tuple[Incident, ...]
     context: Context
+    detector: Detector = field(default_factory=Default)
+    occasions: Occasions = field(default_factory=Occasions)
+    curves: Curves | None = None
+    """How late events come; None where never."""
+    closed: tuple[Incident, ...] = ()
+    """Losses that resolved and some of whose buckets are still ripening."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +61,8 @@ class Answer:
     recoveries: tuple[Recovery, ...]
     flagged: Bools
     alarmed: Bools
+    amendments: tuple[Recovery, ...] = ()
+    """Of closed incidents: their sums as they are by now."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +76,8 @@ class Followed:
     track: Track
     standing: Standing
     buckets: int
+    late: bool = False
+    """Most of what was missing has arrived since: it was late, not lost."""
 
     @property
     def down(self) -> bool:
@@ -75,42 +90,91 @@ class Followed:
 
 def assess(question: Question) -> Answer:
     """Judge the newest bucket: follow what is open, look for what is new, explain it, match the two."""
-    view = View(question.grid, question.lattice, question.fit, question.recent, question.recent.flagged)
-    followed = _follow_all(view, question)
+    present = None
+    if question.curves is not None and question.recent.lag is not None:
+        present = question.curves.over(question.recent.lag)
+    recent = question.recent
+    view = View(
+        question.grid, question.lattice, question.fit, recent, recent.flagged, question.occasions, present
+    ).widened()
+    followed = _follow_all(view, question, tuple(i for i in question.open if i.state is not State.RESOLVED))
+    closed = _follow_all(view, question, question.closed)
     view = replace(view, healed=_healed(view, followed))
     downs, ups, alarmed = _causes(view, question, [f.members for f in followed])
-    downs, ups = (_with_open(view, found, followed, down=down) for found, down in ((downs, True), (ups, False)))
+    join = question.detector.join
+    downs, ups = (_with_open(view, found, followed, join, down=down) for found, down in ((downs, True), (ups, False)))
     destinations = [_destination(view, cause) for cause in downs]
     ups = [cause for cause in ups if not _is_gain(view, cause, downs, destinations)]
     findings = [_finding(view, question, cause, where) for cause, where in zip(downs, destinations, strict=True)]
     findings += [_finding(view, question, cause, None) for cause in ups]
     flagged = _flags(view, followed, [*downs, *ups], destinations)
     matched = _match(view, question, findings, followed)
-    return Answer(tuple(matched), tuple(_recoveries(view, followed)), flagged, alarmed)
+    for item in closed:
+        if item.late:
+            flagged[item.members, item.first : item.first + _stretch(view, item).stop] = False
+    amendments = tuple(_over_stretch(view, item) for item in closed)
+    return Answer(tuple(matched), tuple(_recoveries(view, followed)), flagged, alarmed, amendments)
 
 
 # --- what is open --------------------------------------------------------------------------------
 
 
-def _follow_all(view: View, question: Question) -> list[Followed]:
-    items = [i for i in question.open if i.kind not in (Kind.BLIND, Kind.LATE) and i.state is not State.RESOLVED]
+def _follow_all(view: View, question: Question, incidents: tuple[Incident, ...]) -> list[Followed]:
+    items = [i for i in incidents if i.kind not in (Kind.BLIND, Kind.LATE)]
     left_out = np.zeros(len(view.lattice), dtype=bool)
     members = [view.lattice.leaves.members(i.cause) for i in items]
     for inside in members:
         left_out |= view.overlapping(inside)
     raw = replace(view, healed=np.zeros_like(view.healed))
     common = raw.common_by_bucket(left_out)
-    return [_follow(raw, item, inside, common) for item, inside in zip(items, members, strict=True)]
+    found = [_follow(raw, item, inside, common, question.detector) for item, inside in zip(items, members, strict=True)]
+    return [replace(item, late=_came_late(raw, item, question.context)) for item in found]
 
 
-def _follow(view: View, incident: Incident, members: Bools, common: Floats) -> Followed:
+def _follow(view: View, incident: Incident, members: Bools, common: Floats, detector: Detector) -> Followed:
     codes = codes_of(view.lattice, incident.cause)
     first = int(np.searchsorted(view.recent.starts, to_epoch(incident.since)))
     found = track(view, codes, members, first)
-    ratio = incident.observed / max(incident.expected, 1e-9)
-    ratio = float(np.clip(ratio, 1.05, 50.0)) if incident.kind is Kind.SPIKE else float(np.clip(ratio, 0.02, 0.9))
-    standing = stands(found, first, common if len(incident.cause) else None, ratio)
+    standing = detector.stands(view, found, first, common if len(incident.cause) else None, _ratio_of(incident))
     return Followed(incident, codes, members, first, found, standing, len(view.recent.starts))
+
+
+def _ratio_of(incident: Incident) -> float:
+    """Observed to expected of an incident, kept on its own side of 1."""
+    ratio = incident.observed / max(incident.expected, 1e-9)
+    return float(np.clip(ratio, 1.05, 50.0)) if incident.kind is Kind.SPIKE else float(np.clip(ratio, 0.02, 0.9))
+
+
+def _stretch(view: View, item: Followed) -> slice:
+    """The columns from a cause's first bad bucket to its last, counted from the first."""
+    stop = int(np.searchsorted(view.recent.starts, to_epoch(item.incident.until)))
+    return slice(0, max(stop - item.first, 0))
+
+
+def _came_late(view: View, item: Followed, context: Context) -> bool:
+    """Whether what was missing has arrived since.
+
+    All that was bad when it was raised has been read again at a riper class, and so has half of the bad stretch at least;
+    it holds what should be there by now, and so does the bucket that raised it, by half at least: a stretch that was
+    thought to begin too early is no proof.
+    """
+    if view.present is None or view.recent.lag is None or not item.down:
+        return False
+    part = _stretch(view, item)
+    observed, expected = item.track.observed[item.first :][part], item.track.expected[item.first :][part]
+    ripened = (view.recent.lag[item.first :][part] > 0) & ~np.isnan(observed)
+    last = _raised_by(view, item) - item.first
+    if not 0 <= last < len(ripened) or not ripened[: last + 1].all() or observed[last] < 0.5 * expected[last]:
+        return False
+    should = float(expected[ripened].sum())
+    came = float(observed[ripened].sum())
+    return 0 < should >= 0.5 * float(expected.sum()) and came >= (1.0 - context.min_change / 2.0) * should
+
+
+def _raised_by(view: View, item: Followed) -> int:
+    """Column of the newest bucket when an incident was raised."""
+    raised = item.incident.raised_at or item.incident.first_seen_at
+    return int(np.searchsorted(view.recent.starts, to_epoch(raised))) - 1
 
 
 def _healed(view: View, followed: list[Followed]) -> Bools:
@@ -125,17 +189,25 @@ def _healed(view: View, followed: list[Followed]) -> Bools:
 
 
 def _recoveries(view: View, followed: list[Followed]) -> list[Recovery]:
-    found = []
-    for item in followed:
-        if item.bad or not item.standing.cleared:
-            continue
-        stop = max(item.standing.bad_until, item.first)
-        observed, expected = item.track.sums(item.first, stop)
-        if stop == item.first:
-            observed, expected = item.incident.observed, item.incident.expected
-        until = max(_end(view, stop - 1), to_epoch(item.incident.since)) if stop > 0 else to_epoch(item.incident.until)
-        found.append(Recovery(item.incident.id, to_datetime(until), observed, expected))
-    return found
+    return [_recovery(view, item) for item in followed if not item.bad and item.standing.cleared]
+
+
+def _over_stretch(view: View, item: Followed) -> Recovery:
+    """The sums of the stretch that was bad, as they are by now."""
+    sums = item.track.sums(item.first, item.first + _stretch(view, item).stop)
+    return Recovery(item.incident.id, item.incident.until, *sums, late=item.late)
+
+
+def _recovery(view: View, item: Followed) -> Recovery:
+    incident = item.incident
+    if item.late:
+        return _over_stretch(view, item)
+    stop = max(item.standing.bad_until, item.first)
+    observed, expected = item.track.sums(item.first, stop)
+    if stop == item.first:
+        observed, expected = incident.observed, incident.expected
+    until = max(_end(view, stop - 1), to_epoch(incident.since)) if stop > 0 else to_epoch(incident.until)
+    return Recovery(incident.id, to_datetime(until), observed, expected)
 
 
 # --- what is new ---------------------------------------------------------------------------------
@@ -154,9 +226,9 @@ def _causes(view: View, question: Question, known: list[Bools]) -> tuple[list[Ca
     sent = [down for down in (True, False) if question.direction is not (Direction.SPIKE if down else Direction.DROP)]
     for _ in range(2):
         common = view.common_by_bucket(left_out)
-        verdicts = judge(view, left_out)
-        raised = {down: alarms(view, verdicts, question.context, down=down) for down in sent}
-        least = question.context.min_change
+        verdicts = question.detector.judge(view, left_out)
+        raised = {down: question.detector.alarms(view, verdicts, question.context, down=down) for down in sent}
+        least, explain = question.context.min_change, question.detector.explain
         found = {down: explain(view, verdicts, raised[down], common, least) for down in sent}
         downs, ups = found.get(True, []), found.get(False, [])
         for cause in [*downs, *ups]:
@@ -167,7 +239,7 @@ def _causes(view: View, question: Question, known: list[Bools]) -> tuple[list[Ca
     return downs, ups, alarmed
 
 
-def _with_open(view: View, found: list[Cause], followed: list[Followed], *, down: bool) -> list[Cause]:
+def _with_open(view: View, found: list[Cause], followed: list[Followed], join: Join, *, down: bool) -> list[Cause]:
     """New causes joined with each other and with what is open and still bad, where they are one wider cause."""
     if not found:
         return found
@@ -176,7 +248,7 @@ def _with_open(view: View, found: list[Cause], followed: list[Followed], *, down
         for f in followed
         if f.bad and f.down is down and all((f.members & ~cause.members).any() for cause in found)
     ]
-    together = joined(view, [*found, *standing])
+    together = join(view, [*found, *standing])
     return [cause for cause in together if not any(cause is item for item in standing)]
 
 
@@ -270,7 +342,7 @@ def _match(view: View, question: Question, findings: list[Finding], followed: li
             continue
         if mate.incident.id in spoken:
             continue
-        if finding.slice == mate.incident.cause or not _replaces(view, finding, mate, question.context):
+        if finding.slice == mate.incident.cause or not _replaces(view, question, finding, mate):
             if mate.bad:
                 out.append(_still(view, question, mate, finding))
                 spoken.add(mate.incident.id)
@@ -302,7 +374,7 @@ def _mate(view: View, finding: Finding, followed: list[Followed]) -> Followed | 
     return None
 
 
-def _replaces(view: View, finding: Finding, mate: Followed, context: Context) -> bool:
+def _replaces(view: View, question: Question, finding: Finding, mate: Followed) -> bool:
     """Whether a finding's cause is the better name: a wider one, or a narrower one that leaves nothing bad.
 
     What was widened once is not narrowed again: parts recover one after the other.
@@ -316,12 +388,23 @@ def _replaces(view: View, finding: Finding, mate: Followed, context: Context) ->
     if not mate.bad or any(incident.cause.covers(earlier.slice) for earlier in incident.causes):
         return False
     rest = mate.members & ~inside
-    raw = view.recent.values[rest][:, mate.first :]
-    seen, normal = (
-        float(np.nansum(raw)),
-        float(np.where(np.isnan(raw), 0.0, view.leaf_expected_from(mate.first)[rest][:, mate.first :]).sum()),
-    )
+    return _never_bad(view, rest, mate.first, question.context) or _is_back(view, question.detector, rest, mate)
+
+
+def _never_bad(view: View, leaves: Bools, first: int, context: Context) -> bool:
+    """Whether leaves held what was expected over the whole stretch from column `first` on."""
+    raw = view.recent.values[leaves][:, first:]
+    expected = np.where(np.isnan(raw), 0.0, view.leaf_expected_from(first)[leaves][:, first:])
+    seen, normal = float(np.nansum(raw)), float(expected.sum())
     return normal > 0 and abs(seen / normal - 1.0) < context.min_change / 2.0
+
+
+def _is_back(view: View, detector: Detector, leaves: Bools, mate: Followed) -> bool:
+    """Whether leaves that were lost with an incident have been back for more than the newest bucket."""
+    nameless = tuple(len(known) for known in view.lattice.leaves.values)
+    found = track(view, nameless, leaves, mate.first)
+    standing = detector.stands(view, found, mate.first, None, _ratio_of(mate.incident))
+    return standing.cleared and not standing.still_bad(mate.buckets - 1)
 
 
 def _still(view: View, question: Question, item: Followed, fresh: Finding | None) -> Finding:
@@ -344,6 +427,7 @@ def _still(view: View, question: Question, item: Followed, fresh: Finding | None
         also=incident.also,
         to=incident.to,
         continues=incident.id,
+        late=item.late,
     )
 
 
@@ -356,12 +440,21 @@ def _flags(view: View, followed: list[Followed], causes: list[Cause], destinatio
     flagged = view.recent.flagged.copy()
     for item in followed:
         flagged[item.members, item.first : item.buckets if item.bad else item.standing.bad_until] = True
+        if item.late and view.recent.lag is not None:
+            flagged[np.ix_(item.members, _ripened(view, item))] = False
     for cause in causes:
         flagged[cause.members, cause.first :] = True
     for cause, where in zip(causes, destinations, strict=False):
         if where is not None and not where.unseen:
             flagged[where.members, cause.first :] = True
     return flagged
+
+
+def _ripened(view: View, item: Followed) -> Bools:
+    """bool[T]: buckets of a cause that was late which hold by now what was missing: they are history like any other."""
+    assert view.recent.lag is not None
+    inside = np.arange(item.buckets) >= item.first
+    return np.asarray(inside & ((view.recent.lag > 0) | (not item.bad)))
 
 
 def codes_of(lattice: Lattice, item: Slice) -> tuple[int, ...]:

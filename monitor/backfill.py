@@ -58,18 +58,20 @@ class Backfill:
         for start in missing:
             days.setdefault(grid.midnight(start), []).append(start)
         ordered = tuple(tuple(days[day]) for day in sorted(days, reverse=True))
-        return Plan(ordered, self.source.cost(self.watched.query(self.watched.windows(missing))) if missing else None)
+        cost = self.source.cost(self.watched.query(self.watched.windows(missing), tick)) if missing else None
+        return Plan(ordered, cost)
 
     def run(self, plan: Plan, tick: int) -> Iterator[int]:
         """Count the days of a plan, each in a transaction of its own; yields the number of buckets done."""
-        allowed = self._allowed(plan)
+        allowed = self._allowed(plan, tick)
         for day in plan.days:
             self._one(day, tick, allowed)
             yield len(day)
 
     def _one(self, day: tuple[int, ...], tick: int, allowed: frozenset[Terms] | None) -> None:
         rule = self.watched.rule
-        frame = self.source.count(self.watched.query(self.watched.windows(day)))
+        frame = self.source.count(self.watched.query(self.watched.windows(day), tick))
+        lags = {bucket: max(lag_class(tick - self.watched.schedule.due(bucket)), 0) for bucket in day}
         with self.state.write() as tx:
             known = store.leaves(tx, rule.name).terms
             counts = Counts.from_frame(
@@ -81,10 +83,9 @@ class Backfill:
             )
             counts = counts.restricted(allowed) if allowed is not None else counts
             counts = counts.bounded(len(known), rule.slices.max)
-            lags = {bucket: max(lag_class(tick - self.watched.schedule.due(bucket)), 0) for bucket in day}
             write_pages(tx, rule.name, counts, known, lags)
 
-    def _allowed(self, plan: Plan) -> frozenset[Terms] | None:
+    def _allowed(self, plan: Plan, tick: int) -> frozenset[Terms] | None:
         """The leaves to keep by volume over the whole lookback, where a cube may be too wide; None where it is not.
 
         Asked once, at first contact: a day with fewer leaves than half the bound cannot lead to many more.
@@ -96,19 +97,19 @@ class Backfill:
             if len(store.leaves(tx, rule.name)):
                 return None
         newest = self._by_day(
-            Interval(to_datetime(plan.days[0][0]), to_datetime(self.watched.grid.end(plan.days[0][-1])))
+            Interval(to_datetime(plan.days[0][0]), to_datetime(self.watched.grid.end(plan.days[0][-1]))), tick
         )
         if len(newest.terms) <= rule.slices.max // 2:
             return None
         oldest = min(day[0] for day in plan.days)
-        whole = self._by_day(Interval(to_datetime(oldest), to_datetime(self.watched.grid.end(plan.days[0][-1]))))
+        whole = self._by_day(Interval(to_datetime(oldest), to_datetime(self.watched.grid.end(plan.days[0][-1]))), tick)
         if len(whole.terms) <= rule.slices.max:
             return None
         return frozenset(whole.bounded(0, rule.slices.max).terms)
 
-    def _by_day(self, window: Interval) -> Counts:
+    def _by_day(self, window: Interval, tick: int) -> Counts:
         """Leaf volumes by day: coarse buckets keep the answer small."""
-        query = self.watched.query([window])
+        query = self.watched.query([window], tick)
         days = self.watched.grid.starts(to_start(window), int(window.end.timestamp()))
         if not self.watched.grid.daily:
             first = to_start(window) // DAY * DAY

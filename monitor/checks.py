@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from monitor.detectors import detector_names
 from monitor.query import Column, QueryRefusedError, Source, SourceError
 from monitor.settings import Settings
 from rules.duration import format_duration
@@ -15,6 +16,7 @@ from rules.problem import Place, Problem, Span
 from rules.vocabulary import did_you_mean
 
 DAY = timedelta(days=1)
+NOT_RUNNABLE = frozenset({"unknown-source", "unknown-table", "unknown-detector"})
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ def load_runnable(settings: Settings) -> RuleSet:
     for rule in found.rules:
         wrong = list(check_wiring(rule, settings))
         problems += wrong
-        if not any(problem.code in {"unknown-source", "unknown-table"} for problem in wrong):
+        if not any(problem.code in NOT_RUNNABLE for problem in wrong):
             runnable.append(rule)
     return RuleSet(tuple(runnable), tuple(problems))
 
@@ -62,8 +64,17 @@ def _patterns_without_files(settings: Settings) -> Iterator[Problem]:
 
 def check_wiring(rule: Rule, settings: Settings) -> Iterator[Problem]:
     """The names a rule uses are names the operators gave. Asks nobody."""
+    yield from _detector_is_known(rule)
     yield from _source_is_known(rule, settings)
     yield from _receivers_are_known(rule, settings)
+
+
+def _detector_is_known(rule: Rule) -> Iterator[Problem]:
+    known = detector_names()
+    if rule.detector.name not in known:
+        span = rule.span("detector")
+        message = f"no detector is called '{rule.detector.name}'"
+        yield span.problem("unknown-detector", message, did_you_mean(rule.detector.name, known))
 
 
 def _source_is_known(rule: Rule, settings: Settings) -> Iterator[Problem]:
@@ -123,7 +134,22 @@ def _events(rule: Rule, source: Source, now: datetime) -> Examined:
         return Examined((_unreachable(rule, error),), asked=False)
     full_from = span.start + rule.lookback if span else None
     coverage = Coverage(rule.name, rule.source.name, span, full_from)
-    return Examined(tuple(_time_problems(rule, span, now)), coverage)
+    problems = list(_time_problems(rule, span, now))
+    if span is not None:
+        try:
+            problems += _slices(rule, source, span.end)
+        except SourceError as error:
+            return Examined((*problems, _unreachable(rule, error)), coverage, asked=False)
+    return Examined(tuple(problems), coverage)
+
+
+def _slices(rule: Rule, source: Source, end: datetime) -> Sequence[Problem]:
+    """Whether the rule's detector can judge so many slices."""
+    if rule.detector.name == "default":
+        return ()
+    from monitor.few_slices import too_many_slices  # noqa: PLC0415  loads all that judges, which few checks need
+
+    return tuple(too_many_slices(rule, source, end))
 
 
 def _time_problems(rule: Rule, span: Interval | None, now: datetime) -> Iterator[Problem]:
@@ -146,6 +172,8 @@ def _column_problems(rule: Rule, columns: Sequence[Column]) -> Iterator[Problem]
             yield rule.span(path).problem("unknown-column", message, did_you_mean(name, known))
     if rule.timestamp.column in known:
         yield from _time_type(rule, known[rule.timestamp.column])
+    if rule.arrived_at is not None and rule.arrived_at.column in known:
+        yield from _arrival_type(rule, known[rule.arrived_at.column])
     for path, name in used:
         if path.startswith("metrics.") and name in known:
             yield from _sum_type(rule, path, known[name])
@@ -155,6 +183,7 @@ def _columns_used(rule: Rule) -> list[tuple[str, str]]:
     """Path in the rule and name of each column it uses, apart from those of `where`."""
     return [
         ("timestamp.column", rule.timestamp.column),
+        *([("arrived_at.column", rule.arrived_at.column)] if rule.arrived_at is not None else []),
         *((f"dimensions.{index}", name) for index, name in enumerate(rule.dimensions)),
         *((f"metrics.{index}.sum", metric.column) for index, metric in enumerate(rule.metrics) if metric.column),
     ]
@@ -171,6 +200,13 @@ def _time_type(rule: Rule, column: Column) -> Iterator[Problem]:
         bucket = format_duration(rule.time_bucket)
         message = f"'{column.name}' of {rule.source.name} is {column.type}: days cannot be told apart by {bucket}"
         yield span.problem("wrong-column-type", message, "write time_bucket: 1d")
+
+
+def _arrival_type(rule: Rule, column: Column) -> Iterator[Problem]:
+    if column.type and column.family != "time":
+        message = f"'{column.name}' of {rule.source.name} is {column.type}, not a time of day"
+        hint = "name a column of a time type, or cast it in a 'query'"
+        yield rule.span("arrived_at.column").problem("wrong-column-type", message, hint)
 
 
 def _sum_type(rule: Rule, path: str, column: Column) -> Iterator[Problem]:

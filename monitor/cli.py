@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import click
 
+from monitor.commands import HELP
+
 COMMANDS = {
     "check": "Check settings and rule files, and with --online the events themselves.",
     "demo": "Generate a small lake, break one device under a stable total, show the alert.",
@@ -35,7 +37,7 @@ class _Lazy(click.Group):
             formatter.write_dl(sorted(COMMANDS.items()))
 
 
-@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Lazy, context_settings=HELP)
 @click.version_option(package_name="slicewatch")
 def slicewatch() -> None:
     """Notices when one slice of an event pipeline goes missing while the total looks fine."""

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from monitor.buckets import Times
+from monitor.ripeness import LAGS
 from rules.slices import FOLDED, Value
 
 Terms = tuple[Value, ...]
@@ -21,11 +22,14 @@ class Counts:
     """Leaf counts of one query: `values` int64[M, S, T] of leaves `terms` [S] in buckets `starts` [T].
 
     0 means that the source was asked and nothing came. The first leaves are the known ones, in their order.
+    `earlier` int64[L, M, S, T], where the source knows when events arrived, is what was there at each earlier lag
+    class; it says nothing of classes that a bucket has not reached.
     """
 
     terms: tuple[Terms, ...]
     starts: Times
     values: NDArray[np.int64]
+    earlier: NDArray[np.int64] | None = None
 
     @classmethod
     def from_frame(
@@ -39,8 +43,8 @@ class Counts:
     ) -> Counts:
         """Fill the answer of `Source.count` up to all known leaves and all buckets asked.
 
-        New leaves follow the known ones, in the order of their values. Rows of buckets that were not asked
-        for raise ValueError.
+        New leaves follow the known ones, in the order of their values. An answer by class of lateness counts in full,
+        and fills `earlier` too. Rows of buckets that were not asked for raise ValueError.
         """
         seconds = pd.DatetimeIndex(frame.iloc[:, 0]).tz_convert(None).as_unit("s").asi8
         column = pd.Index(starts).get_indexer(pd.Index(seconds))
@@ -51,10 +55,16 @@ class Counts:
         fresh = sorted((terms for terms in seen if terms not in place), key=_order)
         place |= {terms: len(known) + i for i, terms in enumerate(fresh)}
         row = np.array([place[terms] for terms in seen], dtype=np.int64)[combination]
-        values = np.zeros((measures, len(place), len(starts)), dtype=np.int64)
-        for m in range(measures):
-            np.add.at(values[m], (row, column), frame.iloc[:, 1 + len(dimensions) + m].to_numpy(dtype=np.int64))
-        return cls((*known, *fresh), starts, values)
+        amounts = frame.iloc[:, 1 + len(dimensions) : 1 + len(dimensions) + measures].to_numpy(dtype=np.int64).T
+        shape = (measures, len(place), len(starts))
+        values = _summed(shape, row, column, amounts)
+        if frame.shape[1] == 1 + len(dimensions) + measures:
+            return cls((*known, *fresh), starts, values)
+        came = frame.iloc[:, -1].to_numpy()
+        by_class = [
+            _summed(shape, *(part[..., came == lag] for part in (row, column, amounts))) for lag in range(LAGS - 1)
+        ]
+        return cls((*known, *fresh), starts, values, np.cumsum(np.stack(by_class), axis=0))
 
     def bounded(self, known: int, most: int) -> Counts:
         """At most `most` leaves: of the new ones beyond it every count goes to the folded leaf.
@@ -81,20 +91,45 @@ class Counts:
         return self._fold(inside, outside, tuple([FOLDED] * len(self.terms[0])))
 
     def _fold(self, kept: list[int], gone: list[int], folded: Terms) -> Counts:
-        rest = self.values[:, gone, :].sum(axis=1)
         terms = [self.terms[i] for i in kept]
-        values = self.values[:, kept, :]
-        if folded in terms:
-            values[:, terms.index(folded), :] += rest
-            return Counts(tuple(terms), self.starts, values)
-        return Counts((*terms, folded), self.starts, np.concatenate([values, rest[:, None, :]], axis=1))
+        place = terms.index(folded) if folded in terms else None
+        named = tuple(terms) if place is not None else (*terms, folded)
+        earlier = None if self.earlier is None else _poured(self.earlier, kept, gone, place)
+        return Counts(named, self.starts, _poured(self.values, kept, gone, place), earlier)
 
-    def page(self, bucket: int) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-        """Leaf positions int32[n] with any count in a bucket, and their counts int64[M, n]."""
+    def folded(self) -> int | None:
+        """Position of the folded leaf; None where nothing is folded."""
+        whole = tuple([FOLDED] * len(self.terms[0])) if self.terms else ()
+        return self.terms.index(whole) if whole in self.terms else None
+
+    def page(self, bucket: int, lag: int | None = None) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """Leaf positions int32[n] with any count in a bucket, and their counts int64[M, n].
+
+        As they were at an earlier lag class, where one is given and `earlier` is known.
+        """
         column = int(np.searchsorted(self.starts, bucket))
-        cells = self.values[:, :, column]
+        cells = self.values[:, :, column] if lag is None or self.earlier is None else self.earlier[lag, :, :, column]
         rows = np.flatnonzero(cells.any(axis=0))
         return rows.astype(np.int32), cells[:, rows]
+
+
+def _summed(
+    shape: tuple[int, int, int], row: NDArray[np.int64], column: NDArray[np.int64], amounts: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Amounts [M, n] added up in the cells (row, column) [n] of each measure."""
+    values = np.zeros(shape, dtype=np.int64)
+    for m in range(shape[0]):
+        np.add.at(values[m], (row, column), amounts[m])
+    return values
+
+
+def _poured(values: NDArray[np.int64], kept: list[int], gone: list[int], place: int | None) -> NDArray[np.int64]:
+    """Counts [..., S, T] of the kept leaves, those of the others added to the leaf at `place`, or to a last one."""
+    rest, found = values[..., gone, :].sum(axis=-2), values[..., kept, :]
+    if place is None:
+        return np.concatenate([found, rest[..., None, :]], axis=-2)
+    found[..., place, :] += rest
+    return found
 
 
 def _combinations(frame: pd.DataFrame, dimensions: Sequence[str]) -> tuple[NDArray[np.int64], list[Terms]]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from alerts.model import Evidence, Series, SliceFact, TotalState
 from monitor.buckets import to_datetime
+from monitor.detectors.bounds import limits
 from monitor.detectors.model import Context
 from monitor.detectors.view import View
 from monitor.lattice import ANY
@@ -32,7 +33,7 @@ def evidence_of(view: View, cause: Cause, followed: Track, context: Context) -> 
     total = SliceFact(view.lattice.slice_of(0), *whole.sums(first, stop))
     _, expected = followed.sums(first, stop)
     p = float(np.exp(-view.fit.threshold))
-    low, high = quantile_band(np.array([expected]), np.array([followed.alpha]), p)
+    low, high = _band(view, np.array([expected]), followed.alpha, p, stop - first)
     siblings = _siblings(view, cause)
     lost = abs(sum(followed.sums(first, stop)[i] * (-1) ** i for i in (0, 1)))
     grew = [s for s in siblings if _grew(s, lost) is cause.down and abs(s.observed - s.expected) >= 0.05 * s.expected]
@@ -54,7 +55,17 @@ def evidence_of(view: View, cause: Cause, followed: Track, context: Context) -> 
         last_seen=_last_seen(view, followed),
         series=series_of(view, followed, p),
         total_series=series_of(view, whole, p),
+        occasions=view.occasions.names(cause.members, first),
     )
+
+
+def _band(view: View, expected: Floats, alpha: float, p: float, buckets: int) -> tuple[Floats, Floats]:
+    """What would be normal where so much is expected over so many buckets: by chance, or by the rule's bounds."""
+    bounds = view.fit.bounds
+    if bounds is None:
+        return quantile_band(expected, np.full(len(expected), alpha), p)
+    low, high = limits(bounds, expected / buckets)
+    return low * buckets, np.where(np.isinf(high), expected, high * buckets)
 
 
 def _grew(sibling: SliceFact, lost: float) -> bool:
@@ -111,7 +122,7 @@ def series_of(view: View, followed: Track, p: float) -> Series:
     """The last days of a cause for a chart, with the band that chance leaves with probability p a side."""
     part = slice(max(0, len(view.recent.starts) - CHART_BUCKETS), None)
     mu = followed.expected[part]
-    low, high = quantile_band(np.nan_to_num(mu), np.full(len(mu), followed.alpha), p)
+    low, high = _band(view, np.nan_to_num(mu), followed.alpha, p, 1)
     return Series(
         starts=tuple(to_datetime(int(t)) for t in view.recent.starts[part]),
         observed=_optional(followed.observed[part]),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +14,7 @@ from monitor import store
 from monitor.buckets import Times
 from monitor.counts import Counts, Terms
 from monitor.detectors.model import LeafSeries
+from monitor.ripeness import LAGS
 from rules.slices import Slice
 
 
@@ -31,17 +34,33 @@ def read_series(
     terms: Sequence[Terms],
     measures: int,
     fresh: Counts | None,
+    lags: Mapping[int, int] = MappingProxyType({}),
 ) -> list[LeafSeries]:
-    """One series per measure over the leaves `terms`; what was just read lies over what is stored."""
+    """One series per measure over the leaves `terms`; what was just read lies over what is stored.
+
+    `lags` are the classes that `fresh` was read at, by bucket.
+    """
     block = store.pages(tx, rule, starts, n_leaves=len(terms), measures=measures)
-    values = np.asarray(block.values, dtype=float)
+    values, lag = np.asarray(block.values, dtype=float), block.lag.copy()
     if fresh is not None:
         columns = np.searchsorted(starts, fresh.starts)
         for source, column in enumerate(columns):
             if column < len(starts) and starts[column] == fresh.starts[source]:
                 values[:, :, column] = fresh.values[:, :, source]
+                lag[column] = lags.get(int(starts[column]), lag[column])
     flagged = store.flags(tx, rule, starts, len(terms))
-    return [LeafSeries(starts, values[m], flagged) for m in range(measures)]
+    return [LeafSeries(starts, values[m], flagged, lag) for m in range(measures)]
+
+
+def read_classes(
+    tx: store.Tx, rule: str, starts: Times, n_leaves: int, measures: int
+) -> list[NDArray[np.floating[Any]]]:
+    """What was there at each lag class: one block [L, S, T] per measure, float32; NaN where it was not read then."""
+    blocks = [
+        store.pages(tx, rule, starts, n_leaves=n_leaves, measures=measures, lag=lag, dtype=np.float32).values
+        for lag in range(LAGS)
+    ]
+    return [np.stack([block[m] for block in blocks]) for m in range(measures)]
 
 
 def with_renames(
@@ -56,7 +75,7 @@ def with_renames(
         before = series.starts < rename.at
         for old, new in _pairs(terms, place, dimensions, rename):
             _pour(values, flagged, old, new, before)
-    return LeafSeries(series.starts, values, flagged)
+    return replace(series, values=values, flagged=flagged)
 
 
 def _pour(

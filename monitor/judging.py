@@ -13,13 +13,12 @@ from alerts.incidents import StepPolicy, step
 from alerts.model import Assessment, Incident, Transition
 from monitor.assess import Answer, Question, assess
 from monitor.buckets import DAY, Grid, to_epoch
-from monitor.detectors.fit import Fit, from_begin, level_span, windows_of
-from monitor.detectors.model import Context, LeafSeries
-from monitor.lattice import Lattice
+from monitor.detectors.fit import level_span, windows_of
+from monitor.detectors.model import LeafSeries
 from rules.model import Rule
 
-LONGEST_FOLLOWED = 14 * DAY
-"""How far back the start of an open incident is read; a longer one is followed from there."""
+LONGEST_FOLLOWED = 15 * DAY
+"""How far back the start of an open incident is read; a longer one (while its source is silent) is followed from there."""
 
 
 @dataclass(frozen=True)
@@ -32,42 +31,19 @@ class Judgement:
     """One per metric."""
 
 
-def first_needed(grid: Grid, bucket: int, incidents: Sequence[Incident]) -> int:
-    """Start of the first bucket that judging `bucket` reads: level, longest window, onset, open incidents."""
-    longest = max(windows_of(grid))
-    first = grid.shift(bucket, -(level_span(grid) + 3 * longest) + 1)
-    for incident in incidents:
-        begin = grid.shift(grid.floor(to_epoch(incident.since)), -level_span(grid))
-        first = min(first, max(begin, grid.floor(bucket - LONGEST_FOLLOWED)))
+def first_needed(grid: Grid, bucket: int, followed: Sequence[Incident]) -> int:
+    """Start of the first bucket that judging `bucket` reads: level, longest window, onset, incidents followed."""
+    longest, span = max(windows_of(grid)), level_span(grid)
+    first = grid.shift(bucket, -(span + 3 * longest) + 1)
+    for incident in followed:
+        begin = grid.shift(grid.floor(to_epoch(incident.since)), -span)
+        first = min(first, max(begin, grid.shift(grid.floor(bucket - LONGEST_FOLLOWED), -span)))
     return first
 
 
-def judge_bucket(
-    rule: Rule,
-    at: datetime,
-    context: Context,
-    lattice: Lattice,
-    fits: Sequence[Fit],
-    recent: Sequence[LeafSeries],
-    incidents: tuple[Incident, ...],
-) -> Judgement:
-    """Judge the newest bucket of `recent` at the time `at`; `fits` and `recent` hold one item per metric."""
-    answers = [
-        assess(
-            Question(
-                rule=rule.name,
-                metric=metric.name,
-                direction=rule.direction,
-                grid=context.grid,
-                lattice=lattice,
-                fit=fits[m],
-                recent=from_begin(recent[m], fits[m].begin),
-                open=tuple(i for i in incidents if i.metric == metric.name),
-                context=context,
-            )
-        )
-        for m, metric in enumerate(rule.metrics)
-    ]
+def judge_bucket(rule: Rule, at: datetime, questions: Sequence[Question], incidents: tuple[Incident, ...]) -> Judgement:
+    """Judge one bucket at the time `at`: one question per metric, about the same bucket; `incidents` are open."""
+    answers = [assess(question) for question in questions]
     assessment = Assessment(
         rule=rule.name,
         tick=at,
@@ -75,7 +51,7 @@ def judge_bucket(
         recoveries=tuple(r for answer in answers for r in answer.recoveries),
     )
     made = step(incidents, assessment, StepPolicy.of(rule))
-    return Judgement(tuple(made), _changed(recent[0], answers), tuple(answers))
+    return Judgement(tuple(made), _changed(questions[0].recent, answers), tuple(answers))
 
 
 def _changed(recent: LeafSeries, answers: Sequence[Answer]) -> dict[int, NDArray[np.bool_]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import pandas as pd
@@ -13,8 +13,24 @@ from rules.model import Interval, Metric, SourceRef, Timestamp
 
 
 @dataclass(frozen=True)
+class Arrivals:
+    """When events could be read, and by which classes of lateness they are counted apart.
+
+    An event is of the first class whose `lags` entry, counted from its bucket's end, is not before its arrival; of the
+    last class where there is none. One without a time of arrival is of the first class. Times are compared in whole
+    seconds.
+    """
+
+    column: Timestamp
+    lags: tuple[timedelta, ...]
+    """Ascending, at least one."""
+    seen_until: datetime
+    """Events that arrived later are not there yet."""
+
+
+@dataclass(frozen=True)
 class CountQuery:
-    """One GROUP BY: leaf counts of all measures of a rule.
+    """One GROUP BY: leaf counts of all measures of a rule, by class of lateness where `arrivals` are given.
 
     `windows` are half-open [start, end) in UTC, aligned to buckets, sorted and disjoint. `timezone` is that
     of day buckets: a bucket of 1 d starts at local midnight; shorter buckets are aligned to the epoch (UTC).
@@ -29,6 +45,7 @@ class CountQuery:
     where: str | None = None
     timezone: str = "UTC"
     timeout: timedelta = timedelta(minutes=5)
+    arrivals: Arrivals | None = None
 
 
 @dataclass(frozen=True)
@@ -73,7 +90,15 @@ class Source(Protocol):
 
         Columns: `bucket` (datetime64[us, UTC], start), one object column per dimension under its own name (str,
         or None for NULL; other types as the engine prints them), int64 columns `m0`, `m1`... in the order of
-        `query.measures`. Leaves without rows have no row; rows whose time is NULL are left out.
+        `query.measures`, and with `query.arrivals` a last one, `lag` (int64), the class of lateness. Leaves without
+        rows have no row; rows whose time is NULL are left out.
+        """
+        ...
+
+    def watermark(self, query: CountQuery) -> datetime | None:
+        """The last arrival that `query.arrivals` lets see among all events of the windows, whatever `where` says.
+
+        To the second; None where nothing arrived. Raises ValueError for a query without `arrivals`.
         """
         ...
 

@@ -118,12 +118,13 @@ def _number(value: float) -> float | int:
 
 
 def incidents_to_text(incidents: Sequence[Incident]) -> str:
-    """One line per incident for a terminal."""
+    """One line per incident for a terminal; a metric other than the number of events is named."""
     if not incidents:
         return "no incident"
     return "\n".join(
         f"{stamp(i.raised_at)}  {i.severity.value:<8} {i.kind.value:<7} {i.cause.label()}  "
-        f"observed {i.observed:,.0f} of {i.expected:,.0f} since {stamp(i.since)}  "
+        + (f"{i.metric}  " if i.metric != "count" else "")
+        + f"observed {i.observed:,.0f} of {i.expected:,.0f} since {stamp(i.since)}  "
         + (f"resolved {stamp(i.resolved_at)}" if i.resolved_at else "open")
         for i in incidents
     )

@@ -10,6 +10,9 @@ from monitor.buckets import Grid
 LAG_SECONDS = (0, 3 * 3600, 24 * 3600, 72 * 3600)
 """Age of a bucket, counted from its detection delay, at which each lag class is read; the last one is final."""
 
+LAGS = len(LAG_SECONDS)
+"""How many lag classes there are."""
+
 
 def lag_class(age: int) -> int:
     """The ripest class that a bucket of this age (seconds since it was due) can be read at; -1 if not due."""

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from alerts.wording import counted
 from monitor import store
 from monitor.app import App, due_ticks
 from monitor.evaluation import Outcome
@@ -27,6 +28,8 @@ MOST_OFFSET = 30
 """Seconds over which the rules of one schedule are spread, by a hash of their names."""
 WORKERS = 4
 IDLE_SECONDS = 1.0
+TROUBLE_SECONDS = 10.0
+"""Between two attempts to deliver while the store fails: a full disk gains nothing by a line a second."""
 
 
 @dataclass
@@ -113,16 +116,28 @@ class Daemon:
     def _deliver(self) -> None:
         owner = f"daemon-{threading.get_native_id()}"
         while not self.stopped.is_set():
-            self._news.clear()
             until = self.now() + timedelta(seconds=30)
             try:
-                self.app.deliver(self.now, lambda seconds: self._pause(min(seconds, IDLE_SECONDS)), until, owner)
+                self.app.deliver(
+                    self._clock(until), lambda seconds: self._pause(min(seconds, IDLE_SECONDS)), until, owner
+                )
+                self._pause(IDLE_SECONDS)
             except store.StoreError as error:
                 log.error("deliveries wait, the store failed: %s", error)
-            self._pause(IDLE_SECONDS)
+                self._pause(TROUBLE_SECONDS)
+            except Exception:
+                # This thread is the only one that tells anybody: it ends with the daemon and not before.
+                log.exception("deliveries wait, delivering failed")
+                self._pause(TROUBLE_SECONDS)
+
+    def _clock(self, until: datetime) -> Callable[[], datetime]:
+        """The clock of a stretch of deliveries: its time is up once the daemon is to stop."""
+        return lambda: until if self.stopped.is_set() else self.now()
 
     def _pause(self, seconds: float) -> None:
-        self._news.wait(seconds)
+        """Wait until there is news; what was news once is none the next time."""
+        if self._news.wait(seconds):
+            self._news.clear()
 
 
 def _next_multiple(now: datetime, every: timedelta) -> datetime:
@@ -134,16 +149,15 @@ def log_outcome(outcome: Outcome) -> None:
     """One line per evaluation, one per news."""
     if outcome.blind:
         log.warning("%s at %s: could not ask the source: %s", outcome.rule, outcome.tick, outcome.blind)
+    elif outcome.late:
+        log.warning("%s at %s: the source is behind: %s", outcome.rule, outcome.tick, outcome.late)
     elif outcome.repeated:
         log.info("%s at %s: evaluated before", outcome.rule, outcome.tick)
     else:
-        log.info(
-            "%s at %s: %d buckets judged, %d messages",
-            outcome.rule,
-            outcome.tick,
-            len(outcome.judged),
-            len(outcome.messages),
-        )
+        judged, messages = counted(len(outcome.judged), "bucket"), counted(len(outcome.messages), "message")
+        log.info("%s at %s: %s judged, %s", outcome.rule, outcome.tick, judged, messages)
+    for notice in outcome.notices:
+        log.warning("%s: %s", outcome.rule, notice)
     for transition in outcome.transitions:
         incident = transition.incident
         log.info("%s %s %s: %s", incident.id, transition.change.value, incident.cause.label(), transition.because)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rules.checks import duplicate_names
+from rules.events import EventFile, read_events, with_events
 from rules.model import Rule
 from rules.parse import RuleFile, parse_rules
 from rules.problem import Place, Problem
@@ -26,16 +27,39 @@ def load_rules(paths: Iterable[Path | str]) -> RuleSet:
 
 
 def read_rules(path: Path) -> RuleFile:
-    """Read one file; one that cannot be read is a problem of the whole file."""
+    """Read one file, and the files of events its rules name; what cannot be read is a problem of the whole file."""
     file = path.as_posix()
     try:
-        return parse_rules(path.read_bytes().decode("utf-8-sig"), file)
+        text = path.read_bytes().decode("utf-8-sig")
+        return _with_events(parse_rules(text, file), path.parent)
     except OSError as error:
         return RuleFile(file, (), (Problem(Place(file), "unreadable", f"cannot be read: {error.strerror or error}"),))
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         message = f"byte {error.start + 1} is not UTF-8"
         return RuleFile(file, (), (Problem(Place(file, line), "unreadable", message, "save the file as UTF-8"),))
+
+
+def _with_events(file: RuleFile, folder: Path) -> RuleFile:
+    """Rules with the planned events of the files they name. A mistake there leaves an event out, and no rule."""
+    rules, problems = [], list(file.problems)
+    for rule in file.rules:
+        if rule.events_file is None:
+            rules.append(rule)
+            continue
+        written = read_events(folder / rule.events_file)
+        planned, left_out = with_events(rule, written.events)
+        rules.append(planned)
+        problems += [*_at_the_key(rule, written), *left_out]
+    return replace(file, rules=tuple(rules), problems=tuple(dict.fromkeys(problems)))
+
+
+def _at_the_key(rule: Rule, written: EventFile) -> list[Problem]:
+    """The file's problems; that it cannot be read is told where the rule names it."""
+    span = rule.span("baseline.events")
+    unreadable = [p for p in written.problems if p.code == "unreadable" and not p.place.line]
+    rest = [p for p in written.problems if p not in unreadable]
+    return [*(span.problem(p.code, f"{written.file} {p.message}", p.hint) for p in unreadable), *rest]
 
 
 def combine(files: Iterable[RuleFile]) -> RuleSet:

@@ -62,7 +62,7 @@ class SourceRef:
 
 @dataclass(frozen=True)
 class Timestamp:
-    """The column of event time; naive values are read in `timezone`."""
+    """A column of times; naive values are read in `timezone`."""
 
     column: str
     timezone: str = "UTC"
@@ -74,6 +74,55 @@ class Interval:
 
     start: datetime
     end: datetime
+
+
+@dataclass(frozen=True)
+class Holidays:
+    """Whose public holidays: those of `countries` for every slice, or of the country that the dimension `by` names.
+
+    Codes are ISO 3166: `NO`, or with a subdivision `US-CA`.
+    """
+
+    countries: tuple[str, ...] = ()
+    by: str | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.countries) or self.by is not None
+
+
+@dataclass(frozen=True)
+class PlannedEvent:
+    """A stretch in which a slice is expected to have `factor` times its events; None where nobody knows."""
+
+    name: str
+    during: Interval
+    slice: Slice = field(default_factory=Slice)
+    factor: float | None = None
+
+
+@dataclass(frozen=True)
+class Bound:
+    """So many events a bucket, or that share of the same bucket a week before."""
+
+    value: float
+    of_last_week: bool = False
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What is normal: at least `low` and at most `high`; None is no bound. At least one is given."""
+
+    low: Bound | None = None
+    high: Bound | None = None
+
+
+@dataclass(frozen=True)
+class DetectorChoice:
+    """Which detector judges, and what it is told. `bounds` are by metric, `*` is any; `options` are a plug-in's."""
+
+    name: str = "default"
+    bounds: tuple[tuple[str, Bounds], ...] = ()
+    options: tuple[tuple[str, str | int | float | bool | None], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -95,6 +144,8 @@ class Rule:
     dimensions: tuple[str, ...]
     place: Place
     metrics: tuple[Metric, ...] = (Metric("count"),)
+    arrived_at: Timestamp | None = None
+    """The column of the time at which an event could be read, where there is one."""
     where: str | None = None
     description: str = ""
     mode: Mode = Mode.LIVE
@@ -106,6 +157,11 @@ class Rule:
     slices: SlicePolicy = field(default_factory=SlicePolicy)
     lookback: timedelta = timedelta(days=28)
     exclude: tuple[Interval, ...] = ()
+    holidays: Holidays = field(default_factory=Holidays)
+    events_file: str | None = None
+    """The file of planned events as it was written, beside the rule file; `events` is what it says."""
+    events: tuple[PlannedEvent, ...] = ()
+    detector: DetectorChoice = field(default_factory=DetectorChoice)
     false_incidents_per_week: float = 1.0
     """The alert budget that `sensitivity` names: low .25, medium 1, high 7, or a number."""
     direction: Direction = Direction.DROP

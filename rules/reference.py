@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from rules.duration import format_duration
+from rules.events import EventShape
 from rules.explain import Doc
 from rules.model import Metric
 from rules.schema import BaselineShape, FileShape, RuleShape, SlicesShape
@@ -19,6 +20,7 @@ _TABLES: tuple[tuple[str, str, type[BaseModel]], ...] = (
     ("A rule", "", RuleShape),
     ("`slices`", "slices.", SlicesShape),
     ("`baseline`", "baseline.", BaselineShape),
+    ("An event of `baseline.events`", "", EventShape),
 )
 
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidat
 from rules.document import Path
 from rules.duration import format_duration, parse_duration
 from rules.explain import Doc, described, refusal
-from rules.model import Direction, Metric, Mode, Severity
+from rules.model import Bound, Bounds, DetectorChoice, Direction, Holidays, Metric, Mode, Severity
 from rules.vocabulary import did_you_mean, nearest, one_of
 
 DAY = timedelta(days=1)
@@ -211,6 +211,79 @@ def _exclusion(raw: object) -> tuple[datetime, datetime]:
     return start, end
 
 
+def _holidays(raw: object) -> Holidays:
+    """A list of countries, or the dimension that names one."""
+    hint = "write a list of countries, [NO, SE], or {by: dimension}"
+    if isinstance(raw, dict):
+        if set(raw) != {"by"} or not isinstance(raw["by"], str) or not raw["by"]:
+            raise refusal("bad-value", "'holidays' as a mapping names one dimension", "write {by: country}")
+        return Holidays(by=raw["by"])
+    if not isinstance(raw, list) or not raw:
+        raise refusal("wrong-type", f"'holidays' must be a list of countries, not {described(raw)}", hint)
+    for index, code in enumerate(raw):
+        if not isinstance(code, str) or (
+            not code.isalnum() and not re.fullmatch(r"[A-Za-z]{2}-[A-Za-z0-9]{1,3}", code)
+        ):
+            raise refusal("bad-value", f"{described(code)} is no country", "write its code: NO, US-CA", at=(index,))
+    return Holidays(tuple(dict.fromkeys(raw)))
+
+
+def _detector(raw: object) -> DetectorChoice:
+    """A detector's name, or a mapping of its name to what it is told."""
+    if isinstance(raw, str) and raw.strip():
+        if raw == "threshold":
+            raise refusal("missing-key", "'threshold' needs a bound", "write {threshold: {min: 100}}")
+        return DetectorChoice(raw)
+    if not isinstance(raw, dict) or len(raw) != 1:
+        hint = "write default, stl, ets, a plug-in's name, or {threshold: {min: 100}}"
+        raise refusal("wrong-type", f"{described(raw)} is no detector", hint)
+    name, told = next(iter(raw.items()))
+    if name == "threshold":
+        return DetectorChoice(name, bounds=_threshold(told, name))
+    if name in {"default", "stl", "ets"}:
+        raise refusal("bad-value", f"'{name}' has no settings", f"write detector: {name}", at=(name,), at_key=True)
+    return DetectorChoice(name, options=_options(told, name))
+
+
+def _options(raw: object, name: str) -> tuple[tuple[str, str | int | float | bool | None], ...]:
+    plain = isinstance(raw, dict) and all(not isinstance(value, dict | list) for value in raw.values())
+    if not isinstance(raw, dict) or not plain:
+        raise refusal("wrong-type", f"the settings of '{name}' are a mapping of plain values", "", at=(name,))
+    return tuple(sorted(raw.items()))
+
+
+def _threshold(raw: object, name: str) -> tuple[tuple[str, Bounds], ...]:
+    """Bounds of every metric, or a mapping of metrics to theirs."""
+    if not isinstance(raw, dict) or not raw:
+        raise refusal("wrong-type", "'threshold' is a mapping of bounds", "write {min: 100}", at=(name,))
+    if all(isinstance(value, dict) for value in raw.values()):
+        return tuple((metric, _bounds(value, (name, metric))) for metric, value in raw.items())
+    return (("*", _bounds(raw, (name,))),)
+
+
+def _bounds(raw: dict[str, object], at: Path) -> Bounds:
+    for key in raw:
+        if key not in {"min", "max"}:
+            hint = did_you_mean(key, ["min", "max"])
+            raise refusal("unknown-key", f"'{key}' is no bound", hint, at=(*at, key), at_key=True)
+    if not raw:
+        raise refusal("empty", "no bound stands here", "write {min: 100}", at=at)
+    low, high = (_bound(raw[key], (*at, key)) if key in raw else None for key in ("min", "max"))
+    if low and high and low.of_last_week is high.of_last_week and low.value >= high.value:
+        raise refusal("contradiction", "min is not below max", "nothing could be normal", at=(*at, "min"))
+    return Bounds(low, high)
+
+
+def _bound(raw: object, at: Path) -> Bound:
+    """`100` events a bucket, or `60%` of the same bucket a week before."""
+    hint = "write events a bucket (100), or a share of the same bucket last week (60%)"
+    if isinstance(raw, str) and re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})? ?%", raw):
+        return Bound(float(raw.rstrip(" %")) / 100, of_last_week=True)
+    if isinstance(raw, bool) or not isinstance(raw, int | float) or not math.isfinite(raw) or raw < 0:
+        raise refusal("bad-value", f"{described(raw)} is no bound", hint, at=at)
+    return Bound(float(raw))
+
+
 def _web_address(raw: object) -> str:
     try:
         parts = urlsplit(raw) if isinstance(raw, str) else None
@@ -231,15 +304,15 @@ def _later(key: str) -> PlainValidator:
     return PlainValidator(read)
 
 
-def _only(word: str, what: str, later: tuple[str, ...] | None) -> BeforeValidator:
-    """One word works now; `later` ones (None: any other word) are known and do not work yet."""
+def _only(word: str, what: str, later: tuple[str, ...]) -> BeforeValidator:
+    """One word works now; `later` ones are known and do not work yet."""
 
     def read(raw: object) -> str:
         if raw == word:
             return word
-        if isinstance(raw, str) and raw and (later is None or raw in later):
+        if isinstance(raw, str) and raw in later:
             raise refusal("not-yet-available", f"{what} '{raw}' is not yet available", f"write {word}, or remove it")
-        raise refusal("unknown-value", f"{described(raw)} is no {what}", did_you_mean(str(raw), [word, *(later or ())]))
+        raise refusal("unknown-value", f"{described(raw)} is no {what}", did_you_mean(str(raw), [word, *later]))
 
     return BeforeValidator(read)
 
@@ -266,7 +339,7 @@ ColumnName = Annotated[str, StringConstraints(min_length=1)]
 Dimensions = Annotated[tuple[ColumnName, ...], Field(min_length=1)]
 Values = Annotated[tuple[str | None, ...], Field(min_length=1)]
 Terms = Annotated[dict[str, str | None], Field(min_length=1)]
-Detector = Annotated[str, _only("default", "detector", later=None)]
+Detector = Annotated[DetectorChoice, PlainValidator(_detector)]
 NewValues = Annotated[str, _only("learn", "answer to new values", later=("alert", "ignore"))]
 
 
@@ -279,6 +352,15 @@ class TimestampShape(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, title="timestamp")
 
     column: Annotated[ColumnName, Doc("column", "Column of event time.")]
+    timezone: Annotated[str, BeforeValidator(_timezone), Doc("time zone", "Of naive times.")] = "UTC"
+
+
+class ArrivedAtShape(BaseModel):
+    """The long form of `arrived_at`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, title="arrived_at")
+
+    column: Annotated[ColumnName, Doc("column", "Column of the time at which an event could be read.")]
     timezone: Annotated[str, BeforeValidator(_timezone), Doc("time zone", "Of naive times.")] = "UTC"
 
 
@@ -321,7 +403,19 @@ class BaselineShape(BaseModel):
             "Stretches never learned from, the end not included; naive times are in the rule's `timezone`.",
         ),
     ] = ()
-    holidays: Annotated[Any, _later("'baseline.holidays'"), Doc("list of countries", "Not yet available.")] = None
+    holidays: Annotated[
+        Holidays,
+        PlainValidator(_holidays),
+        Doc(
+            "list of countries, or `{by: dimension}`",
+            "On their public holidays a slice is expected to do as on a Sunday, give or take more than usual.",
+            default="none",
+        ),
+    ] = Holidays()
+    events: Annotated[
+        Text | None,
+        Doc("path beside the rule file", "A file of planned events, and what each is expected to change."),
+    ] = None
     common_mode: Annotated[Any, _later("'baseline.common_mode'"), Doc("list", "Not yet available.")] = None
 
 
@@ -347,6 +441,11 @@ class RuleShape(BaseModel):
         BeforeValidator(_timestamp),
         Doc("column, or `{column, timezone}`", "Column of event time; naive times are UTC unless said otherwise."),
     ]
+    arrived_at: Annotated[
+        ArrivedAtShape | None,
+        BeforeValidator(_timestamp),
+        Doc("column, or `{column, timezone}`", "When an event could be read: teaches at once how late events come."),
+    ] = None
     metrics: Annotated[
         tuple[Annotated[Metric, PlainValidator(_metric)], ...],
         Field(min_length=1),
@@ -377,7 +476,14 @@ class RuleShape(BaseModel):
     ] = "UTC"
     slices: Annotated[SlicesShape, Doc("mapping", "Which slices are kept and tested.")] = SlicesShape()
     baseline: Annotated[BaselineShape, Doc("mapping", "What a bucket is compared with.")] = BaselineShape()
-    detector: Annotated[Detector, Doc("`default`", "How a bucket is judged.")] = "default"
+    detector: Annotated[
+        Detector,
+        Doc(
+            "`default`, `stl`, `ets`, `{threshold: ...}`, a plug-in's name",
+            "How a bucket is judged.",
+            default="`default`",
+        ),
+    ] = DetectorChoice()
     sensitivity: Annotated[
         float,
         BeforeValidator(_sensitivity),
@@ -432,7 +538,6 @@ class RuleShape(BaseModel):
         str | None, BeforeValidator(_web_address), Doc("web address", "What to do about an incident.")
     ] = None
     was: Annotated[Any, _later("'was'"), Doc("name", "Not yet available.")] = None
-    arrived_at: Annotated[Any, _later("'arrived_at'"), Doc("column", "Not yet available.")] = None
     escalate: Annotated[Any, _later("'escalate'"), Doc("list", "Not yet available.")] = None
     repeat_interval: Annotated[Any, _later("'repeat_interval'"), Doc("duration", "Not yet available.")] = None
     mute: Annotated[Any, _later("'mute'"), Doc("list", "Not yet available.")] = None

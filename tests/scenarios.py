@@ -183,6 +183,40 @@ def halve_arrivals(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(trips=trips)
 
 
+ARRIVES = (0, 1, 2, 3, 4, 12, 24)
+"""Hours after an hour's end at which its trips become visible, in R1."""
+
+
+def arriving_late(frame: pd.DataFrame) -> pd.DataFrame:
+    """R1: each hour's trips arrive by a seeded multinomial; `arrived_at` says when.
+
+    A share at once (by zone, uniform .6 to .97), 97 % by 4 h, all by 24 h. Rows before the lookback and after the replay
+    are left out.
+    """
+    frame = frame[between(frame, "hour", NYC_BIKE.start - 33 * DAY, NYC_BIKE.end + DAY)]
+    rng = np.random.default_rng(0)
+    zones = sorted(set(zip(frame["zone_row"], frame["zone_col"], strict=True)))
+    share = dict(zip(zones, rng.uniform(0.6, 0.97, len(zones)), strict=True))
+    once = np.array([share[zone] for zone in zip(frame["zone_row"], frame["zone_col"], strict=True)])
+    parts = np.column_stack([once, *[(0.97 - once) / 4] * 4, *[np.full(len(once), 0.015)] * 2])
+    trips = rng.multinomial(frame["trips"].to_numpy(), parts)
+    late = [
+        frame.assign(trips=trips[:, i], arrived_at=frame["hour"] + pd.Timedelta(hours=1 + hours))
+        for i, hours in enumerate(ARRIVES)
+    ]
+    everything = pd.concat(late)
+    return everything[everything["trips"] > 0]
+
+
+def late_workspace(change: Change, folder: Path, *, arrived_at: bool) -> Path:
+    """R1 over a change of the bike data, the time of arrival known to the rule or not."""
+    config = write(arriving_late(change(NYC_BIKE.read())), NYC_BIKE, folder)
+    if arrived_at:
+        with (folder / "rules" / f"{NYC_BIKE.table}.yaml").open("a") as rule:
+            rule.write("    arrived_at: arrived_at\n")
+    return config
+
+
 def nothing(frame: pd.DataFrame) -> pd.DataFrame:
     """W1: the hurricane is in the data."""
     return frame

@@ -4,14 +4,35 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
+from monitor.app import App
+from monitor.backfill import Backfill
+from monitor.evaluation import Evaluator
+from monitor.query import CountQuery, Source
+from monitor.replay import Replay, line_of
 from tests.monitor.commands.place import PROGRAM, Place
-from tests.scenarios import SCENARIOS, DataSet, Scenario, complaints, untouched_workspace, workspace
+from tests.scenarios import (
+    NYC_BIKE,
+    SCENARIOS,
+    DataSet,
+    Scenario,
+    complaints,
+    halve_arrivals,
+    late_workspace,
+    lose_zone,
+    nothing,
+    untouched_workspace,
+    workspace,
+)
 
 pytestmark = pytest.mark.shared
 
@@ -54,6 +75,70 @@ def test_a_change_is_told_as_what_it_is(scenario: Scenario, tmp_path, untouched)
     """Exactly one incident beside those of the untouched data: kind, cause and times as the README says."""
     raised = replayed(workspace(scenario, tmp_path), scenario.data)
     assert complaints(scenario, raised, untouched(scenario.data)) == []
+
+
+LATE = {"R1": nothing, "R1+N1": lose_zone, "R1+N2": halve_arrivals}
+
+
+def late_complaints(name: str, raised: list[dict[str, Any]], untouched: list[dict[str, Any]]) -> list[str]:
+    """What late arrival raised beside the incidents of complete data, and what it told more than an hour later."""
+    known = [one["cause"] for one in untouched]
+    new = [one for one in raised if one["cause"] not in known]
+    if name == "R1":
+        return [f"raised {one['cause']} since {one['since']}" for one in new]
+    scenario = SCENARIOS[name.removeprefix("R1+")]
+    an_hour_later = replace(scenario.expected, raised_by=scenario.expected.raised_by + timedelta(hours=1))
+    return complaints(replace(scenario, expected=an_hour_later), new)
+
+
+@pytest.mark.xdist_group("trips_2014")
+@pytest.mark.parametrize("name", [pytest.param("R1", marks=pytest.mark.soak), "R1+N1", "R1+N2"])
+def test_late_trips_with_their_time_of_arrival(name, tmp_path, untouched):
+    """R1: nothing is told that complete data would not tell, and a loss at most an hour later."""
+    config = late_workspace(LATE[name], tmp_path, arrived_at=True)
+    assert late_complaints(name, replayed(config, NYC_BIKE), untouched(NYC_BIKE)) == []
+
+
+class AsOf:
+    """A source whose table holds at `now` what had arrived by then, and says nothing of arrivals."""
+
+    def __init__(self, inner: Source) -> None:
+        self.inner = inner
+        self.now = NYC_BIKE.start
+
+    def count(self, query: CountQuery) -> pd.DataFrame:
+        return self.inner.count(replace(query, where=f"arrived_at <= TIMESTAMP '{self.now:%Y-%m-%d %H:%M:%S}'"))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+
+def learn_and_evaluate(run: Replay, source: AsOf) -> None:
+    """As `Replay.run` does, while time passes for the source."""
+    ticks = run.ticks()
+    source.now = ticks[0]
+    first = int(ticks[0].timestamp())
+    backfill = Backfill(run.watched, source, run.state)
+    for _ in backfill.run(backfill.plan(run.watched.schedule.newest(first), first), first):
+        pass
+    evaluator = Evaluator(run.watched, source, run.state)
+    for moment in ticks:
+        source.now = moment
+        evaluator.evaluate(moment)
+
+
+@pytest.mark.xdist_group("trips_2014")
+@pytest.mark.parametrize("name", [pytest.param("R1", marks=pytest.mark.soak), "R1+N1", "R1+N2"])
+def test_late_trips_by_repeated_reads(name, tmp_path, untouched):
+    """R1 without a time of arrival, from the first contact on: the table grows between the evaluations."""
+    config = late_workspace(LATE[name], tmp_path, arrived_at=False)
+    with App.open(config, {}, sys.stdout, store_url="sqlite://") as app:
+        (rule,) = app.rules.rules
+        source = AsOf(app.source("open_data"))
+        run = Replay(rule, source, app.state, NYC_BIKE.start, NYC_BIKE.end)
+        learn_and_evaluate(run, source)
+        raised = [line_of(incident) for incident in run.incidents()]
+    assert late_complaints(name, raised, untouched(NYC_BIKE)) == []
 
 
 @pytest.mark.xdist_group("os_browser")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from tests.scenarios import (
     DataSet,
     Scenario,
     apportion,
+    arriving_late,
     between,
     complaints,
     untouched_workspace,
@@ -49,6 +51,23 @@ def test_a_scenario_keeps_the_files_types(name):
     """A change keeps every column's name and type, so that the source sees the same table."""
     scenario = SCENARIOS[name]
     assert scenario.changed().dtypes.to_dict() == scenario.data.read().dtypes.to_dict()
+
+
+def test_r1_loses_nothing():
+    """Every trip arrives within a day, 97 % of them within four hours, by zone between .6 and .97 at once."""
+    before, after = NYC_BIKE.read(), arriving_late(NYC_BIKE.read())
+    begin = NYC_BIKE.start - timedelta(days=33)
+    keys = ["hour", "zone_row", "zone_col", "direction"]
+    whole = before[between(before, "hour", begin, NYC_BIKE.end + timedelta(days=1))].set_index(keys)["trips"]
+    pd.testing.assert_series_equal(after.groupby(keys)["trips"].sum(), whole[whole > 0].sort_index(), check_names=False)
+    lag = (after["arrived_at"] - after["hour"]) / pd.Timedelta(hours=1) - 1
+    assert lag.between(0, 24).all()
+    assert after["trips"][lag <= 4].sum() / after["trips"].sum() == pytest.approx(0.97, abs=0.002)
+    zone = after.groupby(["zone_row", "zone_col"])["trips"].sum()
+    at_once = after[lag == 0].groupby(["zone_row", "zone_col"])["trips"].sum()
+    share = (at_once / zone)[zone > 5000]
+    assert share.between(0.58, 0.98).all()
+    assert share.max() - share.min() > 0.25
 
 
 def test_u1_loses_what_the_readme_says():

@@ -14,7 +14,9 @@ from typing import TextIO
 
 import click
 
+from alerts.wording import counted
 from monitor.checks import Coverage, Examined, check_events, load_runnable
+from monitor.commands import HELP
 from monitor.opening import open_source
 from monitor.query import Source, SourceError
 from monitor.settings import Settings, SettingsError, load_settings, missing_secrets
@@ -137,8 +139,8 @@ def _text(result: CheckResult) -> Iterable[str]:
     for item in result.coverage:
         yield _coverage(item)
     warnings = len(result.problems) - result.errors
-    sound = f"{_counted(len(result.rules), 'rule')} can run"
-    yield f"{sound}; {_counted(result.errors, 'error')}, {_counted(warnings, 'warning')}"
+    sound = f"{counted(len(result.rules), 'rule')} can run"
+    yield f"{sound}; {counted(result.errors, 'error')}, {counted(warnings, 'warning')}"
 
 
 def _coverage(item: Coverage) -> str:
@@ -148,11 +150,7 @@ def _coverage(item: Coverage) -> str:
     return f"{item.rule}: events of {item.source} from {first} to {last} UTC; full protection from {full} UTC"
 
 
-def _counted(number: int, word: str) -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
-
-
-@click.command("check")
+@click.command("check", context_settings=HELP)
 @click.option(
     "--config",
     type=click.Path(path_type=Path),

@@ -14,6 +14,7 @@ import click
 from alerts.model import Incident, Series
 from monitor import store
 from monitor.app import App
+from monitor.commands import HELP
 from monitor.commands.common import progress
 from monitor.demo import DEFAULT_DEVICE, DEVICE_NAMES, Lake, is_demo, write_demo_config, write_lake
 from monitor.replay import line_of
@@ -25,7 +26,7 @@ QUIET_HOURS = 2
 """Evaluations before the outage: nothing is to be told then."""
 
 
-@click.command("demo")
+@click.command("demo", context_settings=HELP)
 @click.option(
     "--folder",
     type=click.Path(path_type=Path, file_okay=False),

@@ -14,6 +14,7 @@ from typing import TextIO
 
 import click
 
+from monitor.commands import HELP
 from monitor.commands.check import FINDINGS, FINE, NOT_CHECKED, OpenSource
 from monitor.opening import open_source
 from monitor.query import Column, SourceError
@@ -225,7 +226,7 @@ def _columns(
         raise NoSuchEventsError(f"{files}: cannot be read: {error}") from None
 
 
-@click.command("init")
+@click.command("init", context_settings=HELP)
 @click.argument("data", required=False)
 @click.option(
     "--config",

@@ -13,9 +13,11 @@ from typing import Any
 import click
 
 from alerts.message import plain_text
+from alerts.wording import counted
 from monitor import store
 from monitor.app import App
 from monitor.buckets import to_epoch
+from monitor.commands import HELP
 from monitor.commands.common import (
     FAILED,
     Moment,
@@ -36,7 +38,7 @@ DELIVER_SECONDS = 60
 """How long `once` waits for receivers; what is not delivered then stays in the outbox."""
 
 
-@click.command("once")
+@click.command("once", context_settings=HELP)
 @click.argument("rules", nargs=-1)
 @click.option("--at", type=Moment(), help="Evaluate as if it were this time.")
 @click.option("--dry-run", is_flag=True, help="Remember and send nothing; print the messages instead.")
@@ -103,7 +105,8 @@ def _deliver(app: App, clock: Any) -> None:
     with app.state.read() as tx:
         waiting = store.outbox_counts(tx).queued
     if waiting:
-        click.echo(f"{waiting} messages wait in the outbox; the next `once` or `run` delivers them", err=True)
+        waits = f"{counted(waiting, 'message')} left in the outbox; the next `once` or `run` delivers what waits"
+        click.echo(waits, err=True)
 
 
 def _print(outcome: Outcome, *, as_json: bool, messages: bool) -> None:
@@ -112,11 +115,15 @@ def _print(outcome: Outcome, *, as_json: bool, messages: bool) -> None:
         return
     if outcome.blind:
         click.echo(f"{outcome.rule}: could not ask the source: {outcome.blind}")
+    elif outcome.late:
+        click.echo(f"{outcome.rule}: the source is behind: {outcome.late}")
     elif outcome.repeated:
         click.echo(f"{outcome.rule}: {stamp(outcome.tick)} was evaluated before; nothing to do")
     else:
-        news = len(outcome.messages)
-        click.echo(f"{outcome.rule}: {len(outcome.judged)} buckets judged at {stamp(outcome.tick)}, {news} messages")
+        judged, news = counted(len(outcome.judged), "bucket"), counted(len(outcome.messages), "message")
+        click.echo(f"{outcome.rule}: {judged} judged at {stamp(outcome.tick)}, {news}")
+    for notice in outcome.notices:
+        click.echo(f"{outcome.rule}: {notice}")
     if messages:
         for receiver, message in outcome.messages:
             click.echo(f"to {receiver}:\n{plain_text(message)}")
@@ -129,9 +136,11 @@ def _to_json(outcome: Outcome) -> dict[str, Any]:
         "judged": [stamp(start) for start in outcome.judged],
         "repeated": outcome.repeated,
         "blind": outcome.blind or None,
+        "late": outcome.late or None,
         "transitions": [
             {"change": t.change.value, "because": t.because, "incident": incident_to_json(t.incident)}
             for t in outcome.transitions
         ],
         "messages": [{"receiver": receiver, "push": message.push} for receiver, message in outcome.messages],
+        "notices": list(outcome.notices),
     }

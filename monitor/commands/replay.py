@@ -9,11 +9,12 @@ from pathlib import Path
 import click
 
 from monitor import store
+from monitor.commands import HELP
 from monitor.commands.common import Moment, config_option, opened, progress, rules_called
 from monitor.replay import Replay, incidents_to_text, line_of
 
 
-@click.command("replay")
+@click.command("replay", context_settings=HELP)
 @click.argument("rules", nargs=-1)
 @click.option("--from", "start", type=Moment(), required=True, help="Start of the first bucket.")
 @click.option("--to", "end", type=Moment(), required=True, help="End: the first bucket that is left out.")

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import signal
+import threading
 from pathlib import Path
 
 import click
 
+from alerts.wording import counted
+from monitor.commands import HELP
 from monitor.commands.common import config_option, log_to_stderr, opened
 from monitor.scheduler import Daemon, log
 
 
-@click.command("run")
+@click.command("run", context_settings=HELP)
 @config_option
 @click.option("--json", "as_json", is_flag=True, help="Accepted for all commands; the daemon prints its log.")
 def run(config: Path, *, as_json: bool) -> None:  # noqa: ARG001  # every command takes --json
@@ -23,7 +26,12 @@ def run(config: Path, *, as_json: bool) -> None:  # noqa: ARG001  # every comman
     with opened(config, sends=True) as app, app.state.lock_daemon():
         daemon = Daemon(app)
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: daemon.stop())
-        log.info("watching %d rules", len(app.rules.rules))
+            signal.signal(number, lambda *_: _stop(daemon))
+        log.info("watching %s", counted(len(app.rules.rules), "rule"))
         daemon.run()
         log.info("stopped")
+
+
+def _stop(daemon: Daemon) -> None:
+    # Not here: a handler interrupts the main thread, which may be inside the very lock that stopping takes.
+    threading.Thread(target=daemon.stop, name="stop").start()

@@ -9,22 +9,27 @@ from typing import Any
 
 import click
 
-from dashboards.read import Overview, RuleView, Stage, health_of
+from dashboards.read import ArrivalStage, Overview, RuleView, Stage, health_of
 from dashboards.text import overview_text
 from monitor import store
 from monitor.app import App, latest_tick
 from monitor.buckets import DAY, to_datetime, to_epoch
+from monitor.commands import HELP
 from monitor.commands.common import config_option, json_option, opened
 from monitor.evaluation import Watched
 from monitor.replay import incident_to_json, stamp
-from monitor.statistics.constants import STAGE_DAYS
+from monitor.statistics.constants import ARRIVAL_DAYS, STAGE_DAYS
 from rules.model import Rule
 
+LEARNED_AFTER = timedelta(days=ARRIVAL_DAYS)
 GRACE = timedelta(minutes=15)
 """How long a due evaluation may take before its rule counts as not watched."""
 
+RECENT = timedelta(days=7)
+"""How long what happened once is still shown."""
 
-@click.command("status")
+
+@click.command("status", context_settings=HELP)
 @config_option
 @json_option
 def status(config: Path, *, as_json: bool) -> None:
@@ -48,8 +53,9 @@ def _rule(tx: store.Tx, rule: Rule, now: datetime) -> RuleView:
     first = to_datetime(history.first) if history.first is not None else None
     days = (history.last - history.first) / DAY if history.first is not None and history.last is not None else 0.0
     stage = list(Stage)[sum(days >= edge for edge in STAGE_DAYS)]
-    blind = run is not None and run.outcome == store.BLIND
+    blind = run is not None and run.outcome != store.OK
     overdue = run is not None and _is_overdue(rule, run.tick, now)
+    read = _read_again(tx, rule, now)
     opened_ones = tuple(known.open_incidents)
     return RuleView(
         name=rule.name,
@@ -64,8 +70,23 @@ def _rule(tx: store.Tx, rule: Rule, now: datetime) -> RuleView:
         leaves=history.leaves,
         stage=stage,
         full_from=first + timedelta(days=STAGE_DAYS[-1]) if first is not None else None,
+        arrivals=_arrival_stage(read, now),
+        arrivals_from=read + LEARNED_AFTER if read is not None else None,
         open=opened_ones,
+        notices=tuple((to_datetime(n.tick), n.detail) for n in store.notices(tx, rule.name, to_epoch(now - RECENT))),
     )
+
+
+def _read_again(tx: store.Tx, rule: Rule, now: datetime) -> datetime | None:
+    """Start of the first bucket, of those still kept, that was read at more than one age."""
+    first = store.read_again(tx, rule.name, to_epoch(now) - 3 * ARRIVAL_DAYS * DAY, to_epoch(now) + DAY)
+    return None if first is None else to_datetime(first)
+
+
+def _arrival_stage(read: datetime | None, now: datetime) -> ArrivalStage:
+    if read is None:
+        return ArrivalStage.UNKNOWN
+    return ArrivalStage.LEARNED if now - read >= LEARNED_AFTER else ArrivalStage.LEARNING
 
 
 def _is_overdue(rule: Rule, newest: int, now: datetime) -> bool:
@@ -87,6 +108,9 @@ def _to_json(view: Overview) -> dict[str, Any]:
                 "history": {"from": stamp(rule.history_from), "to": stamp(rule.history_to), "slices": rule.leaves},
                 "protection": rule.stage.value,
                 "full_from": stamp(rule.full_from),
+                "arrivals": rule.arrivals.value,
+                "arrivals_from": stamp(rule.arrivals_from),
+                "notices": [{"at": stamp(at), "text": text} for at, text in rule.notices],
                 "open": [incident_to_json(incident) for incident in rule.open],
             }
             for rule in view.rules

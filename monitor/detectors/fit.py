@@ -21,6 +21,7 @@ from monitor.statistics.dispersion import raw_alpha, shrink
 from monitor.statistics.level import cap_spikes, cumulate, level, tempered, trailing_sums, window_sums
 from monitor.statistics.negbin import lower_tail, silence
 from monitor.statistics.seasonal import by_week, seasonal_mean, week_columns
+from rules.model import Bound, Bounds
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -86,6 +87,8 @@ class Fit:
     threshold: float
     held_back: Floats
     """[S]: up to this count a leaf's silence may be suppression; 0 where silence is zero"""
+    bounds: Bounds | None = None
+    """Set where fixed bounds judge: then what is expected stands as it is, without a level."""
 
     def volume_class(self) -> NDArray[np.int64]:
         """int64[N]: class of each slice."""
@@ -110,6 +113,7 @@ class Fit:
             tails_plain=np.array([_row(t) for t in self.tails_plain]),
             threshold=np.array(self.threshold),
             held_back=self.held_back.astype(np.float32),
+            bounds=_packed(self.bounds),
         )
         return zstandard.compress(buffer.getvalue(), 3)
 
@@ -138,6 +142,7 @@ class Fit:
                 tails_plain=tuple(Tail(*(float(v) for v in t)) for t in part["tails_plain"]),
                 threshold=float(part["threshold"]),
                 held_back=part["held_back"].astype(float),
+                bounds=_unpacked(part["bounds"]),
             )
 
     def stored(self) -> Fit:
@@ -147,6 +152,20 @@ class Fit:
 
 def _row(tail: Tail) -> tuple[float, float, float, float]:
     return (tail.start, tail.rate, tail.scale, tail.shape)
+
+
+def _packed(bounds: Bounds | None) -> Floats:
+    """[0] for none, else [2, 2]: value and whether it is a share of last week, of low and high; NaN is no bound."""
+    if bounds is None:
+        return np.zeros(0)
+    parts = (bounds.low, bounds.high)
+    return np.array([[np.nan, 0.0] if part is None else [part.value, part.of_last_week] for part in parts])
+
+
+def _unpacked(packed: Floats) -> Bounds | None:
+    if not packed.size:
+        return None
+    return Bounds(*(None if np.isnan(value) else Bound(float(value), bool(share)) for value, share in packed))
 
 
 def fit(lattice: Lattice, history: LeafSeries, as_of: int, context: Context) -> Fit:

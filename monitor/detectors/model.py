@@ -18,12 +18,22 @@ Times = NDArray[np.int64]
 class LeafSeries:
     """Counts of one measure: values [S, T], 0 = none came, NaN = unknown; starts [T] are consecutive buckets.
 
-    `flagged` [S, T] marks cells that past verdicts called bad: they are no part of what is normal.
+    `flagged` [S, T] marks cells that past verdicts called bad: they are no part of what is normal. `lag` [T] is the
+    lag class at which each bucket was read (-1 where unknown); without it all are complete.
     """
 
     starts: Times
     values: Floats
     flagged: Bools
+    lag: NDArray[np.int8] | None = None
+
+
+@dataclass(frozen=True)
+class Present:
+    """Share of the events of each bucket [T] that is there by now: leaf [S, T] and slices [N, T], 1 is all."""
+
+    leaf: Floats
+    slices: Floats
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from monitor.buckets import Grid
 from monitor.detectors.fit import Fit, level_span
-from monitor.detectors.model import LeafSeries
+from monitor.detectors.model import LeafSeries, Present
+from monitor.detectors.occasions import Occasions, uncertainty
 from monitor.lattice import Lattice
+from monitor.statistics import constants as k
 from monitor.statistics.common_mode import common_mode
 from monitor.statistics.cutoff import uncertain
 from monitor.statistics.level import cumulate, level, newest_sums, newest_trailing, tempered
@@ -25,7 +27,8 @@ class View:
     """The newest buckets, the last of which is judged.
 
     `recent.values` [S, T] is what came; `recent.flagged` marks cells that are no part of the level; `healed`
-    [S, T] marks cells of incidents that are over: they are judged as if they had been normal.
+    [S, T] marks cells of incidents that are over: they are judged as if they had been normal. `present` says which
+    share of each bucket's events is there by now; without it all are. Whatever is expected is what should be there.
     """
 
     grid: Grid
@@ -33,10 +36,86 @@ class View:
     fit: Fit
     recent: LeafSeries
     healed: Bools
+    occasions: Occasions = field(default_factory=Occasions)
+    present: Present | None = None
+
+    def widened(self) -> View:
+        """The view whose dispersion knows of the occasions within the windows and the days of the level."""
+        if not self.occasions or self.fit.bounds is not None:
+            return self
+        span, touched = level_span(self.grid), self.occasions.touched(*self.recent.values.shape)
+        extra = uncertainty(touched, self.leaf_seasonal, self.lattice, self.fit.windows, span)
+        wide = replace(self.fit, alpha=self.fit.alpha + extra, alpha_plain=self.fit.alpha_plain + extra)
+        return replace(self, fit=wide)
 
     @cached_property
     def _place(self) -> NDArray[np.int64]:
         return self.grid.position(self.recent.starts)
+
+    @cached_property
+    def leaf_seasonal(self) -> Floats:
+        """[S, T]: seasonal mean of the leaves, not levelled, occasions included, as far as it should be there."""
+        mean = self._leaf_whole
+        return mean if self.present is None or self.fit.bounds is not None else mean * self.present.leaf
+
+    @cached_property
+    def _leaf_whole(self) -> Floats:
+        """[S, T]: seasonal mean of the leaves once all has come."""
+        if not self.occasions or self.fit.bounds is not None:
+            return self.fit.leaf_mean[:, self._place]
+        return self.occasions.seasonal(self.fit.leaf_mean, self._place, self.grid.per_day)
+
+    @cached_property
+    def slice_seasonal(self) -> Floats:
+        """[N, T]: seasonal mean of the slices, not levelled, occasions included, as far as it should be there.
+
+        Occasions change a slice as they change its leaves. Known for unknown buckets too.
+        """
+        mean = self._slice_whole
+        return mean if self.present is None or self.fit.bounds is not None else mean * self.present.slices
+
+    @cached_property
+    def _slice_whole(self) -> Floats:
+        """[N, T]: seasonal mean of the slices once all has come."""
+        plain = self.fit.mean[:, self._place]
+        if not self.occasions or self.fit.bounds is not None:
+            return plain
+        columns = np.flatnonzero(self.occasions.touched(*self.recent.values.shape).any(axis=0))
+        usual = self.lattice.rollup(self.fit.leaf_mean[:, self._place[columns]])
+        changed = self.lattice.rollup(self._leaf_whole[:, columns])
+        plain[:, columns] *= np.divide(changed, usual, out=np.ones_like(usual), where=usual > 0)
+        return plain
+
+    def seasonal_of(self, row: int) -> Floats:
+        """[T]: one row of `slice_seasonal`."""
+        return np.asarray(self.slice_seasonal[row])
+
+    @cached_property
+    def _unjudged(self) -> Bools:
+        """[S, T]: cells of which nobody knows what to expect."""
+        return self.occasions.unknown(*self.recent.values.shape)
+
+    @cached_property
+    def _aside(self) -> Bools:
+        """[S, T]: cells that are no part of the level."""
+        if not self.occasions:
+            return self.recent.flagged
+        return self.recent.flagged | self.occasions.touched(*self.recent.values.shape)
+
+    @cached_property
+    def leaf_seen(self) -> Floats:
+        """[S, T]: what came, cells of which nobody knows what to expect replaced by what is expected."""
+        if not self.occasions:
+            return self.recent.values
+        return np.where(self._unjudged & ~np.isnan(self.recent.values), self.leaf_expected, self.recent.values)
+
+    def unknown_of(self, members: Bools) -> Bools:
+        """[T]: whether a slice of these leaves is unknown: mostly made of cells that are not judged."""
+        if not self.occasions or not self._unjudged.any():
+            return np.zeros(len(self.recent.starts), dtype=bool)
+        expected = self.leaf_expected[members]
+        hidden = np.where(self._unjudged[members], expected, 0.0).sum(axis=0)
+        return np.asarray(hidden > k.UNJUDGED_SHARE * expected.sum(axis=0))
 
     @cached_property
     def leaf_expected(self) -> Floats:
@@ -45,9 +124,11 @@ class View:
 
     def leaf_expected_from(self, first: int) -> Floats:
         """[S, T]: seasonal mean at the leaf's own level from the days before column `first`."""
-        seasonal = self.fit.leaf_mean[:, self._place]
+        seasonal = self.leaf_seasonal
+        if self.fit.bounds is not None:
+            return seasonal
         begin = max(0, first - level_span(self.grid))
-        use = ~self.recent.flagged[:, begin:first] & ~np.isnan(self.recent.values[:, begin:first])
+        use = ~self._aside[:, begin:first] & ~np.isnan(self.recent.values[:, begin:first])
         seen = np.where(use, self.recent.values[:, begin:first], 0.0).sum(axis=1)
         normal = np.where(use, seasonal[:, begin:first], 0.0).sum(axis=1)
         whole = level(seen.sum(keepdims=True), normal.sum(keepdims=True))
@@ -55,14 +136,15 @@ class View:
 
     @cached_property
     def leaf_judged(self) -> Floats:
-        """[S, T]: what came, healed cells replaced by what was expected, silence by what may have been held back."""
+        """[S, T]: what came, healed cells replaced by what was expected, silence by what may be held back."""
         return np.where(self.healed & ~np.isnan(self.recent.values), self.leaf_expected, self._came)
 
     @cached_property
     def _came(self) -> Floats:
-        if not self.fit.held_back.any():
-            return self.recent.values
-        return uncertain(self.recent.values, self.fit.leaf_mean[:, self._place], self.fit.held_back)
+        """[S, T]: what came, silence of leaves whose small counts are held back at the most it may be."""
+        if self.fit.bounds is not None:
+            return self.leaf_seen
+        return uncertain(self.leaf_seen, self.leaf_seasonal, self.fit.held_back)
 
     @cached_property
     def observed(self) -> Floats:
@@ -70,9 +152,13 @@ class View:
         return self.lattice.rollup(self.leaf_judged)
 
     @cached_property
+    def leaf_clean(self) -> Floats:
+        """[S, T]: what came, cells that are no part of the level replaced by what was expected."""
+        return np.where(self._aside & ~np.isnan(self.recent.values), self.leaf_expected, self._came)
+
+    @cached_property
     def _clean(self) -> Floats:
-        cells = np.where(self.recent.flagged & ~np.isnan(self.recent.values), self.leaf_expected, self._came)
-        return self.lattice.rollup(cells)
+        return self.lattice.rollup(self.leaf_clean)
 
     @property
     def clean_total(self) -> Floats:
@@ -81,8 +167,8 @@ class View:
 
     @cached_property
     def seasonal(self) -> Floats:
-        """[N, T]: seasonal mean, not levelled; NaN where the bucket is unknown."""
-        return np.where(np.isnan(self.observed), np.nan, self.fit.mean[:, self._place])
+        """[N, T]: seasonal mean, not levelled, as far as it should be there; NaN where the bucket is unknown."""
+        return np.where(np.isnan(self.observed), np.nan, self.slice_seasonal)
 
     @cached_property
     def _cumulated(self) -> tuple[Floats, Floats]:
@@ -92,6 +178,8 @@ class View:
     @cached_property
     def levels(self) -> Floats:
         """[N, W]: level of each slice from the days before each window."""
+        if self.fit.bounds is not None:
+            return np.ones((len(self.lattice), len(self.fit.windows)))
         span = level_span(self.grid)
         seen, normal = cumulate(self._capped), self._cumulated[1]
         columns = []

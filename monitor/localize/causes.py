@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
+from monitor.detectors.fit import Fit
 from monitor.detectors.judge import Alarm, surprise
 from monitor.detectors.model import Verdicts
 from monitor.detectors.view import View
 from monitor.lattice import ANY
-from monitor.localize.scan import Candidate, best, dispersion_by_volume, robust_noise
+from monitor.localize.cells import Cells, dispersion_by_volume, robust_noise
+from monitor.localize.cube import Cube
+from monitor.localize.explanations import best
+from monitor.statistics import constants as k
 from monitor.statistics.common_mode import excuse
 from monitor.statistics.onset import onset
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
 
 ONSET_LOOKBACK = 48
 """Buckets before the newest within which a new change is looked for."""
-NEARLY_ALL = 0.9
-"""Share of a wider slice's expected events that causes must hold together to be told as that slice."""
 MOST_CAUSES = 50
 """A stop for a broken baseline: beyond it alarms are reported as they are."""
 
@@ -46,15 +52,21 @@ class Cause:
 
 def explain(view: View, verdicts: Verdicts, alarms: list[Alarm], common: Floats, least: float = 0.0) -> list[Cause]:
     """Causes of the alarms, each of at least the relative change `least`; every alarm is explained by one of them."""
+    if not alarms:
+        return []
+    search = _Search(view, verdicts, tuple(alarms), common, least)
     free = np.ones(len(view.lattice.leaves), dtype=bool)
-    left = list(alarms)
+    left = np.arange(len(alarms))
     causes: list[Cause] = []
-    while left and len(causes) < MOST_CAUSES:
-        lead = left[0]
-        cause = _cause_of(view, verdicts, lead, free, common, least)
+    while len(left) and len(causes) < MOST_CAUSES:
+        cause = search.cause_of(alarms[left[0]], free)
         free = free & ~cause.members
-        explained, left = _split(view, verdicts, left, ~free, cause)
-        causes.append(_with(cause, explained))
+        still = search.still(left, ~free, cause)
+        # The leading alarm always counts as explained: a cause was found for it.
+        still[0] = False
+        rows = tuple(dict.fromkeys(alarms[i].row for i in left[~still]))
+        causes.append(replace(cause, explained=rows))
+        left = left[still]
     return causes
 
 
@@ -73,7 +85,7 @@ def joined(view: View, causes: list[Cause]) -> list[Cause]:
         parts = groups[parent]
         inside = members_of(view, parent)
         covered = np.logical_or.reduce([part.members for part in parts])
-        if len(parts) > 1 and weight[covered].sum() >= NEARLY_ALL * weight[inside].sum():
+        if len(parts) > 1 and weight[covered].sum() >= k.NEARLY_ALL * weight[inside].sum():
             whole = _merge(parent, inside, parts)
             rest = [cause for cause in causes if (cause.members & ~inside).any()]
             return joined(view, [whole, *rest])
@@ -95,29 +107,107 @@ def members_of(view: View, codes: tuple[int, ...]) -> Bools:
     return inside
 
 
-def _cause_of(view: View, verdicts: Verdicts, lead: Alarm, free: Bools, common: Floats, least: float) -> Cause:
-    plain = _is_plain(view, verdicts, lead)
-    first = first_bucket(view, verdicts, lead, None if plain else common)
-    inside = view.lattice.incidence[[lead.row]].toarray()[0] > 0
-    found = _scan(view, first, lead, free, inside, least)
-    if found is None:
-        codes, members = tuple(int(c) for c in view.lattice.codes[lead.row]), inside & free
-    else:
-        codes, members = found.codes, found.members
-    return Cause(codes, members, first, lead.surprise, lead.down, (), plain)
+@dataclass(frozen=True)
+class _Search:
+    """What all causes of one tick are sought with: made once, since there may be tens of causes and 100,000 slices."""
+
+    view: View
+    verdicts: Verdicts
+    alarms: tuple[Alarm, ...]
+    common: Floats
+    least: float
+
+    @cached_property
+    def cube(self) -> Cube:
+        return Cube.of(self.view.lattice.leaves.codes)
+
+    @cached_property
+    def rows(self) -> Ints:
+        """Lattice row of each alarm."""
+        return np.array([alarm.row for alarm in self.alarms])
+
+    @cached_property
+    def windows(self) -> Ints:
+        """Window of each alarm, as an index."""
+        return np.array([alarm.window for alarm in self.alarms])
+
+    @cached_property
+    def incidence(self) -> sparse.csr_array:
+        """Alarms x leaves."""
+        return self.view.lattice.incidence[self.rows]
+
+    @cached_property
+    def _weight(self) -> Floats:
+        return np.asarray(self.view.leaf_expected[:, -max(self.view.fit.windows) :].sum(axis=1))
+
+    @cached_property
+    def _leaf_seen(self) -> Floats:
+        """[W, S]: what came of each leaf in each window."""
+        judged = np.nan_to_num(self.view.leaf_judged[:, -max(self.view.fit.windows) :])
+        return np.stack([judged[:, -width:].sum(axis=1) for width in self.view.fit.windows])
+
+    @cached_property
+    def _cells(self) -> dict[tuple[int, int], Cells]:
+        return {}
+
+    def cells(self, first: int, window: int) -> Cells:
+        """Leaves from column `first` on; causes that began together share them."""
+        if (first, window) not in self._cells:
+            fit, judged = self.view.fit, self.view.leaf_judged[:, first:]
+            known = ~np.isnan(judged)
+            mu = np.where(known, self.view.leaf_expected_from(first)[:, first:], 0.0).sum(axis=1)
+            volume = np.where(fit.eligible, fit.mean.mean(axis=1), 0.0)
+            alpha = dispersion_by_volume(volume, fit.alpha[:, window], fit.leaf_mean.mean(axis=1))
+            y = np.where(known, judged, 0.0).sum(axis=1)
+            self._cells[first, window] = robust_noise(self.view.lattice.leaves.codes, y, mu, alpha)
+        return self._cells[first, window]
+
+    def cause_of(self, lead: Alarm, free: Bools) -> Cause:
+        """The cause behind an alarm, among the leaves that are not yet explained."""
+        view = self.view
+        plain = _is_plain(view, self.verdicts, lead)
+        first = first_bucket(view, self.verdicts, lead, None if plain else self.common)
+        inside = view.lattice.incidence[[lead.row]].toarray()[0] > 0
+        found = best(self.cube, self.cells(first, lead.window), free, inside, down=lead.down, least=self.least)
+        if found is None:
+            codes, members = tuple(int(c) for c in view.lattice.codes[lead.row]), inside & free
+        else:
+            codes, members = found.codes, found.members
+        return Cause(codes, members, first, lead.surprise, lead.down, (), plain)
+
+    def still(self, left: Ints, removed: Bools, cause: Cause) -> Bools:
+        """Which of the alarms `left` are significant without the removed leaves, the cause's among them."""
+        out = np.ones(len(left), dtype=bool)
+        hit = np.flatnonzero((self.incidence @ cause.members.astype(float))[left] > 0)
+        some = left[hit]
+        rows, windows, part = self.rows[some], self.windows[some], self.incidence[some]
+        share = (part @ np.where(removed, self._weight, 0.0)) / self._whole[some]
+        gone = part @ np.where(removed, self._leaf_seen, 0.0).T
+        seen, normal = self.verdicts.observed[rows], self.verdicts.expected[rows]
+        each = np.arange(len(some))
+        change = np.abs(seen - normal)[each, windows]
+        seen[each, windows] = np.maximum(seen[each, windows] - gone[each, windows], 0.0)
+        normal[each, windows] *= 1.0 - share
+        drop, spike = surprise(rows_of(self.view.fit, rows), seen, normal, self.verdicts.common)
+        nats = (drop if cause.down else spike)[each, windows]
+        effect = np.abs(seen - normal)[each, windows] >= 0.5 * change
+        out[hit] = (nats >= self.verdicts.threshold) & (effect | (share < 0.02))
+        return out
+
+    @cached_property
+    def _whole(self) -> Floats:
+        return np.asarray(np.maximum(self.incidence @ self._weight, 1e-12))
 
 
-def _scan(view: View, first: int, lead: Alarm, free: Bools, inside: Bools, least: float) -> Candidate | None:
-    y = np.nan_to_num(view.leaf_judged[:, first:]).sum(axis=1)
-    known = ~np.isnan(view.leaf_judged[:, first:])
-    mu = np.where(known, view.leaf_expected_from(first)[:, first:], 0.0).sum(axis=1)
-    alpha = dispersion_by_volume(
-        np.where(view.fit.eligible, view.fit.mean.mean(axis=1), 0.0),
-        view.fit.alpha[:, lead.window],
-        view.fit.leaf_mean.mean(axis=1),
-    )
-    cells = robust_noise(view.lattice.leaves.codes, y, mu, alpha)
-    return best(cells, free, inside, down=lead.down, least=least)
+def rows_of(fit: Fit, rows: Ints) -> Fit:
+    """A fit of some slices [len(rows)] only: for judging them, and nothing else, once more."""
+    slices = len(fit.eligible)
+    each: dict[str, Any] = {}
+    for field in fields(fit):
+        part = getattr(fit, field.name)
+        if isinstance(part, np.ndarray) and len(part) == slices:
+            each[field.name] = part[rows]
+    return replace(fit, **each)
 
 
 def _is_plain(view: View, verdicts: Verdicts, lead: Alarm) -> bool:
@@ -142,55 +232,6 @@ def first_bucket(view: View, verdicts: Verdicts, lead: Alarm, common: Floats | N
     ratio = float(np.clip(ratio, 0.02, 0.95)) if lead.down else float(np.clip(ratio, 1.05, 50.0))
     alpha = float(view.fit.alpha[lead.row, 0])
     return int(begin + onset(y, mu, alpha, ratio))
-
-
-def _split(
-    view: View, verdicts: Verdicts, left: list[Alarm], removed: Bools, cause: Cause
-) -> tuple[list[Alarm], list[Alarm]]:
-    """Alarms that are no longer significant without the removed leaves, and the rest.
-
-    The leading alarm always counts as explained: a cause was found for it.
-    """
-    rows = np.array([a.row for a in left])
-    windows = np.array([a.window for a in left])
-    share = _removed_share(view, rows, removed)
-    gone_y = _removed_observed(view, rows, windows, removed)
-    y = verdicts.observed.copy()
-    mu = verdicts.expected.copy()
-    y[rows, windows] = np.maximum(y[rows, windows] - gone_y, 0.0)
-    mu[rows, windows] *= 1.0 - share
-    drop, spike = surprise(view.fit, y, mu, verdicts.common)
-    nats = drop if cause.down else spike
-    effect = np.abs(y - mu) >= 0.5 * np.abs(verdicts.observed - verdicts.expected)
-    explained: list[Alarm] = []
-    remaining: list[Alarm] = []
-    for i, alarm in enumerate(left):
-        still = nats[alarm.row, alarm.window] >= verdicts.threshold and (
-            effect[alarm.row, alarm.window] or share[i] < 0.02
-        )
-        (remaining if still and i > 0 else explained).append(alarm)
-    return explained, remaining
-
-
-def _removed_share(view: View, rows: NDArray[np.int64], removed: Bools) -> Floats:
-    weight = view.leaf_expected[:, -max(view.fit.windows) :].sum(axis=1)
-    matrix = view.lattice.incidence[rows]
-    return np.asarray((matrix @ np.where(removed, weight, 0.0)) / np.maximum(matrix @ weight, 1e-12))
-
-
-def _removed_observed(view: View, rows: NDArray[np.int64], windows: NDArray[np.int64], removed: Bools) -> Floats:
-    matrix = view.lattice.incidence[rows]
-    out = np.zeros(len(rows))
-    for w, width in enumerate(view.fit.windows):
-        leaf = np.where(removed, np.nan_to_num(view.leaf_judged[:, -width:]).sum(axis=1), 0.0)
-        chosen = windows == w
-        out[chosen] = (matrix @ leaf)[chosen]
-    return out
-
-
-def _with(cause: Cause, explained: list[Alarm]) -> Cause:
-    rows = tuple(dict.fromkeys(a.row for a in explained))
-    return Cause(cause.codes, cause.members, cause.first, cause.surprise, cause.down, rows, cause.plain)
 
 
 def own_row(view: View, codes: tuple[int, ...]) -> int | None:

@@ -47,14 +47,13 @@ class Track:
 
 def track(view: View, codes: tuple[int, ...], members: Bools, first: int) -> Track:
     """Follow a cause whose bad stretch starts at column `first`: its level is taken from before that."""
-    observed = view.recent.values[members].sum(axis=0)
-    clean = np.where(view.recent.flagged[members], view.leaf_expected[members], view.recent.values[members]).sum(axis=0)
+    observed = np.where(view.unknown_of(members), np.nan, view.leaf_seen[members].sum(axis=0))
+    clean = view.leaf_clean[members].sum(axis=0)
     row = own_row(view, codes)
-    place = view.grid.position(view.recent.starts)
-    seasonal = view.fit.leaf_mean[members].sum(axis=0)[place] if row is None else view.fit.mean[row][place]
+    seasonal = view.leaf_seasonal[members].sum(axis=0) if row is None else view.seasonal_of(row)
     begin = max(0, first - level_span(view.grid))
-    whole = _level(view.clean_total[begin:first], view.fit.mean[0][place][begin:first], 1.0)
-    here = _level(clean[begin:first], seasonal[begin:first], whole)
+    whole = _level(view.clean_total[begin:first], view.seasonal_of(0)[begin:first], 1.0)
+    here = _level(clean[begin:first], seasonal[begin:first], whole) if view.fit.bounds is None else 1.0
     table = view.fit.alpha_plain if not any(code != ANY for code in codes) else view.fit.alpha
     alphas = table[row] if row is not None else np.median(table, axis=0)
     return Track(observed, seasonal * here, view.fit.windows, tuple(float(alpha) for alpha in alphas))

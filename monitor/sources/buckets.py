@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import numpy as np
 import numpy.typing as npt
 
-from monitor.query import QueryRefusedError
+from monitor.query import Arrivals, QueryRefusedError
 from rules.model import Interval
 
 DAY = 86_400
@@ -84,6 +84,36 @@ class BucketPlan:
         found, where = np.unique(numbers, return_inverse=True)
         begins = [_local_midnight((self.origin + int(n) * self.size) // DAY, self.zone) for n in found]
         return np.asarray(begins, dtype="int64").view("datetime64[us]")[where]
+
+
+@dataclass(frozen=True)
+class ArrivalPlan:
+    """How times of arrival become classes of lateness; all in whole seconds since the epoch.
+
+    `naive` turns an arrival's wall clock into UTC, `ends` the wall clock at which a bucket ends (subtract both). An
+    event is of the class of the first of `lags` that is at least its arrival minus its bucket's end, else of the last.
+    """
+
+    clock: Clock
+    naive: Offsets
+    ends: Offsets
+    lags: tuple[int, ...]
+    until: int
+    """Arrivals after it are not there yet."""
+
+
+def plan_arrivals(clock: Clock, arrivals: Arrivals, plan: BucketPlan) -> ArrivalPlan:
+    """The arithmetic of arrivals beside that of buckets; a day is no time of arrival."""
+    if clock is Clock.DATE:
+        name = arrivals.column.column
+        raise QueryRefusedError(f"{name!r} holds days: arrived_at needs the time of day", subject=name)
+    start, end = plan.windows[0][0], plan.windows[-1][1]
+    until = _seconds(arrivals.seen_until)
+    naive = NO_OFFSET
+    if clock is Clock.NAIVE:
+        naive = local_to_utc(find_zone(arrivals.column.timezone), start, max(until, end))
+    ends = NO_OFFSET if plan.zone is None else local_to_utc(plan.zone, start, end + DAY)
+    return ArrivalPlan(clock, naive, ends, tuple(round(lag.total_seconds()) for lag in arrivals.lags), until)
 
 
 def plan_buckets(

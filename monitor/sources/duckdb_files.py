@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,20 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from monitor.query import Column, Cost, CountQuery, QueryRefusedError, SourceError
+from monitor.query import Arrivals, Column, Cost, CountQuery, QueryRefusedError, SourceError
 from monitor.sources import SourceConfig
-from monitor.sources.buckets import BucketPlan, Clock, Offsets, find_zone, instant, merge_windows, plan_buckets
+from monitor.sources.buckets import (
+    EPOCH,
+    ArrivalPlan,
+    BucketPlan,
+    Clock,
+    Offsets,
+    find_zone,
+    instant,
+    merge_windows,
+    plan_arrivals,
+    plan_buckets,
+)
 from monitor.sources.duckdb_session import Session, open_session, quoted
 from monitor.sources.expressions import check_select, check_where, strip_end, suggest, unknown_column
 from monitor.sources.file_tables import FileTable, Relation, describe_sample, find_table, relate
@@ -77,6 +88,19 @@ class DuckDBFiles:
             table = session.arrow(_count_sql(query, relation, plan, bound), bound.params)
         return _to_frame(query, plan, table)
 
+    def watermark(self, query: CountQuery) -> datetime | None:
+        """The last arrival among the events of the windows; see `monitor.query.Source`."""
+        if query.arrivals is None:
+            raise ValueError("a query without arrivals has no watermark")
+        everything = replace(query, where=None, dimensions=(), measures=())
+        with self._prepared(everything) as (session, relation, plan):
+            if relation.empty or plan is None:
+                return None
+            bound = _Bound()
+            sql = _watermark_sql(everything, relation, plan, bound)
+            last = session.rows(sql, bound.params)[0][0]
+        return None if last is None else EPOCH + timedelta(seconds=int(last))
+
     def profile(self, query: CountQuery) -> str:
         """DuckDB's own profile of the query, which it runs: operators, files opened, row groups read. JSON text."""
         with self._prepared(query) as (session, relation, plan):
@@ -96,7 +120,8 @@ class DuckDBFiles:
         """First and last event time; see `monitor.query.Source`."""
         zone = find_zone(timestamp.timezone)
         with self._opened(ref, None, timestamp.timezone, self._timeout) as (session, tables):
-            relation = _relation(session, ref, tables, where, needed=(timestamp.column,))
+            needed = (timestamp.column,)
+            relation = _relation(session, ref, tables, where, needed=needed, times=needed)
             if not relation.columns:
                 return None
             clock = _clock(timestamp.column, relation)
@@ -128,8 +153,12 @@ class DuckDBFiles:
         limit = min(query.timeout, self._timeout)
         with self._opened(query.source, _windows(query), zone, limit) as (session, tables):
             sums = [measure.column for measure in query.measures if measure.column is not None]
-            needed = (query.timestamp.column, *query.dimensions, *sums)
-            relation = _relation(session, query.source, tables, query.where, needed=needed, dimensions=query.dimensions)
+            arrived = [query.arrivals.column.column] if query.arrivals is not None else []
+            needed = (query.timestamp.column, *query.dimensions, *sums, *arrived)
+            times = (query.timestamp.column, *arrived)
+            relation = _relation(
+                session, query.source, tables, query.where, needed=needed, times=times, dimensions=query.dimensions
+            )
             if not relation.columns:
                 yield session, relation, None
                 return
@@ -196,15 +225,16 @@ def _relation(
     where: str | None,
     *,
     needed: Sequence[str],
+    times: Sequence[str],
     dimensions: Sequence[str] = (),
 ) -> Relation:
-    """What to select from, with all the columns a rule names (the first needed one is its time), or refused."""
+    """What to select from, with all the columns a rule names (some of which hold `times`), or refused."""
     filtered = check_where(where, _DIALECT) if where is not None else frozenset()
     compared = {name.casefold() for name in filtered}
     # A filter may compare a dimension with a number: then it keeps the type that the format gives it.
     as_text = [name for name in dimensions if name.casefold() not in compared]
     if ref.query is None:
-        relation = relate(session, tables[0], needed=(*needed, *filtered), as_text=as_text, time=needed[0])
+        relation = relate(session, tables[0], needed=(*needed, *filtered), as_text=as_text, times=times)
     else:
         relation = _query(session, ref, tables)
     if not relation.columns:
@@ -236,7 +266,7 @@ def _clock(column: str, relation: Relation) -> Clock:
     if family(kind) == "time":
         return Clock.AWARE if "TIME ZONE" in kind or "TZ" in kind else Clock.NAIVE
     raise QueryRefusedError(
-        f"{column!r} of {relation.name} is {kind}: the time column must be a TIMESTAMP or a DATE", subject=column
+        f"{column!r} of {relation.name} is {kind}: a time column must be a TIMESTAMP or a DATE", subject=column
     )
 
 
@@ -258,12 +288,49 @@ def _count_sql(query: CountQuery, relation: Relation, plan: BucketPlan, bound: _
     inputs = (f", {_ROWS}.{quoted(m.column)} AS x{i}" for i, m in enumerate(query.measures) if m.column is not None)
     rows = f"(SELECT * FROM {relation.sql} AS {_ROWS} WHERE {_near(query, relation, plan, bound)}) AS {_ROWS}"
     utc = _shifted(_micros(f"{_ROWS}.{quoted(query.timestamp.column)}", plan.clock), "-", plan.naive)
-    keyed = f"SELECT {utc} AS u{''.join(dimensions)}{''.join(inputs)} FROM {rows}"
+    arrival = f", {_arrival(query.arrivals, relation, plan)} AS a" if query.arrivals is not None else ""
+    keyed = f"SELECT {utc} AS u{''.join(dimensions)}{''.join(inputs)}{arrival} FROM {rows}"
     measures = [_measure(i, m.column is not None) for i, m in enumerate(query.measures)]
     key = f"({_shifted('u', '+', plan.local)} - {plan.origin * _MICROS}) // {plan.size * _MICROS} AS b"
     inside = "" if plan.exact else f" WHERE {_inside(plan)}"
-    groups = ", ".join(["b", *names])
-    return f"SELECT {', '.join([key, *names, *measures])} FROM ({keyed}){inside} GROUP BY {groups}"
+    if query.arrivals is None:
+        groups = ", ".join(["b", *names])
+        return f"SELECT {', '.join([key, *names, *measures])} FROM ({keyed}){inside} GROUP BY {groups}"
+    arrived = _arrivals(query.arrivals, relation, plan)
+    kept = [*names, *(f"x{i}" for i, m in enumerate(query.measures) if m.column is not None), "a"]
+    numbered = f"SELECT {', '.join([key, *kept])} FROM ({keyed}){inside}"
+    seen = f"a IS NULL OR a <= {arrived.until}"
+    selected = ", ".join(["b", *names, *measures, f"{_lag(arrived, plan)} AS lag"])
+    return f"SELECT {selected} FROM ({numbered}) WHERE {seen} GROUP BY {', '.join(['b', *names, 'lag'])}"
+
+
+def _arrivals(arrivals: Arrivals, relation: Relation, plan: BucketPlan) -> ArrivalPlan:
+    return plan_arrivals(_clock(arrivals.column.column, relation), arrivals, plan)
+
+
+def _arrival(arrivals: Arrivals, relation: Relation, plan: BucketPlan) -> str:
+    """Whole seconds since the epoch at which an event arrived; NULL where nobody noted it."""
+    arrived = _arrivals(arrivals, relation, plan)
+    raw = _micros(f"{_ROWS}.{quoted(arrivals.column.column)}", arrived.clock)
+    return f"{_shifted(raw, '-', arrived.naive)} // {_MICROS}"
+
+
+def _lag(arrived: ArrivalPlan, plan: BucketPlan) -> str:
+    """The class of lateness of an event that arrived at `a`, in bucket `b`."""
+    wall = f"((b + 1) * {plan.size} + {plan.origin})"
+    end = _shifted(wall, "-", arrived.ends, unit=1)
+    cases = "".join(f" WHEN a - {end} <= {limit} THEN {i}" for i, limit in enumerate(arrived.lags[:-1]))
+    return f"CASE WHEN a IS NULL THEN 0{cases} ELSE {len(arrived.lags) - 1} END"
+
+
+def _watermark_sql(query: CountQuery, relation: Relation, plan: BucketPlan, bound: _Bound) -> str:
+    """The last arrival seen among the events near the windows."""
+    assert query.arrivals is not None
+    arrival = _arrival(query.arrivals, relation, plan)
+    near = _near(query, relation, plan, bound)
+    until = _arrivals(query.arrivals, relation, plan).until
+    rows = f"SELECT {arrival} AS a FROM (SELECT * FROM {relation.sql} AS {_ROWS} WHERE {near}) AS {_ROWS}"
+    return f"SELECT max(a) FROM ({rows}) WHERE a <= {until}"
 
 
 def _near(query: CountQuery, relation: Relation, plan: BucketPlan, bound: _Bound) -> str:
@@ -280,12 +347,12 @@ def _micros(column: str, clock: Clock) -> str:
     return f"epoch_us(CAST({column} AS TIMESTAMPTZ))" if clock is Clock.AWARE else f"epoch_us({column})"
 
 
-def _shifted(micros: str, sign: str, offsets: Offsets) -> str:
-    """`micros` with the offset added or taken away that holds for it."""
+def _shifted(micros: str, sign: str, offsets: Offsets, unit: int = _MICROS) -> str:
+    """`micros` (or what `unit` a second makes of it) with the offset added or taken away that holds for it."""
     if offsets.zero:
         return micros
-    cases = "".join(f" WHEN {micros} < {before * _MICROS} THEN {value * _MICROS}" for before, value in offsets.steps)
-    last = offsets.last * _MICROS
+    cases = "".join(f" WHEN {micros} < {before * unit} THEN {value * unit}" for before, value in offsets.steps)
+    last = offsets.last * unit
     return f"({micros} {sign} CASE{cases} ELSE {last} END)" if cases else f"({micros} {sign} ({last}))"
 
 
@@ -308,7 +375,8 @@ def _to_frame(query: CountQuery, plan: BucketPlan, table: pa.Table) -> pd.DataFr
     numbers = table["b"].to_numpy().astype("int64", copy=False)
     dimensions = [_texts(table[f"d{i}"]) for i in range(len(query.dimensions))]
     measures = [table[f"m{i}"].to_numpy() for i in range(len(query.measures))]
-    return leaf_frame(query, plan, numbers, dimensions, measures)
+    lags = None if query.arrivals is None else table["lag"].to_numpy().astype("int64", copy=False)
+    return leaf_frame(query, plan, numbers, dimensions, measures, lags)
 
 
 def _texts(column: pa.ChunkedArray) -> npt.NDArray[Any]:

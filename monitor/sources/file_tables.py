@@ -81,12 +81,12 @@ def relate(
     *,
     needed: Collection[str] = (),
     as_text: Collection[str] = (),
-    time: str | None = None,
+    times: Sequence[str] = (),
 ) -> Relation:
     """How to read a table's kept files.
 
     A `needed` column that these lack but other files have reads as NULL: lakes gain columns. In the formats that
-    guess types, columns in `as_text` are taken as they are spelled, and `time` may be any ISO 8601 text.
+    guess types, columns in `as_text` are taken as they are spelled, and `times` may be any ISO 8601 text.
     """
     files = table.kept or table.sample
     if not files:
@@ -95,12 +95,13 @@ def relate(
     lower = {name.casefold() for name in columns}
     missing = {name for name in needed if name.casefold() not in lower}
     extra = _missing(session, table, columns, missing) if missing else {}
-    forced = {name: _TEXT for name in as_text if name != time}
-    if time is not None and table.format != "parquet" and columns.get(time) == _TEXT:
-        forced[time] = _times(session, _reader(table, files, columns, {}), [time], none="TIMESTAMP").get(time, _TEXT)
+    forced = {name: _TEXT for name in as_text if name not in times}
+    texts = [name for name in times if columns.get(name) == _TEXT]
+    if texts and table.format != "parquet":
+        forced |= _times(session, _reader(table, files, columns, {}), texts, none="TIMESTAMP")
     reader = _reader(table, files, columns, forced)
     nulls = "".join(f", CAST(NULL AS {kind}) AS {quoted(name)}" for name, kind in extra.items())
-    types = {name: forced.get(name, kind) if name == time else kind for name, kind in columns.items()}
+    types = {name: forced.get(name, kind) if name in times else kind for name, kind in columns.items()}
     return Relation(table.name, f"(SELECT *{nulls} FROM {reader})", {**types, **extra}, empty=not table.kept)
 
 

@@ -21,8 +21,11 @@ def leaf_frame(
     numbers: npt.NDArray[np.int64],
     dimensions: Sequence[npt.NDArray[Any]],
     measures: Sequence[npt.NDArray[np.int64]],
+    lags: npt.NDArray[np.int64] | None = None,
 ) -> pd.DataFrame:
     """Leaves as a frame: arrays of one length, one per dimension (object: str or None) and measure (int64).
+
+    `lags` are the classes of lateness of a query that asks for them.
 
     Columns stand by position: a dimension may itself be called `bucket` or `m0`.
     """
@@ -30,8 +33,11 @@ def leaf_frame(
     bucket = pd.Series(starts).dt.tz_localize("UTC")
     parts = [bucket, *(pd.Series(values, dtype=object) for values in dimensions)]
     parts += [pd.Series(values, dtype="int64") for values in measures]
-    frame = pd.DataFrame(dict(enumerate(parts)))
     names = ["bucket", *query.dimensions, *(f"m{i}" for i in range(len(measures)))]
+    if lags is not None:
+        parts.append(pd.Series(lags, dtype="int64"))
+        names.append("lag")
+    frame = pd.DataFrame(dict(enumerate(parts)))
     frame.columns = pd.Index(names, dtype=object)
     return frame
 
@@ -40,7 +46,8 @@ def empty_frame(query: CountQuery) -> pd.DataFrame:
     """No leaf at all, with the columns of `leaf_frame`."""
     whole = np.empty(0, dtype="int64")
     texts: npt.NDArray[Any] = np.empty(0, dtype=object)
-    return leaf_frame(query, None, whole, [texts] * len(query.dimensions), [whole] * len(query.measures))
+    lags = None if query.arrivals is None else whole
+    return leaf_frame(query, None, whole, [texts] * len(query.dimensions), [whole] * len(query.measures), lags)
 
 
 def refuse_negative(column: str) -> QueryRefusedError:

@@ -6,6 +6,7 @@ import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,17 @@ from sqlalchemy.sql.elements import quoted_name
 
 from monitor.query import Column, Cost, CountQuery, QueryRefusedError, SourceError
 from monitor.sources import SourceConfig
-from monitor.sources.buckets import BucketPlan, Clock, Offsets, find_zone, merge_windows, plan_buckets
+from monitor.sources.buckets import (
+    EPOCH,
+    ArrivalPlan,
+    BucketPlan,
+    Clock,
+    Offsets,
+    find_zone,
+    merge_windows,
+    plan_arrivals,
+    plan_buckets,
+)
 from monitor.sources.dialects import Anything, Dialect, Whole, dialect_of
 from monitor.sources.expressions import check_select, check_where, suggest, unknown_column
 from monitor.sources.leaves import INT64_MAX, empty_frame, leaf_frame, refuse_fraction, refuse_negative, too_large
@@ -56,19 +67,42 @@ class SqlSource:
     def count(self, query: CountQuery) -> pd.DataFrame:
         """Leaves of the query's windows; see `monitor.query.Source`."""
         with self._connected(query.source, min(query.timeout, self._timeout)) as connection:
-            relation = self._relation(connection, query.source, query.where)
-            time = _time_column(query.timestamp, relation, self._dialect)
-            for name in query.dimensions:
-                _column(name, relation)
-            for measure in query.measures:
-                _check_sum(measure, relation)
-            if not merge_windows(query.windows):
+            asked = self._asked(connection, query)
+            if asked is None:
                 return empty_frame(query)
-            if self._dialect.text_times:
-                _first_and_last(connection, relation, time, None, self._dialect)  # refuses what is not ISO text
-            plan = plan_buckets(_clock(time), query.timestamp.timezone, query.bucket, query.timezone, query.windows)
-            rows = connection.execute(_statement(query, relation, time, plan, self._dialect)).fetchall()
-        return _to_frame(query, plan, [tuple(row) for row in rows], self._dialect)
+            rows = connection.execute(_statement(query, asked, self._dialect)).fetchall()
+        return _to_frame(query, asked.plan, [tuple(row) for row in rows], self._dialect)
+
+    def watermark(self, query: CountQuery) -> datetime | None:
+        """The last arrival among the events of the windows; see `monitor.query.Source`."""
+        if query.arrivals is None:
+            raise ValueError("a query without arrivals has no watermark")
+        everything = replace(query, where=None, dimensions=(), measures=())
+        with self._connected(query.source, min(query.timeout, self._timeout)) as connection:
+            asked = self._asked(connection, everything)
+            if asked is None:
+                return None
+            last = connection.execute(_watermark(everything, asked, self._dialect)).scalar()
+        return None if last is None else EPOCH + timedelta(seconds=int(last))
+
+    def _asked(self, connection: sa.Connection, query: CountQuery) -> _Asked | None:
+        """The query's columns, proven usable, and its arithmetic; None where no window is asked for."""
+        relation = self._relation(connection, query.source, query.where)
+        time = _time_column(query.timestamp, relation, self._dialect)
+        arrived = None if query.arrivals is None else _time_column(query.arrivals.column, relation, self._dialect)
+        for name in query.dimensions:
+            _column(name, relation)
+        for measure in query.measures:
+            _check_sum(measure, relation)
+        if not merge_windows(query.windows):
+            return None
+        if self._dialect.text_times:
+            for column in filter(None, (time, arrived)):
+                _first_and_last(connection, relation, column, None, self._dialect)  # refuses what is not ISO text
+        plan = plan_buckets(_clock(time), query.timestamp.timezone, query.bucket, query.timezone, query.windows)
+        if query.arrivals is None or arrived is None:
+            return _Asked(relation, time, plan)
+        return _Asked(relation, time, plan, plan_arrivals(_clock(arrived), query.arrivals, plan))
 
     def columns(self, ref: SourceRef) -> tuple[Column, ...]:
         """Columns of a table or query; the type is "" where the engine does not say it."""
@@ -156,6 +190,16 @@ class SqlSource:
         return line
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """What a query reads, and its arithmetic."""
+
+    relation: SqlRelation
+    time: SqlColumn
+    plan: BucketPlan
+    arrived: ArrivalPlan | None = None
+
+
 def open_sql(name: str, config: SourceConfig) -> SqlSource:
     """Engine of `kind = "sql"`."""
     if not config.url:
@@ -239,7 +283,7 @@ def _time_column(timestamp: Timestamp, relation: SqlRelation, dialect: Dialect) 
     if found.known and found.clock is None:
         raise QueryRefusedError(
             f"{timestamp.column!r} of {relation.name} is {found.column.type}: "
-            "the time column must be a TIMESTAMP or a DATE",
+            "a time column must be a TIMESTAMP or a DATE",
             subject=timestamp.column,
         )
     if not found.known and not dialect.text_times and timestamp.timezone != "UTC":
@@ -310,36 +354,72 @@ def _moment(value: Any, time: SqlColumn, zone: ZoneInfo) -> datetime:
     return found.astimezone(UTC)
 
 
-def _statement(
-    query: CountQuery, relation: SqlRelation, time: SqlColumn, plan: BucketPlan, dialect: Dialect
-) -> sa.Select[Any]:
-    """Three layers: rows near the windows that pass the filter; those inside, with their keys; the groups."""
-    rows = _rows(query, relation, time, plan, dialect)
-    seconds = _utc(rows, plan, dialect)
+def _statement(query: CountQuery, asked: _Asked, dialect: Dialect) -> sa.Select[Any]:
+    """Three layers: rows near the windows that pass the filter; those inside, with their keys; the groups.
+
+    With arrivals a fourth one between the last two: the class of lateness of each row.
+    """
+    plan = asked.plan
+    rows = _rows(query, asked, dialect)
+    seconds = _utc(rows, plan.naive, dialect)
     local = _shifted(seconds, 1, plan.local) - _whole(plan.origin)
     key = (local - dialect.remainder(local, _whole(plan.size))).label(f"{_A}b")
     inside = sa.true() if plan.exact and not dialect.text_times else _inside(seconds, plan)
     kept = [column for column in rows.c if column.name[len(_A)] in "dx"]
+    groups = [f"{_A}b", *(f"{_A}d{i}" for i in range(len(query.dimensions)))]
+    if asked.arrived is not None:
+        kept.append(_utc(rows, asked.arrived.naive, dialect, of="a").label(f"{_A}at"))
+        groups.append(f"{_A}lag")
     keyed = sa.select(key, *kept).where(inside).subquery(f"{_A}keyed")
-    groups = [keyed.c[f"{_A}b"], *(keyed.c[f"{_A}d{i}"] for i in range(len(query.dimensions)))]
+    if asked.arrived is not None:
+        keyed = _classed(keyed, asked.arrived, plan)
     measures = [part for i, m in enumerate(query.measures) for part in _aggregates(i, m, keyed, dialect)]
-    return sa.select(*groups, *measures).group_by(*groups)
+    columns = [keyed.c[name] for name in groups]
+    return sa.select(*columns, *measures).group_by(*columns)
 
 
-def _rows(query: CountQuery, relation: SqlRelation, time: SqlColumn, plan: BucketPlan, dialect: Dialect) -> sa.Subquery:
-    raw = _named(time.column.name)
-    columns: list[Anything] = [dialect.epoch(raw).label(f"{_A}s")]
-    if dialect.text_times:
-        columns.append(_has_offset(raw).label(f"{_A}o"))
+def _classed(keyed: sa.Subquery, arrived: ArrivalPlan, plan: BucketPlan) -> sa.Subquery:
+    """The rows that had arrived, each with its class of lateness."""
+    at: Whole = keyed.c[f"{_A}at"]
+    end = _shifted(keyed.c[f"{_A}b"] + _whole(plan.origin + plan.size), -1, arrived.ends)
+    last = _whole(len(arrived.lags) - 1)
+    cases = [(at - end <= _whole(limit), _whole(i)) for i, limit in enumerate(arrived.lags[:-1])]
+    lag = sa.case((at.is_(None), _whole(0)), *cases, else_=last).label(f"{_A}lag")
+    seen = sa.or_(at.is_(None), at <= _whole(arrived.until))
+    return sa.select(*keyed.c, lag).where(seen).subquery(f"{_A}classed")
+
+
+def _watermark(query: CountQuery, asked: _Asked, dialect: Dialect) -> sa.Select[Any]:
+    """The last arrival seen among the rows near the windows."""
+    assert asked.arrived is not None
+    rows = _rows(query, asked, dialect)
+    at = _utc(rows, asked.arrived.naive, dialect, of="a").label(f"{_A}at")
+    arrivals = sa.select(at).subquery(f"{_A}arrivals")
+    found = arrivals.c[f"{_A}at"]
+    return sa.select(sa.func.max(found)).where(found <= _whole(asked.arrived.until))
+
+
+def _rows(query: CountQuery, asked: _Asked, dialect: Dialect) -> sa.Subquery:
+    relation = asked.relation
+    raw = _named(asked.time.column.name)
+    columns = _seconds(raw, "s", dialect)
+    if query.arrivals is not None:
+        columns += _seconds(_named(query.arrivals.column.column), "a", dialect)
     for i, name in enumerate(query.dimensions):
         columns.append(_as_text(relation.columns[name], dialect).label(f"{_A}d{i}"))
     for i, measure in enumerate(query.measures):
         if measure.column is not None:
             columns.append(_named(measure.column).label(f"{_A}x{i}"))
-    near = _near(raw, time, plan, dialect)
+    near = _near(raw, asked.time, asked.plan, dialect)
     return (
         sa.select(*columns).select_from(relation.selectable).where(*near, *_filter(query.where)).subquery(f"{_A}rows")
     )
+
+
+def _seconds(raw: Anything, name: str, dialect: Dialect) -> list[Anything]:
+    """Seconds of a time column as the engine reads it, and for times that are text whether each has an offset."""
+    columns: list[Anything] = [dialect.epoch(raw).label(f"{_A}{name}")]
+    return [*columns, _has_offset(raw).label(f"{_A}o{name}")] if dialect.text_times else columns
 
 
 def _near(raw: Anything, time: SqlColumn, plan: BucketPlan, dialect: Dialect) -> tuple[sa.ColumnElement[bool], ...]:
@@ -356,13 +436,13 @@ def _near(raw: Anything, time: SqlColumn, plan: BucketPlan, dialect: Dialect) ->
     return raw >= sa.literal(low, kind), raw < sa.literal(high, kind)
 
 
-def _utc(rows: sa.Subquery, plan: BucketPlan, dialect: Dialect) -> Whole:
-    """Seconds since the epoch of each row, wall clocks resolved."""
-    seconds: Whole = rows.c[f"{_A}s"]
-    if plan.naive.zero:
+def _utc(rows: sa.Subquery, naive: Offsets, dialect: Dialect, of: str = "s") -> Whole:
+    """Seconds since the epoch of each row's event time (or its arrival, "a"), wall clocks resolved."""
+    seconds: Whole = rows.c[f"{_A}{of}"]
+    if naive.zero:
         return seconds
-    resolved = _shifted(seconds, -1, plan.naive)
-    return sa.case((rows.c[f"{_A}o"], seconds), else_=resolved) if dialect.text_times else resolved
+    resolved = _shifted(seconds, -1, naive)
+    return sa.case((rows.c[f"{_A}o{of}"], seconds), else_=resolved) if dialect.text_times else resolved
 
 
 def _shifted(seconds: Whole, sign: int, offsets: Offsets) -> Whole:
@@ -420,8 +500,9 @@ def _to_frame(query: CountQuery, plan: BucketPlan, rows: Sequence[tuple[Any, ...
     columns = iter(list(zip(*rows, strict=True)))
     numbers = np.array([int(key) // plan.size for key in next(columns)], dtype="int64")
     dimensions = [_objects(next(columns)) for _ in query.dimensions]
+    lags = None if query.arrivals is None else np.array([int(lag) for lag in next(columns)], dtype="int64")
     measures = [_checked(measure, columns, dialect) for measure in query.measures]
-    return leaf_frame(query, plan, numbers, dimensions, measures)
+    return leaf_frame(query, plan, numbers, dimensions, measures, lags)
 
 
 def _objects(values: Sequence[Any]) -> npt.NDArray[Any]:

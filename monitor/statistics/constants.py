@@ -75,11 +75,67 @@ LEARNING_DAYS = 14
 ESTABLISHED_DAYS = 7
 """Slices seen within the first days of the history count as older than it."""
 
+# Holidays and planned events
+OCCASION_ALPHA = 0.1
+"""Added dispersion of a day that is expected to do as another kind of day, or as somebody planned: give or take 30 %."""
+UNJUDGED_SHARE = 0.5
+"""A slice of which at least this share of what is expected lies in events of unknown effect is unknown itself."""
+
+# Other detectors
+FORECAST_SLICES = 200
+"""Slices that stl and ets judge at most: a refit takes seconds, not hours."""
+STL_WEEKS = 25
+"""Weeks that the season is smoothed over: with a lookback of four it hardly changes from one to the next."""
+
+# Accepted changes
+ACCEPTED_RATIO_MAX = 50.0
+"""Earlier counts are scaled by no more: beyond it a slice is new, and learns as a new one does."""
+
 # Localization
 HOMOGENEITY = 0.3
-STOP_FRACTION = 0.01
+"""Share of an element's score by which its leaves may differ from each other beyond their noise."""
 STOP_Z = 6.0
+"""Standard deviations, beyond what the number of elements asks for, at which an explanation stands clear of chance."""
+SIBLING_LEAST = 0.2
+"""An element joins another of its cuboid if it scores at least this share of the other's score."""
+SET_DISCOUNT = 0.7
+"""What a set of elements is worth, for each element beyond the first: a simple answer is the likelier one."""
+NEARLY_ALL = 0.9
+"""Share of a whole's expected events with which parts are told as the whole."""
+MOST_EXPLANATIONS = 50
+OUTSIDE_LEAST = 1e-6
+"""Share of everything below which the outside of an element says nothing."""
+RATIO_CAP = 10.0
+NOISE_LEAVES = 20
+"""Leaves from which on their own scatter is measured."""
+LEAST_NOISE = 1e-6
+LEAST_RATE = 1e-4
+"""Rates nearer to 0 or 1 are not told from it."""
+MEDIAN_CHI2 = 0.455
+"""Median of chi-square with one degree of freedom."""
+CUBE_CELLS = 20_000_000
+"""Leaves times cuboids up to which causes may name every dimension; beyond, up to CAUSE_DIMENSIONS."""
+CUBE_SPARSE = 5
+"""Fewer than one leaf in so many are taken out of a cube one by one, more by summing it anew."""
 SAME_CELLS = 0.995
 CAUSE_DIMENSIONS = 3
 MOVED_SHARE = 0.8
 RENAMED_SHARE = 0.8
+
+# Late data (step 11)
+ARRIVAL_DAYS = 14
+"""Days of reads after which the curves of arrival count as learned; they are learned from twice as many at most."""
+ARRIVAL_BORROW_EVENTS = 40.0
+"""A slice with this many events weighs its own share and that of the slice above alike."""
+ARRIVAL_DAYS_FOR_WORST = 5
+"""From this many days on each slice's worst one is left out."""
+ARRIVAL_DOUBT = 0.25
+"""Relative error, per relative shortfall, of a share that was just learned; its square falls with the days of reads,
+and is gone after `ARRIVAL_DAYS`."""
+ARRIVED_LEAST = 0.05
+"""Of a share below this nothing is concluded about the whole."""
+WATERMARK_WEEKS = 2
+WATERMARK_EVENTS = 20.0
+"""A source is called behind only where at least so many past weeks each had so many events by the same time."""
+ARRIVAL_UNKNOWN = 0.25
+"""Relative error of what is there before any bucket was read twice: total losses are told, partial ones wait."""

@@ -35,11 +35,11 @@ from monitor.store.outbox_table import (
     outbox_counts,
     requeue,
 )
-from monitor.store.page_table import LAG_FINAL, PageBlock, coverage, pages, put_page
+from monitor.store.page_table import LAG_FINAL, PageBlock, any_ripened, coverage, pages, put_page, read_again
 from monitor.store.retention import prune
 from monitor.store.rows import dump
 from monitor.store.rule_table import definition, reset_history, rules
-from monitor.store.run_table import BLIND, OK, Run, newest_run, record_run, run, run_done, runs
+from monitor.store.run_table import BLIND, LATE, OK, Run, newest_run, notices, record_run, run, run_done, runs
 from monitor.store.status import History, RuleStatus, rule_status
 from monitor.store.store import Store
 from monitor.store.told import told
@@ -48,6 +48,7 @@ from monitor.store.tx import Tx
 __all__ = [
     "BLIND",
     "LAG_FINAL",
+    "LATE",
     "OK",
     "ConflictError",
     "DaemonLock",
@@ -69,6 +70,7 @@ __all__ = [
     "add_decision",
     "add_leaves",
     "add_transition",
+    "any_ripened",
     "copy",
     "coverage",
     "dead_letters",
@@ -83,6 +85,7 @@ __all__ = [
     "leaves",
     "newest_fit",
     "newest_run",
+    "notices",
     "open_incidents",
     "outbox_counts",
     "pages",
@@ -90,6 +93,7 @@ __all__ = [
     "put_fit",
     "put_flags",
     "put_page",
+    "read_again",
     "record_run",
     "requeue",
     "reset_history",

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Select, and_, delete, func, select
+from sqlalchemy import Select, and_, delete, distinct, func, select
 
 from monitor.store import schema
 from monitor.store.codec import CHUNK, compress, decode_page, decompressor, encode_page, version_of
@@ -98,6 +98,28 @@ def _ripest(key: int, start: int, end: int) -> Select[Any]:
     page = schema.page.c
     within = and_(page.rule == key, page.bucket >= start, page.bucket < end, page.chunk == 0)
     return select(page.bucket, func.max(page.lag).label("lag")).where(within).group_by(page.bucket)
+
+
+def read_again(tx: Tx, rule: str, start: int, end: int) -> int | None:
+    """Start of the first bucket in [start, end) that is known at the first lag class and a riper one, or None."""
+    page = schema.page.c
+    within = and_(page.rule == rule_key(tx, rule), page.bucket >= start, page.bucket < end, page.chunk == 0)
+    twice = (
+        select(page.bucket)
+        .where(within)
+        .group_by(page.bucket)
+        .having(func.count() > 1, func.min(page.lag) == 0)
+        .subquery()
+    )
+    return tx.connection.execute(select(func.min(twice.c.bucket))).scalar()
+
+
+def any_ripened(tx: Tx, rule: str, start: int, end: int) -> bool:
+    """Whether any bucket in [start, end) holds something else at one lag class than at another."""
+    page = schema.page.c
+    within = and_(page.rule == rule_key(tx, rule), page.bucket >= start, page.bucket < end)
+    groups = select(page.bucket).where(within).group_by(page.bucket, page.chunk)
+    return tx.connection.execute(groups.having(func.count(distinct(page.version)) > 1).limit(1)).first() is not None
 
 
 def pages(

@@ -15,12 +15,16 @@ from monitor.store.tx import Tx
 
 OK = "ok"
 BLIND = "blind"
-"""Outcomes: the source answered, or could not be asked."""
+LATE = "late"
+"""Outcomes: the source answered, could not be asked, or was behind."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """One evaluation; `tick` is its scheduled time in epoch seconds, `detail` one line for a person."""
+    """One evaluation; `tick` is its scheduled time in epoch seconds.
+
+    `detail` is one line for a person: the source's error, or what is to be known once.
+    """
 
     tick: int
     outcome: str
@@ -62,6 +66,18 @@ def runs(tx: Tx, rule: str, limit: int = 100) -> list[Run]:
     query = (
         select(table.tick, table.outcome, table.detail)
         .where(table.rule == rule_key(tx, rule))
+        .order_by(table.tick.desc())
+        .limit(limit)
+    )
+    return [Run(*row) for row in tx.connection.execute(query)]
+
+
+def notices(tx: Tx, rule: str, after: int, limit: int = 3) -> list[Run]:
+    """The latest evaluations after a tick that found something to be known, newest first."""
+    table = schema.run.c
+    query = (
+        select(table.tick, table.outcome, table.detail)
+        .where(table.rule == rule_key(tx, rule), table.tick > after, table.outcome == OK, table.detail != "")
         .order_by(table.tick.desc())
         .limit(limit)
     )

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable
 
 from rules.checks.columns_once import columns_once
 from rules.checks.delay_within_lookback import delay_within_lookback
+from rules.checks.detector_fits import detector_fits
 from rules.checks.duplicate_names import duplicate_names
+from rules.checks.known_countries import known_countries
 from rules.checks.one_expression import one_expression
 from rules.checks.one_select import one_select
 from rules.checks.reachable_change import reachable_change
@@ -23,6 +25,8 @@ RULE_CHECKS: tuple[Callable[[Rule], Iterable[Problem]], ...] = (
     slices_of_dimensions,
     delay_within_lookback,
     reachable_change,
+    known_countries,
+    detector_fits,
 )
 """Each sees one rule that is sound by itself; an error keeps the rule from running."""
 

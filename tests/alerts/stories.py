@@ -13,7 +13,7 @@ from pathlib import Path
 
 from alerts.incidents import StepPolicy
 from alerts.message import RuleFacts, compose, plain_text
-from alerts.model import Kind, Message, TotalState, Transition
+from alerts.model import Assessment, Kind, Message, Recovery, TotalState, Transition
 from alerts.notifiers import slack_blocks
 from rules.model import Severity
 from rules.slices import Slice
@@ -106,6 +106,12 @@ def resolved() -> Transition:
     return told(assess(1, finding(evidence=evidence())), lambda h: assess(5, good=[h.only.id]))
 
 
+def accepted() -> Transition:
+    """Two weeks later a third of a device is still missing: that is normal now."""
+    lost = finding(observed=9.1e6, expected=13.6e6, evidence=evidence())
+    return told(assess(1, lost), assess(337, replace(lost, observed=182e6, expected=272e6, until=tick(337))))
+
+
 def widened() -> Transition:
     """One country of ios turned out to be all of ios."""
     first = finding(cause(device="ios", country="NO"), expected=90_000.0, evidence=evidence(grew=()))
@@ -133,6 +139,27 @@ def reclassified() -> Transition:
 def late() -> Transition:
     """The data of the source is behind."""
     return told(assess(2, blind(2, kind=Kind.LATE, detail="newest arrival 12:40")))
+
+
+def amended() -> Transition:
+    """What was told as lost has arrived, and the newest hours are still short."""
+    came = finding(until=tick(5), observed=3_020_000.0, expected=3_900_000.0, late=True, evidence=evidence(grew=()))
+    return told(assess(1, finding()), assess(5, came))
+
+
+def came_late() -> Transition:
+    """All that was missing has arrived; the incident closes as late."""
+
+    def back(history: History) -> Assessment:
+        came = Recovery(history.only.id, tick(2), 1_618_000.0, 1_624_000.0, late=True)
+        return replace(assess(5), recoveries=(came,))
+
+    return told(assess(1, finding(until=tick(2))), back)
+
+
+def caught_up() -> Transition:
+    """The data of the source has caught up."""
+    return told(assess(2, unseen=blind(2, kind=Kind.LATE)), assess(4))
 
 
 def answers_again() -> Transition:
@@ -183,11 +210,15 @@ STORIES: dict[str, tuple[Callable[[], Transition], RuleFacts]] = {
     "moved": (moved, RULE),
     "spike": (spike, RULE),
     "resolved": (resolved, RULE),
+    "accepted": (accepted, RULE),
     "widened": (widened, RULE),
     "absorbed": (absorbed, replace(RULE, query="")),
     "narrowed": (narrowed, RULE),
     "reclassified": (reclassified, RULE),
     "late": (late, replace(RULE, query="")),
+    "amended": (amended, RULE),
+    "came_late": (came_late, RULE),
+    "caught_up": (caught_up, replace(RULE, query="")),
     "answers_again": (answers_again, replace(RULE, query="")),
     "spike_over": (spike_over, RULE),
     "moved_back": (moved_back, RULE),

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from alerts.incidents import StepPolicy, step
-from alerts.model import Change, Evidence, Kind, State, TotalState
+from alerts.incidents import StepPolicy, amend, step
+from alerts.model import Change, Evidence, Kind, Recovery, State, TotalState
 from rules.model import Severity
 from rules.slices import Slice
 from tests.alerts.make import START, History, assess, blind, cause, evidence, fact, finding, tick
@@ -209,6 +209,60 @@ def test_a_moved_slice_is_news_about_the_same_incident():
     assert (history.only.kind, history.only.to) == (Kind.MOVED, cause(device="tv"))
 
 
+def test_what_turns_out_late_is_news_once():
+    """The older hours have come, the newest are still short: told as amended, then only confirmed."""
+    history = History()
+    history.see(assess(1, finding()))
+    came = finding(until=tick(5), observed=3e6, expected=3.9e6, late=True)
+    assert changes(history.see(assess(5, came))) == [Change.AMENDED]
+    assert changes(history.see(assess(6, came))) == [Change.CONFIRMED]
+    assert history.only.late
+    assert (history.only.observed, history.only.expected) == (3e6, 3.9e6)
+
+
+def test_what_came_late_closes_as_late():
+    """The resolution says that nothing was lost, and the sums are those that have arrived."""
+    history = History(StepPolicy(keep_firing_for=1))
+    history.see(assess(1, finding()))
+    came = Recovery(history.only.id, tick(1), 810_000.0, 812_000.0, late=True)
+    assert changes(history.see(replace(assess(5), recoveries=(came,)))) == [Change.RESOLVED]
+    assert "late, not lost" in history.only.resolution
+    assert history.only.observed == 810_000
+
+
+def test_a_closed_incident_is_amended_once_its_events_arrive():
+    """News once, quiet where more arrives after, and nothing where nothing does."""
+    history = History(StepPolicy(keep_firing_for=1))
+    history.see(assess(1, finding()))
+    history.see(assess(3, good=[history.only.id]))
+    closed = history.only
+    came = Recovery(closed.id, closed.until, 810_000.0, 812_000.0, late=True)
+    first = amend(closed, came, tick(6))
+    assert first is not None
+    assert (first.change, first.incident.state, first.incident.late) == (Change.AMENDED, State.RESOLVED, True)
+    assert (first.incident.seq, first.incident.resolved_at) == (closed.seq + 1, closed.resolved_at)
+    assert amend(first.incident, came, tick(7)) is None
+    second = amend(first.incident, replace(came, observed=811_000.0), tick(8))
+    assert second is not None
+    assert second.change is Change.CONFIRMED
+    partly = amend(closed, replace(came, observed=9_000.0, late=False), tick(6))
+    assert partly is not None
+    assert (partly.change, partly.incident.resolution) == (Change.CONFIRMED, closed.resolution)
+
+
+def test_a_source_that_is_behind_says_so():
+    """One late incident, its reason in words, and another when it has caught up."""
+    history = History()
+    history.see(assess(1, finding()))
+    frozen = history.see(assess(2, unseen=blind(2, kind=Kind.LATE)))
+    assert changes(frozen) == [Change.OPENED, Change.FROZEN]
+    assert [t.because for t in frozen] == [
+        "the source is behind",
+        "the source is behind: better or worse, nobody knows",
+    ]
+    assert history.see(assess(3, finding()))[0].because == "the source has caught up"
+
+
 def test_a_rename_is_told_once_and_closes():
     """It opens, and the next evaluation closes it, found again or not."""
     renamed = finding(kind=Kind.RENAMED, to=cause(device="iOS"))
@@ -305,3 +359,45 @@ def test_resolved_incidents_handed_in_are_left_alone():
     made = step((history.only,), assess(3, finding()), NOW)
     assert changes(made) == [Change.OPENED]
     assert made[0].incident.id != history.only.id
+
+
+def test_what_lasts_for_two_weeks_is_accepted_once():
+    """The incident closes as accepted, with its last numbers; an hour earlier it is only still bad."""
+    history = History()
+    history.see(assess(1, finding()))
+    day = 24
+    assert changes(history.see(assess(14 * day, finding(until=tick(14 * day))))) == [Change.CONFIRMED]
+    made = history.see(assess(14 * day + 1, finding(until=tick(14 * day + 1), expected=9e8)))
+    assert changes(made) == [Change.CONFIRMED, Change.ACCEPTED]
+    closed = history.only
+    assert (closed.state, closed.accepted_at, closed.expected) == (State.RESOLVED, tick(14 * day + 1), 9e8)
+    assert "14 days" in closed.resolution
+    assert history.see(assess(14 * day + 2)) == ()
+
+
+def test_time_in_the_dark_does_not_count_towards_acceptance():
+    """Two days without an answer of the source: the change is accepted two days later."""
+    history = History()
+    history.see(assess(0, finding()))
+    name = history.only.id
+    history.see(assess(24, unseen=blind(24)))
+    history.see(assess(72, finding()))
+    history.see(assess(14 * 24, finding()))
+    assert history.incidents[name].state is State.FIRING
+    history.see(assess(16 * 24, finding()))
+    assert history.incidents[name].accepted_at == tick(16 * 24)
+
+
+def test_what_was_noticed_late_is_not_accepted_at_once():
+    """A first finding that began long ago fires, and has two weeks from then."""
+    history = History()
+    assert changes(history.see(assess(20 * 24, finding()))) == [Change.OPENED]
+    assert changes(history.see(assess(21 * 24, finding()))) == [Change.CONFIRMED]
+
+
+def test_what_comes_back_on_the_last_day_is_not_accepted():
+    """A recovery says that it is over: acceptance is for what is still bad."""
+    history = History()
+    history.see(assess(1, finding()))
+    made = history.see(assess(15 * 24, good=[history.only.id]))
+    assert changes(made) == [Change.CONFIRMED]

@@ -1,6 +1,7 @@
 """No sequence of assessments doubles, loses, or jams an incident."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -52,7 +53,12 @@ def said(history: History, hour: int, move):
     return replace(assessment, recoveries=tuple(Recovery(n, tick(hour), 1.0, 2.0) for n in names))
 
 
-policies = st.builds(StepPolicy, for_=st.integers(0, 2), keep_firing_for=st.integers(0, 2))
+policies = st.builds(
+    StepPolicy,
+    for_=st.integers(0, 2),
+    keep_firing_for=st.integers(0, 2),
+    accept_after=st.sampled_from([timedelta(days=14), timedelta(hours=3)]),
+)
 
 
 def check_identity(history: History) -> None:
@@ -115,6 +121,9 @@ def test_every_fired_incident_has_one_opening_and_at_most_one_end(policy, script
     for incident in history.incidents.values():
         told = [t.change for t in history.transitions if t.incident.id == incident.id]
         assert told.count(Change.OPENED) == (incident.raised_at is not None)
-        ends = [c for c in told if c in {Change.RESOLVED, Change.ABSORBED, Change.WITHDRAWN}]
+        ends = [c for c in told if c in {Change.RESOLVED, Change.ACCEPTED, Change.ABSORBED, Change.WITHDRAWN}]
         assert len(ends) == (incident.state is State.RESOLVED)
         assert (Change.WITHDRAWN in told) <= (incident.raised_at is None)
+        assert (Change.ACCEPTED in told) == (incident.accepted_at is not None)
+        if incident.accepted_at is not None:
+            assert incident.accepted_at - incident.raised_at - incident.unknown_for >= policy.accept_after

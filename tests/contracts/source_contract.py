@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 import pytest
 
-from monitor.query import CountQuery, QueryRefusedError, Source, SourceError
+from monitor.query import Arrivals, CountQuery, QueryRefusedError, Source, SourceError
 from rules.model import Interval, Metric, SourceRef, Timestamp
 
 HOUR = timedelta(hours=1)
@@ -482,3 +482,133 @@ class SourceContract:
             thread.join()
         assert found == [leaves(source.count(query), 2)] * 8
         source.close()
+
+    @pytest.mark.parametrize("kind", ["naive", "aware"])
+    @pytest.mark.parametrize("zone", ["UTC", "Europe/Oslo"])
+    def test_events_are_counted_by_when_they_arrived(self, warehouse, kind, zone):
+        """By class of lateness; what arrived after the moment asked for is not there, what has no arrival is punctual."""
+        events = late_events(kind, zone)
+        found = check_arrivals(warehouse, events, Asked(("d",), zone=zone, extra={"arrivals": arrivals(zone)}))
+        assert {key[2] for key in found} == {0, 1, 2}
+
+    @pytest.mark.parametrize("begin", [datetime(2026, 3, 28), datetime(2026, 10, 24)])
+    def test_arrivals_of_local_days(self, warehouse, begin):
+        """Lateness counts from the day's own end, on days of 23 and 25 hours as well."""
+        oslo = ZoneInfo("Europe/Oslo")
+        rows = [
+            (begin.replace(hour=hour), "x", begin + timedelta(hours=24 + late, minutes=late % 7))
+            for hour in range(24)
+            for late in range(-24, 40, 2)
+        ]
+        window = [(begin + i * DAY).replace(tzinfo=oslo).astimezone(UTC) for i in (0, 1)]
+        found = {"arrivals": arrivals("Europe/Oslo", until=window[1] + 36 * HOUR)}
+        asked = Asked(("d",), zone="Europe/Oslo", days="Europe/Oslo", bucket=DAY, start=window[0], end=window[1])
+        events = Events({"ts": "naive", "d": "text", "at": "naive"}, rows)
+        assert len(check_arrivals(warehouse, events, replace(asked, extra=found))) == 3
+
+    def test_arrivals_beside_sums_windows_and_filters(self, warehouse):
+        """Two windows, a sum and a filter: still one frame."""
+        start = datetime(2026, 1, 5, tzinfo=UTC)
+        windows = tuple(Interval(start + a * HOUR, start + b * HOUR) for a, b in ((1, 2), (4, 6)))
+        asked = Asked(
+            ("d",), windows=windows, measures=(COUNT, Metric("sum", "n")), extra={"arrivals": arrivals("UTC")}
+        )
+        check_arrivals(warehouse, late_events("naive", "UTC"), asked)
+        check_arrivals(
+            warehouse, late_events("naive", "UTC"), replace(asked, where="n > 3"), keep=lambda row: row["n"] > 3
+        )
+
+    def test_the_watermark_is_the_last_arrival_seen(self, warehouse):
+        """Among the events of the windows, those a filter leaves out too; none where nothing arrived by then."""
+        events = late_events("naive", "UTC")
+        source, ref = warehouse.load(events)
+        for until, where in ((None, None), (datetime(2026, 1, 5, 9, 20, tzinfo=UTC), "n < 0")):
+            query = Asked(("d",), where=where, extra={"arrivals": arrivals("UTC", until=until)}).of(ref)
+            seen = [utc_of(row[2], ZoneInfo("UTC")) for row in events.rows]
+            wanted = max(at for at in seen if at is not None and at <= query.arrivals.seen_until)
+            assert source.watermark(query) == wanted.replace(microsecond=0)
+        early = Asked(extra={"arrivals": arrivals("UTC", until=datetime(2026, 1, 1, tzinfo=UTC))}).of(ref)
+        assert source.watermark(early) is None
+        with pytest.raises(ValueError, match="without arrivals"):
+            source.watermark(replace(early, arrivals=None))
+        source.close()
+
+    def test_a_day_is_no_time_of_arrival(self, warehouse):
+        """An unknown column, a date and a text are refused by name."""
+        kinds = {"ts": "naive", "d": "text", "at": "date"}
+        source, ref = warehouse.load(Events(kinds, [(AT, "x", date(2026, 1, 5))]))
+        with pytest.raises(QueryRefusedError, match="time of day") as caught:
+            source.count(Asked(extra={"arrivals": arrivals("UTC")}).of(ref))
+        assert caught.value.subject == "at"
+        with pytest.raises(QueryRefusedError) as caught:
+            source.count(Asked(extra={"arrivals": replace(arrivals("UTC"), column=Timestamp("att"))}).of(ref))
+        assert caught.value.suggestions == ("at",)
+        with pytest.raises(QueryRefusedError, match="time column must be"):
+            source.count(Asked(extra={"arrivals": replace(arrivals("UTC"), column=Timestamp("d"))}).of(ref))
+        source.close()
+
+
+def arrivals(zone: str, until: datetime | None = None) -> Arrivals:
+    """Punctual, up to three hours late, later; seen until the morning of the seventh."""
+    lags = (timedelta(minutes=10), 3 * HOUR, DAY)
+    return Arrivals(Timestamp("at", zone), lags, until or datetime(2026, 1, 7, 5, tzinfo=UTC))
+
+
+def late_events(kind: str, zone: str) -> Events:
+    """Two slices over two days; arrivals from at once to days later, at and around each border, and some unknown."""
+    start, hours = datetime(2026, 1, 5), (0.0, 0.5, 1.1, 1.2, 4.0, 4.001, 20.0, 30.0, 60.0)
+    info = ZoneInfo(zone).utcoffset(start) if kind == "aware" else None
+    rows = []
+    for i in range(90):
+        at = start + timedelta(minutes=20 * i, seconds=i % 3)
+        late = None if i % 11 == 0 else at + timedelta(hours=hours[i % len(hours)], milliseconds=300 * (i % 4))
+        if info is not None:
+            at, late = ((m - info).replace(tzinfo=UTC) if m is not None else None for m in (at, late))
+        rows.append((at, "xy"[i % 2], late, i % 7))
+    border = (start + HOUR, start + HOUR + timedelta(minutes=10), start + HOUR + timedelta(minutes=10, seconds=1))
+    if info is None:
+        rows += [(start, "x", at, 1) for at in border]
+    return Events({"ts": kind, "d": "text", "at": kind, "n": "integer"}, rows)
+
+
+def check_arrivals(warehouse: Warehouse, events: Events, asked: Asked, keep: Any = None) -> dict[tuple[Any, ...], Any]:
+    """Count by class of lateness and compare with plain Python: (bucket, values..., class) to the measures."""
+    source, ref = warehouse.load(events)
+    query = asked.of(ref)
+    frame = source.count(query)
+    source.close()
+    assert str(frame.dtypes["lag"]) == "int64"
+    lags = range(len(query.arrivals.lags))
+    got = {
+        (*key, lag): value
+        for lag in lags
+        for key, value in leaves(frame[frame["lag"] == lag].drop(columns="lag"), len(query.dimensions)).items()
+    }
+    wanted = {
+        (*key, lag): value
+        for lag in lags
+        for key, value in reference(
+            events,
+            query,
+            warehouse,
+            lambda row, lag=lag: (keep is None or keep(row)) and lag_of(row, query) == lag,
+        ).items()
+    }
+    assert got == wanted
+    return got
+
+
+def lag_of(row: Mapping[str, Any], query: CountQuery) -> int | None:
+    """The class of an event; None where it had not arrived."""
+    at = utc_of(row[query.arrivals.column.column], ZoneInfo(query.arrivals.column.timezone))
+    if at is None:
+        return 0
+    at = at.replace(microsecond=0)
+    if at > query.arrivals.seen_until:
+        return None
+    moment = utc_of(row[query.timestamp.column], ZoneInfo(query.timestamp.timezone))
+    start = bucket_of(moment, query.bucket, ZoneInfo(query.timezone))
+    end = start + query.bucket
+    if query.bucket >= DAY:
+        end = (start.astimezone(ZoneInfo(query.timezone)) + query.bucket).astimezone(UTC)
+    return next((i for i, lag in enumerate(query.arrivals.lags) if at - end <= lag), len(query.arrivals.lags) - 1)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from alerts.incidents import StepPolicy
 from alerts.model import Incident
-from dashboards.read import Health, Overview, RuleView, Stage, health_of
+from dashboards.read import ArrivalStage, Health, Overview, RuleView, Stage, health_of
 from dashboards.text import overview_text
 from tests.alerts.make import History, assess, finding
 
@@ -29,6 +29,8 @@ FINE = RuleView(
     leaves=3_665,
     stage=Stage.FULL,
     full_from=datetime(2026, 1, 29, tzinfo=UTC),
+    arrivals=ArrivalStage.LEARNED,
+    arrivals_from=datetime(2026, 1, 15, tzinfo=UTC),
     open=(),
 )
 
@@ -64,12 +66,13 @@ def shown(*rules: RuleView, problems: int = 0) -> list[str]:
     return overview_text(Overview(rules, queued=1, delivered=2, dead=0, problems=problems)).splitlines()
 
 
-def test_a_rule_that_is_fine_takes_three_lines():
-    """Its last evaluation, its history and how well it protects; then the deliveries."""
+def test_a_rule_that_is_fine_takes_four_lines():
+    """Its last evaluation, its history, how well it protects and knows arrivals; then the deliveries."""
     assert shown(FINE) == [
         "playback_volume  FINE  last run 2026-03-04 12:00 UTC  owner recs-data",
         "  history 2026-01-01 00:00 UTC to 2026-03-04 11:00 UTC, 3,665 slices",
         "  protection: full",
+        "  arrivals: learned",
         "deliveries: 2 done, 1 waiting, 0 given up",
     ]
 
@@ -83,6 +86,14 @@ def test_unknown_says_why():
     ]
     overdue = replace(FINE, health=Health.UNKNOWN, overdue=True)
     assert shown(overdue)[1] == "  evaluations are overdue: is `slicewatch run` running?"
+
+
+def test_a_rule_says_until_when_it_learns_arrivals():
+    """The date from which late and lost are told apart; nothing is claimed before anything was read twice."""
+    young = replace(FINE, arrivals=ArrivalStage.LEARNING)
+    assert shown(young)[3] == "  arrivals: learning arrivals, until 2026-01-15 00:00 UTC"
+    new = replace(FINE, arrivals=ArrivalStage.UNKNOWN, arrivals_from=None)
+    assert shown(new)[3] == "  arrivals: not known yet: detection_delay is trusted"
 
 
 def test_a_young_rule_says_when_it_will_protect_fully():
@@ -107,7 +118,7 @@ def test_a_young_rule_says_when_it_will_protect_fully():
 
 def test_open_incidents_stand_below_their_rule():
     """Id, state, severity, kind, cause, and how much of how much since when."""
-    line = shown(replace(FINE, health=Health.FIRING, open=(FIRED,)))[3]
+    line = shown(replace(FINE, health=Health.FIRING, open=(FIRED,)))[4]
     assert line.split("  ")[1:] == [
         FIRED.id,
         FIRED.state.value,
@@ -125,4 +136,4 @@ def test_rules_that_cannot_run_are_counted():
         "1 problem in rule files: see `slicewatch check`",
         "deliveries: 2 done, 1 waiting, 0 given up",
     ]
-    assert "2 problems in rule files" in shown(FINE, problems=2)[3]
+    assert "2 problems in rule files" in shown(FINE, problems=2)[4]

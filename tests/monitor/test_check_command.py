@@ -142,6 +142,8 @@ def test_an_unknown_column_is_shown_as_in_the_design(place):
         (("event_time", "weight"), "wrong-column-type", "4:16", "DOUBLE, not a time"),
         (("event_time", "day"), "wrong-column-type", "4:16", "cannot be told apart by 1h"),
         (("sum: visits", "sum: weight"), "wrong-column-type", "5:28", "only whole numbers"),
+        (("metrics:", "arrived_at: loaded\n    metrics:"), "unknown-column", "5:17", "'loaded' is not a column"),
+        (("metrics:", "arrived_at: day\n    metrics:"), "wrong-column-type", "5:17", "DATE, not a time of day"),
         (("lake.playback", "lake.playbak"), "unknown-table", "3:13", "'playbak'"),
         (("lake.playback", "lak.playback"), "unknown-source", "3:13", "'lak'"),
         (("    metrics", "    where: devise = 'ios'\n    metrics"), "unknown-column", "5:12", "'devise'"),
@@ -268,3 +270,24 @@ def test_the_command_takes_its_options(place):
     assert (run.exit_code, run.output.splitlines()[-1]) == (0, "1 rule can run; 0 errors, 0 warnings")
     run = CliRunner().invoke(check, ["--config", str(place / "none.toml"), "--json"])
     assert (run.exit_code, json.loads(run.output)["code"]) == (2, "unreadable")
+
+
+def test_a_detector_nobody_brings_is_refused(place):
+    """The rule is not run, and its place and the nearest name are told."""
+    write(place, "rules/playback.yaml", RULE + "    detector: threshol\n")
+    code, problems = checked(place)
+    assert code == 1
+    (problem,) = problems
+    assert (problem["code"], problem["line"], problem["column"]) == ("unknown-detector", 7, 15)
+    assert problem["hint"] == "did you mean 'threshold'?"
+
+
+def test_more_slices_than_a_detector_can_judge_are_told_before_it_runs(place):
+    """`stl` sees one slice at a time: the last day's slices are counted."""
+    rows = [f"2026-02-28 {n % 24:02}:30:00,2026-02-28,d{n},{n % 90},1,0.5" for n in range(180)]
+    write(place, "lake/more.csv", "event_time,day,device,os,visits,weight\n" + "\n".join(rows) + "\n")
+    write(place, "rules/playback.yaml", RULE + "    detector: stl\n    baseline: {lookback: 28d}\n")
+    _, problems = checked(place, online=True)
+    (problem,) = [p for p in problems if p["code"] == "too-many-slices"]
+    assert (problem["line"], problem["severity"]) == (7, "error")
+    assert problem["message"].startswith("stl judges at most 200 slices, and the last day has ")

@@ -171,3 +171,24 @@ def test_a_page_holds_what_is_not_zero(records):
         assert (column == counts.values[:, :, t]).all()
         assert (values.any(axis=0)).all()
         assert positions.dtype == np.int32
+
+
+def by_arrival(records) -> pd.DataFrame:
+    """The same answer by class of lateness: row i is of class i modulo four."""
+    return frame_of(records).assign(lag=np.arange(len(records)) % 4)
+
+
+@given(rows, known_leaves, st.integers(1, 4))
+def test_what_had_arrived_by_each_class(records, known, most):
+    """Classes add up to what is there now, folded or not, and pages can be read as they were at each class."""
+    frame = by_arrival(records)
+    counts = Counts.from_frame(frame, dimensions=DIMS, measures=2, starts=STARTS, known=known)
+    assert counts.earlier is not None
+    assert counts.earlier.shape == (3, *counts.values.shape)
+    np.testing.assert_array_equal(counts.values, counts_of(records, known).values)
+    bounded = counts.bounded(len(known), most)
+    for lag in range(3):
+        early = [record for i, record in enumerate(records) if i % 4 <= lag]
+        total = sum(record[3] for record in early)
+        assert int(bounded.earlier[lag, 0].sum()) == total
+        assert sum(int(bounded.page(int(start), lag)[1][0].sum()) for start in STARTS) == total

@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 
 from monitor.detectors.fit import Fit
-from monitor.fits import carry_over, pack, unpack
+from monitor.fits import Learned, carry_over, pack, unpack
 from monitor.lattice import Lattice, Leaves
 from tests.monitor.world import World, cause, world
 
@@ -33,22 +33,24 @@ def row(lattice: Lattice, **terms) -> int:
 def test_fits_of_all_metrics_are_one_blob():
     """Packed and unpacked, with the number of leaves they know."""
     other = made().fit(27 * 24)
-    leaves, fits = unpack(pack(12, [found(), other]))
+    leaves, learned = unpack(pack(12, [Learned(found()), Learned(other)]))
     assert leaves == 12
-    assert [item.to_bytes() for item in fits] == [found().to_bytes(), other.to_bytes()]
+    assert [item.fit.to_bytes() for item in learned] == [found().to_bytes(), other.to_bytes()]
+    assert [item.curves for item in learned] == [None, None]
 
 
 def test_an_equal_lattice_takes_the_fit_as_it_is():
     """Nothing new: the same fit."""
     lattice = made().lattice()
-    assert carry_over(found(), lattice, lattice) is found()
+    learned = Learned(found())
+    assert carry_over(learned, lattice, lattice) is learned
 
 
 def test_new_leaves_are_not_judged_and_old_slices_keep_what_was_learned():
     """A new device: its slices have no mean and are not eligible; all others are as before, wherever they stand now."""
     old = made().lattice()
     new = made().with_leaves([("watch", "NO", "1"), ("watch", "FI", "1")]).lattice()
-    carried = carry_over(found(), old, new)
+    carried = carry_over(Learned(found()), old, new).fit
     for n in range(len(new)):
         item = new.slice_of(n)
         if any(value in ("watch", "FI") for _, value in item):
@@ -84,7 +86,7 @@ def test_slices_that_were_the_same_cells_part():
             **{name: np.ones(count, dtype=bool) for name in ("eligible", "plain", "references")},
         }
     )
-    carried = carry_over(small, old, new)
+    carried = carry_over(Learned(small), old, new).fit
     tv = row(old, device="tv")
     for terms in ({"device": "tv"}, {"os": "tvos"}):
         assert carried.mean[row(new, **terms), 0] == mean[tv, 0]

@@ -44,12 +44,14 @@ class Ticks:
         """Count the lookback before a column, as a first start does."""
         backfill = Backfill(self.watched, self.source, self.state)
         tick = self.watched.schedule.due(int(self.world.starts[before]))
+        self.source.now = tick
         for _ in backfill.run(backfill.plan(int(self.world.starts[before]), tick), tick):
             pass
         return self
 
     def tick(self, column: int, **fields) -> Outcome:
-        """Evaluate when a column is due."""
+        """Evaluate when a column is due; the source holds what has arrived by then."""
+        self.source.now = int(self.at(column).timestamp())
         self.outcomes.append(self.evaluator.evaluate(self.at(column), **fields))
         return self.outcomes[-1]
 

@@ -9,18 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from itertools import product
 
 import numpy as np
 import pandas as pd
 
-from monitor.buckets import DAY, Grid, to_epoch
+from monitor.buckets import DAY, Grid, to_datetime, to_epoch
 from monitor.counts import Terms
 from monitor.detectors.fit import Fit, fit
 from monitor.detectors.model import Context, LeafSeries
 from monitor.detectors.view import View
 from monitor.lattice import Lattice, Leaves
 from monitor.query import Column, Cost, CountQuery, SourceError
+from monitor.ripeness import LAG_SECONDS
 from rules.model import Interval, Rule, SourceRef, Timestamp
 from rules.problem import Place
 from rules.slices import Slice
@@ -164,6 +166,13 @@ def curve(grid: Grid, starts: np.ndarray) -> np.ndarray:
     return daily * np.where(weekend, 0.85, 1.0)
 
 
+def coming(made: World, shares: np.ndarray, seed: int = 8) -> np.ndarray:
+    """[L, M, S, T]: the world's counts parted by when they arrive; `shares` [S, L] of each class sum to 1."""
+    rng = np.random.default_rng(seed)
+    parted = rng.multinomial(made.values, shares[None, :, None, :])
+    return np.moveaxis(parted, -1, 0)
+
+
 CROSS = {
     "device": ("phone", "tablet", "tv", "web"),
     "country": ("NO", "SE", "DK", "DE", "FI"),
@@ -199,11 +208,18 @@ def cause(**terms: str | None) -> Slice:
 
 @dataclass
 class WorldSource:
-    """A `Source` over a world. `broken` is the error it answers with, `until` hides what starts later."""
+    """A `Source` over a world. `broken` is the error it answers with, `until` hides what starts later.
+
+    `coming` [L, M, S, T] parts the world's counts by the lag class with which they arrive; at `now` only what has
+    arrived by then is there. Nothing arrives within the moments `halted` (epoch seconds): it does at their end.
+    """
 
     world: World
     broken: str = ""
     until: int | None = None
+    coming: np.ndarray | None = None
+    now: int | None = None
+    halted: tuple[int, int] = (0, 0)
     asked: list[CountQuery] = field(default_factory=list)
 
     def count(self, query: CountQuery) -> pd.DataFrame:
@@ -216,7 +232,34 @@ class WorldSource:
             inside |= (starts >= to_epoch(window.start)) & (starts < to_epoch(window.end))
         if self.until is not None:
             inside &= starts < self.until
-        values = self.world.values * inside
+        if query.arrivals is None:
+            return self._frame(query, self._there(self.now) * inside, seconds)
+        seen = to_epoch(query.arrivals.seen_until)
+        parts = [
+            self._frame(query, self._there(seen, lag) * inside, seconds).assign(lag=lag)
+            for lag in range(len(query.arrivals.lags))
+        ]
+        return pd.concat([part for part in parts if len(part)] or parts[:1])
+
+    def _there(self, now: int | None, lag: int | None = None) -> np.ndarray:
+        """[M, S, T]: what has arrived by then, of one lag class or of all."""
+        there = np.zeros_like(self.world.values)
+        for part, at in self._arrivals():
+            late = at - self.world.starts - self.world.grid.seconds
+            kind = np.minimum(np.searchsorted(LAG_SECONDS, late), len(LAG_SECONDS) - 1)
+            there += part * (np.full(len(at), now is None) | (at <= (now or 0))) * ((lag is None) | (kind == lag))
+        return there
+
+    def _arrivals(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Parts of the counts [M, S, T], and when each bucket's arrives [T]."""
+        ends = self.world.starts + self.world.grid.seconds
+        parts = self.world.values[None] if self.coming is None else self.coming
+        begin, end = self.halted
+        at = [ends + lag for lag in LAG_SECONDS]
+        return [(part, np.where((t >= begin) & (t < end), end, t)) for part, t in zip(parts, at, strict=False)]
+
+    def _frame(self, query: CountQuery, values: np.ndarray, seconds: int) -> pd.DataFrame:
+        starts = self.world.starts
         rows, columns = np.nonzero(values.any(axis=0))
         at = starts[columns] if seconds == self.world.grid.seconds else starts[columns] // seconds * seconds
         frame = pd.DataFrame({"bucket": pd.to_datetime(at, unit="s", utc=True).as_unit("us")})
@@ -226,6 +269,15 @@ class WorldSource:
             frame[f"m{m}"] = values[m, rows, columns]
         keys = ["bucket", *query.dimensions]
         return frame.groupby(keys, dropna=False, sort=False, as_index=False).sum() if len(frame) else frame
+
+    def watermark(self, query: CountQuery) -> datetime | None:
+        """As if each part arrived at the very moment its class ends."""
+        if self.broken:
+            raise SourceError(self.broken)
+        assert query.arrivals is not None
+        seen = to_epoch(query.arrivals.seen_until)
+        came = [int(t) for part, at in self._arrivals() for t in at[part.any(axis=(0, 1))] if t <= seen]
+        return to_datetime(max(came)) if came else None
 
     def columns(self, ref: SourceRef) -> tuple[Column, ...]:
         return tuple(Column(name, "VARCHAR", "string") for name in self.world.dimensions)

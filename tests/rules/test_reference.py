@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from rules.events import parse_events
 from rules.parse import parse_rules
 from rules.reference import reference
 
@@ -23,7 +24,22 @@ def test_every_key_of_the_reference_says_what_it_means():
 
 def test_the_example_of_the_page_is_a_sound_rule_file():
     """What readers copy works."""
-    (example,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    example, calendar, events = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
     found = parse_rules(example, "docs/rules.md")
     assert found.problems == ()
     assert [rule.name for rule in found.rules] == ["playback_volume"]
+    assert parse_rules(f"{example}    {calendar}", "docs/rules.md").rules[0].holidays.countries == ("NO", "SE")
+    assert [event.factor for event in parse_events(events, "docs/rules.md").events] == [1.5, None]
+
+
+def test_the_detectors_of_the_page_are_sound():
+    """Every form of `detector` in its table can be written."""
+    (example, *_) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    written = re.findall(
+        r"^\| `([^`]*)`(?:, `([^`]*)`)? \|", PAGE.split("## Detectors")[1].split("## Reference")[0], re.MULTILINE
+    )
+    forms = [form for row in written for form in row if form and form != "detector"]
+    assert len(forms) == 6
+    for form in forms:
+        more = f"    metrics: [count, {{sum: visits}}]\n    detector: {form}\n"
+        assert parse_rules(f"{example}{more}", "docs/rules.md").problems == (), form

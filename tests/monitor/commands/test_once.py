@@ -23,7 +23,7 @@ def test_history_is_read_at_first_contact_and_its_cost_is_told_before(fresh):
     """The cost stands on standard error; standard output holds the result and nothing else."""
     run = fresh.run("once", *at(BEFORE))
     assert run.exit_code == 0
-    assert run.stdout == "playback_volume: 1 buckets judged at 2026-03-04T06:00:00Z, 0 messages\n"
+    assert run.stdout == "playback_volume: 1 bucket judged at 2026-03-04T06:00:00Z, 0 messages\n"
     assert run.stderr.startswith(
         "playback_volume: reading 677 buckets of history in 29 steps, newest first, 1 of 1 files"
     )
@@ -97,7 +97,8 @@ def test_json_is_one_object_per_rule_and_nothing_else(told):
     lines = [json.loads(line) for line in run.stdout.splitlines()]
     assert [line["rule"] for line in lines] == ["playback_volume", "second"]
     assert all(
-        list(line) == ["rule", "tick", "judged", "repeated", "blind", "transitions", "messages"] for line in lines
+        list(line) == ["rule", "tick", "judged", "repeated", "blind", "late", "transitions", "messages", "notices"]
+        for line in lines
     )
     assert lines[0]["tick"] == "2026-03-04T12:00:00Z"
     assert lines[0]["judged"] == ["2026-03-04T09:00:00Z", "2026-03-04T10:00:00Z", "2026-03-04T11:00:00Z"]
@@ -133,7 +134,7 @@ def test_a_source_that_cannot_be_opened_stops_no_other_rule(told):
     run = told.run("once", *at(AFTER + HOUR))
     assert run.exit_code == 2
     assert "missing secret: sources.warehouse.url reads the variable WAREHOUSE_URL, which is not set" in run.stderr
-    assert "playback_volume: 1 buckets judged" in run.stdout
+    assert "playback_volume: 1 bucket judged" in run.stdout
 
 
 def test_slack_gets_the_message(told):

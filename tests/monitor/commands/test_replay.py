@@ -53,7 +53,7 @@ def test_text_says_what_was_raised_and_when(fresh):
     """One line per incident, under the stretch."""
     lines = fresh.run("replay", *STRETCH).stdout.splitlines()
     assert lines[0] == "playback_volume: 12 evaluations from 2026-03-04 00:00 to 2026-03-04 12:00 UTC"
-    assert lines[1].startswith("2026-03-04T07:00:00Z  critical drop    device=ios  observed 0 of ")
+    assert lines[1].startswith("2026-03-04T07:00:00Z  critical drop    device=ios  sum(events)  observed 0 of ")
     assert lines[1].endswith("since 2026-03-04T06:00:00Z  resolved 2026-03-04T11:00:00Z")
     assert len(lines) == 2
 

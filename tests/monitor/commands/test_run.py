@@ -9,7 +9,10 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,30 +55,43 @@ def fill(place: Place, now: datetime) -> None:
         connection.executemany("INSERT INTO playback VALUES (?, ?, ?, ?)", rows)
 
 
+@dataclass(frozen=True)
+class Running:
+    """A daemon's process, and the log of this one alone."""
+
+    process: subprocess.Popen[str]
+    log: Path
+
+    def wait_for(self, what: Callable[[], object]) -> None:
+        """Until `what` holds; a daemon that ended meanwhile, or took too long, fails with its log."""
+        until = time.monotonic() + SLOW
+        while not what():
+            assert self.process.poll() is None, f"the daemon ended: {self.log.read_text()}"
+            assert time.monotonic() < until, f"it did not happen in time: {self.log.read_text()}"
+            time.sleep(0.1)
+
+    def up(self) -> bool:
+        """Whether it watches."""
+        return "watching 1 rule" in self.log.read_text()
+
+    def end(self, number: signal.Signals) -> str:
+        """Ask it to end by a signal; what it printed."""
+        self.process.send_signal(number)
+        out, _ = self.process.communicate(timeout=SLOW)
+        return out
+
+
 @contextmanager
-def daemon(place: Place, **env: str) -> Iterator[subprocess.Popen[str]]:
+def daemon(place: Place, log: Path, **env: str) -> Iterator[Running]:
     """A daemon that is surely gone afterwards."""
     command = [PROGRAM, "run", "--config", str(place.config)]
-    with (place.folder / "log").open("a") as log:
-        process = subprocess.Popen(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-            env=os.environ | env,
-        )
+    with log.open("w") as file:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=file, text=True, env=os.environ | env)
     try:
-        yield process
+        yield Running(process, log)
     finally:
         process.kill()
         process.communicate()
-
-
-def wait_for(what: Callable[[], object]) -> None:
-    until = time.monotonic() + SLOW
-    while not what():
-        assert time.monotonic() < until, "it did not happen in time"
-        time.sleep(0.1)
 
 
 def runs(place: Place) -> list[store.Run]:
@@ -108,14 +124,28 @@ def place(tmp_path_factory: pytest.TempPathFactory, slack: SlackStandin) -> Plac
     return place
 
 
-def test_the_daemon_catches_up_tells_and_ends(place, slack):
-    """Every evaluation missed since the last one is made in order; the loss is told to both receivers; SIGTERM ends it.
+@dataclass(frozen=True)
+class Story:
+    """What came of the first daemon, from its start to its end by SIGTERM."""
 
-    A second daemon on the same store is refused, and the store's health is no longer unknown.
-    """
-    (first,) = runs(place)
-    with daemon(place, SLACK_TOKEN=slack.token) as process:
-        wait_for(lambda: slack.roots() and place.lines("status")[0]["deliveries"]["queued"] == 0)
+    begins_after: int
+    """Tick of the evaluation before."""
+    pid: int
+    returncode: int
+    out: str
+    log: list[str]
+    second: subprocess.CompletedProcess[str]
+    """A second daemon on the same store, meanwhile."""
+    rule: dict[str, Any]
+    """What `status` said of the rule, meanwhile."""
+
+
+@pytest.fixture(scope="module")
+def story(place: Place, slack: SlackStandin) -> Story:
+    """A daemon that has told what there was to tell, and has ended."""
+    (before,) = runs(place)
+    with daemon(place, place.folder / "first.log", SLACK_TOKEN=slack.token) as running:
+        running.wait_for(lambda: slack.roots() and place.lines("status")[0]["deliveries"]["queued"] == 0)
         second = subprocess.run(
             [PROGRAM, "run", "--config", str(place.config)],
             capture_output=True,
@@ -125,41 +155,46 @@ def test_the_daemon_catches_up_tells_and_ends(place, slack):
             check=False,
         )
         (rule,) = place.lines("status")[0]["rules"]
-        began = time.monotonic()
-        process.send_signal(signal.SIGTERM)
-        out, _ = process.communicate(timeout=SLOW)
-        took = time.monotonic() - began
+        out = running.end(signal.SIGTERM)
+    process = running.process
+    return Story(before.tick, process.pid, process.returncode, out, running.log.read_text().splitlines(), second, rule)
 
-    assert (second.returncode, second.stdout) == (2, "")
-    assert f"another slicewatch daemon (process {process.pid}) runs on this store" in second.stderr
-    assert "Traceback" not in second.stderr
 
-    assert (process.returncode, took < 10) == (0, True)
-    log = (place.folder / "log").read_text()
-    assert log.splitlines()[0].endswith("INFO watching 1 rules")
-    assert log.splitlines()[-1].endswith("INFO stopped")
-    assert "Traceback" not in log
+def test_the_daemon_catches_up_tells_and_ends(place, slack, story):
+    """Every evaluation missed since the last one is made in order; the loss is told to both receivers; SIGTERM ends it."""
+    assert story.returncode == 0
+    assert story.log[0].endswith("INFO watching 1 rule")
+    assert story.log[-1].endswith("INFO stopped")
+    assert not [line for line in story.log if "Traceback" in line]
 
     ticks = [run.tick for run in runs(place)]
     assert all(run.outcome == "ok" for run in runs(place))
     assert len(ticks) >= 13
-    assert ticks == list(range(first.tick, ticks[-1] + 1, 1800))
+    assert ticks == list(range(story.begins_after, ticks[-1] + 1, 1800))
 
     (root,) = slack.roots()
     assert root["text"].startswith("CRITICAL playback_volume: device=ios 0 events")
-    assert "CRITICAL playback_volume: device=ios stopped" in out
-    assert rule["health"] == "firing"
-    assert [incident["cause"] for incident in rule["open"]] == [{"device": "ios"}]
+    assert "CRITICAL playback_volume: device=ios stopped" in story.out
+    assert story.rule["health"] == "firing"
+    assert [incident["cause"] for incident in story.rule["open"]] == [{"device": "ios"}]
 
 
+def test_a_second_daemon_on_the_same_store_is_refused(story):
+    """It says which process is in its way, and tells nobody anything."""
+    assert (story.second.returncode, story.second.stdout) == (2, "")
+    assert f"another slicewatch daemon (process {story.pid}) runs on this store" in story.second.stderr
+    assert "Traceback" not in story.second.stderr
+
+
+@pytest.mark.usefixtures("story")
 def test_a_daemon_started_again_repeats_nothing(place, slack):
     """The same store, a new process: no message a second time, no verdict changed; SIGINT ends it too."""
     told, before = len(slack.posts()), open_ones(place)
-    with daemon(place, SLACK_TOKEN=slack.token) as process:
-        wait_for(lambda: _idle(place))
-        process.send_signal(signal.SIGINT)
-        out, _ = process.communicate(timeout=SLOW)
-    assert process.returncode == 0
+    with daemon(place, place.folder / "again.log", SLACK_TOKEN=slack.token) as running:
+        running.wait_for(running.up)
+        time.sleep(5)  # time to do what it should not
+        out = running.end(signal.SIGINT)
+    assert running.process.returncode == 0
     assert out == ""
     assert len(slack.posts()) == told
     assert open_ones(place) == before
@@ -169,15 +204,6 @@ def open_ones(place: Place) -> list[tuple[str, str, str]]:
     """What an evaluation that falls due meanwhile leaves as it is."""
     (rule,) = place.lines("status")[0]["rules"]
     return [(incident["id"], incident["since"], incident["state"]) for incident in rule["open"]]
-
-
-def _idle(place: Place) -> bool:
-    """Whether the second daemon is up and has had time to do what was due."""
-    log = place.folder / "log"
-    if log.read_text().count("watching 1 rules") < 2:
-        return False
-    time.sleep(5)
-    return True
 
 
 def test_a_daemon_without_its_secret_says_which(place):

@@ -7,13 +7,18 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from dashboards.read import Health
+from dashboards.text import overview_text
+from monitor import store
 from monitor.app import App
 from monitor.commands.status import overview_of
 from tests.monitor.commands.place import END, HOUR, OUTAGE, RULE, at, events
 
 pytestmark = pytest.mark.xdist_group("commands")
 
-KEYS = ["rule", "owner", "source", "health", "last_run", "last_error", "overdue", "history", "protection", "full_from"]
+KEYS = [
+    *("rule", "owner", "source", "health", "last_run", "last_error", "overdue", "history", "protection", "full_from"),
+    *("arrivals", "arrivals_from"),
+]
 
 
 def health(place, now: datetime) -> Health:
@@ -23,6 +28,18 @@ def health(place, now: datetime) -> Health:
         return rule.health
 
 
+def test_what_woke_nobody_is_shown_for_a_week(told):
+    """What an evaluation noticed stands under the rule, with its time, until seven days later."""
+    state = store.Store.open(f"sqlite:///{told.folder / 'slicewatch.db'}")
+    with state.write() as tx:
+        store.record_run(tx, "playback_volume", int(OUTAGE[1].timestamp()), store.OK, "no longer watched: device=tv")
+    state.close()
+    with App.open(told.config, {}, out=None) as app:
+        soon, late = (overview_of(app, OUTAGE[1] + timedelta(days=days)) for days in (6, 7))
+    assert "  2026-03-04 09:00 UTC: no longer watched: device=tv" in overview_text(soon).splitlines()
+    assert "no longer watched" not in overview_text(late)
+
+
 def test_a_rule_that_never_ran_says_so(fresh):
     """No time, no history, the least protection, and no word of being fine."""
     run = fresh.run("status")
@@ -30,6 +47,7 @@ def test_a_rule_that_never_ran_says_so(fresh):
     assert run.stdout.splitlines() == [
         "playback_volume  NEVER RUN  last run never  owner recs-data",
         "  protection: only total silence is noticed",
+        "  arrivals: not known yet: detection_delay is trusted",
         "deliveries: 0 done, 0 waiting, 0 given up",
     ]
     (view,) = fresh.lines("status")

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.lattice import ANY, Leaves
-from monitor.localize.scan import Cells, best, dispersion_by_volume, robust_noise
-from monitor.statistics.constants import COLD_ALPHA
+from monitor.localize.cells import Cells
+from monitor.localize.cube import Cube
+from monitor.localize.explanations import best
 
 SIZES = (5, 6, 7)
 LEAVES = Leaves.of(("a", "b", "c"), [tuple(str(v) for v in place) for place in product(*(range(n) for n in SIZES))])
@@ -43,7 +44,9 @@ def observe(expected: np.ndarray, changes, seed: int) -> Cells:
 def find(cells: Cells, *, down: bool = True, free=None, within=None):
     """`best` over all leaves."""
     every = np.ones(len(cells.observed), dtype=bool)
-    return best(cells, every if free is None else free, every if within is None else within, down=down)
+    return best(
+        Cube.of(cells.codes), cells, every if free is None else free, every if within is None else within, down=down
+    )
 
 
 def planted(seed: int, depth: int) -> tuple[int, ...]:
@@ -86,7 +89,7 @@ def test_noise_has_no_cause(seed):
     """Where nothing happened nothing stands out, and nothing has changed by a fifth."""
     cells = observe(expectation(seed), [], seed)
     every = np.ones(len(LEAVES), dtype=bool)
-    assert best(cells, every, every, down=True, least=0.2) is None
+    assert best(Cube.of(cells.codes), cells, every, every, down=True, least=0.2) is None
 
 
 def test_a_small_cause_gets_its_widest_name():
@@ -195,25 +198,3 @@ def test_a_cause_must_touch_what_was_alarmed():
     found = find(cells, within=members((3, 5, ANY)), free=~members(big))
     assert found is not None
     assert found.codes == small
-
-
-def test_noise_is_raised_to_what_the_leaves_show():
-    """Where the middle of the leaves scatters three times as wide as alpha says, variances grow; never below 1."""
-    expected = expectation(11)
-    rng = np.random.default_rng(12)
-    wild = expected + 3 * rng.normal(0, np.sqrt(expected + ALPHA * expected**2))
-    calm = expected.copy()
-    alpha = np.full(len(expected), ALPHA)
-    assert robust_noise(LEAVES.codes, wild, expected, alpha).noise > 2.5
-    assert robust_noise(LEAVES.codes, calm, expected, alpha).noise == 1.0
-    assert robust_noise(LEAVES.codes, 0.5 * calm, expected, alpha).noise == 1.0
-
-
-def test_dispersion_of_leaves_follows_their_volume():
-    """Small slices scatter more: a leaf takes the dispersion of slices of its volume, held at both ends."""
-    volume = np.geomspace(1, 10_000, 200)
-    found = dispersion_by_volume(volume, 1.0 / volume, np.array([1e-3, 10.0, 1_000.0, 1e9]))
-    assert found[1] == pytest.approx(0.1, rel=0.5)
-    assert found[2] == pytest.approx(0.001, rel=0.5)
-    assert found[0] >= found[1] > found[2] >= found[3]
-    assert dispersion_by_volume(np.zeros(3), np.zeros(3), np.ones(2)).tolist() == [COLD_ALPHA] * 2

@@ -4,7 +4,6 @@ import gzip
 import json
 import re
 import threading
-import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -289,11 +288,9 @@ def test_a_slow_query_is_interrupted(month):
     query = replace(
         Asked(("d",), start=FIRST, end=FIRST + DAY).of(SourceRef("lake", (), text)), timeout=timedelta(seconds=0.3)
     )
-    began = time.monotonic()
     with pytest.raises(SourceError, match=r"timed out after 0\.3 s") as caught:
         files(month).count(query)
     assert not isinstance(caught.value, QueryRefusedError)
-    assert time.monotonic() - began < 5
     assert not [thread for thread in threading.enumerate() if thread.name == "slicewatch-query-limit"]
 
 

@@ -4,7 +4,6 @@ import os
 import sqlite3
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,17 +12,17 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
-from monitor.query import Column, Cost, QueryRefusedError, SourceError
+from monitor.query import Arrivals, Column, Cost, QueryRefusedError, SourceError
 from monitor.sources import SourceConfig, open_source
-from monitor.sources.buckets import Clock, plan_buckets
+from monitor.sources.buckets import Clock, plan_arrivals, plan_buckets
 from monitor.sources.dialects import DIALECTS, dialect_of
-from monitor.sources.sql import SqlSource, _statement
+from monitor.sources.sql import SqlSource, _Asked, _statement
 from monitor.sources.sql_tables import SqlColumn, SqlRelation, Verbatim
 from rules.model import Interval, Metric, SourceRef, Timestamp
 from tests.contracts.source_contract import Asked, leaves
 
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
-DAY = timedelta(days=1)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 LIMIT = timedelta(seconds=20)
 TODAY = Asked(("d",), start=FIRST, end=FIRST + DAY)
 
@@ -119,10 +118,8 @@ def test_a_slow_sqlite_query_is_interrupted(tmp_path):
     source = sqlite_with(tmp_path / "a.db", "CREATE TABLE events (ts TIMESTAMP, d TEXT)")
     endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT '2026-01-01' AS ts, i AS d FROM n"
     query = replace(TODAY.of(SourceRef("db", (), endless)), timeout=timedelta(seconds=0.3))
-    began = time.monotonic()
     with pytest.raises(SourceError, match=r"timed out after 0\.3 s"):
         source.count(query)
-    assert time.monotonic() - began < 5
 
 
 def test_a_slow_postgresql_query_is_cancelled_by_the_server(postgres_url, server):
@@ -130,11 +127,9 @@ def test_a_slow_postgresql_query_is_cancelled_by_the_server(postgres_url, server
     source = SqlSource("db", postgres_url, LIMIT)
     endless = "SELECT TIMESTAMPTZ '2026-01-01' AS ts, 'x' AS d FROM generate_series(1, 2000000000) AS g"
     query = replace(TODAY.of(SourceRef("db", (), endless)), timeout=timedelta(seconds=0.3))
-    began = time.monotonic()
     with pytest.raises(SourceError, match=r"timed out after 0\.3 s") as caught:
         source.count(query)
     assert not isinstance(caught.value, QueryRefusedError)
-    assert time.monotonic() - began < 5
     with server.connect() as connection:
         running = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%%2000000000%%'"
         busy = connection.exec_driver_sql(f"{running} AND pid <> pg_backend_pid()").scalar()
@@ -272,10 +267,33 @@ def test_every_dialect_makes_one_group_by(backend):
         days="Europe/Oslo",
     ).of(SourceRef("db", ("events",)))
     plan = plan_buckets(Clock.NAIVE, "Europe/Oslo", DAY, "Europe/Oslo", query.windows)
-    text = str(_statement(query, relation, relation.columns["ts"], plan, dialect).compile(dialect=compiler))
+    asked = _Asked(relation, relation.columns["ts"], plan)
+    text = str(_statement(query, asked, dialect).compile(dialect=compiler))
     assert text.count("GROUP BY") == 1
     assert "(x <> ':y'\n)" in text
     assert ("`or der`" if backend == "mysql" else '"or der"') in text
+
+
+@pytest.mark.parametrize("backend", sorted(DIALECTS))
+def test_every_dialect_counts_by_arrival_in_one_group_by(backend):
+    """The class of lateness is part of the one statement."""
+    dialect = dialect_of(backend)
+    relation = SqlRelation(
+        "db.events",
+        sa.table("events"),
+        {name: SqlColumn(Column(name, "", "time"), Clock.NAIVE) for name in ("ts", "at")},
+    )
+    start = datetime(2026, 3, 28, 23, tzinfo=UTC)
+    late = Arrivals(Timestamp("at", "Europe/Oslo"), (HOUR, DAY), start + 2 * DAY)
+    query = Asked(zone="Europe/Oslo", bucket=DAY, days="Europe/Oslo", windows=(Interval(start, start + DAY),)).of(
+        SourceRef("db", ("events",))
+    )
+    query = replace(query, arrivals=late)
+    plan = plan_buckets(Clock.NAIVE, "Europe/Oslo", DAY, "Europe/Oslo", query.windows)
+    asked = _Asked(relation, relation.columns["ts"], plan, plan_arrivals(Clock.NAIVE, late, plan))
+    text = str(_statement(query, asked, dialect).compile(dialect=mysql.dialect() if backend == "mysql" else None))
+    assert text.count("GROUP BY") == 1
+    assert "slicewatch_lag" in text.rsplit("GROUP BY", 1)[1]
 
 
 def test_text_is_not_searched_for_parameters():
