@@ -55,11 +55,12 @@ class Question:
 
 @dataclass(frozen=True)
 class Answer:
-    """Findings and recoveries, and the leaf cells [S, T] of `recent` that are no part of what is normal."""
+    """Findings and recoveries, the leaf cells [S, T] of `recent` that are no part of what is normal, alarmed slices [N]."""
 
     findings: tuple[Finding, ...]
     recoveries: tuple[Recovery, ...]
     flagged: Bools
+    alarmed: Bools
     amendments: tuple[Recovery, ...] = ()
     """Of closed incidents: their sums as they are by now."""
 
@@ -99,7 +100,7 @@ def assess(question: Question) -> Answer:
     followed = _follow_all(view, question, tuple(i for i in question.open if i.state is not State.RESOLVED))
     closed = _follow_all(view, question, question.closed)
     view = view.judging(_healed(view, followed))
-    downs, ups = _causes(view, question, [f.members for f in followed])
+    downs, ups, alarmed = _causes(view, question, [f.members for f in followed])
     join = question.detector.join
     downs, ups = (_with_open(view, found, followed, join, down=down) for found, down in ((downs, True), (ups, False)))
     destinations = [_destination(view, cause) for cause in downs]
@@ -112,7 +113,7 @@ def assess(question: Question) -> Answer:
         if item.late:
             flagged[item.members, item.first : item.first + _stretch(view, item).stop] = False
     amendments = tuple(_over_stretch(view, item) for item in closed)
-    return Answer(tuple(matched), tuple(_recoveries(view, followed)), flagged, amendments)
+    return Answer(tuple(matched), tuple(_recoveries(view, followed)), flagged, alarmed, amendments)
 
 
 # --- what is open --------------------------------------------------------------------------------
@@ -214,8 +215,8 @@ def _recovery(view: View, item: Followed) -> Recovery:
 # --- what is new ---------------------------------------------------------------------------------
 
 
-def _causes(view: View, question: Question, known: list[Bools]) -> tuple[list[Cause], list[Cause]]:
-    """Drops and spikes, as far as the rule sends them, in two rounds.
+def _causes(view: View, question: Question, known: list[Bools]) -> tuple[list[Cause], list[Cause], Bools]:
+    """Drops and spikes, as far as the rule sends them, in two rounds, and the slices [N] that were alarmed.
 
     The second is without the first's causes in the common mode.
     """
@@ -230,14 +231,16 @@ def _causes(view: View, question: Question, known: list[Bools]) -> tuple[list[Ca
         verdicts = detector.judge(view, left_out)
         raised = {down: detector.alarms(view, verdicts, question.context, down=down) for down in sent}
         if not any(raised.values()):
-            return [], []
+            return [], [], np.zeros(len(view.lattice), dtype=bool)
         common, least = view.common_by_bucket(left_out), question.context.min_change
         found = {down: detector.explain(view, verdicts, raised[down], common, least) for down in sent}
         downs, ups = found.get(True, []), found.get(False, [])
         for cause in [*downs, *ups]:
             if any(code != ANY for code in cause.codes):
                 left_out = left_out | view.overlapping(cause.members)
-    return downs, ups
+    alarmed = np.zeros(len(view.lattice), dtype=bool)
+    alarmed[[alarm.row for alarms_of in raised.values() for alarm in alarms_of]] = True
+    return downs, ups, alarmed
 
 
 def _with_open(view: View, found: list[Cause], followed: list[Followed], join: Join, *, down: bool) -> list[Cause]:

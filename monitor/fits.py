@@ -104,4 +104,5 @@ def _fit_over(found: Fit, rows: NDArray[np.int64], missing: int) -> Fit:
         eligible=mark(found.eligible),
         plain=mark(found.plain),
         references=mark(found.references),
+        held_back=np.concatenate([found.held_back, np.zeros(missing)]),
     )

@@ -19,8 +19,9 @@ from monitor.statistics import constants as k
 from monitor.statistics.blocks import LARGE, blocks
 from monitor.statistics.calibration import NOMINAL, Tail, fit_tail
 from monitor.statistics.common_mode import common_mode, contrastable, excuse, reference_rows
+from monitor.statistics.cutoff import cutoffs, uncertain
 from monitor.statistics.dispersion import raw_alpha, shrink
-from monitor.statistics.level import cap_spikes, cumulate, level, trailing_sums, window_sums
+from monitor.statistics.level import cap_spikes, cumulate, level, tempered, trailing_sums, window_sums
 from monitor.statistics.negbin import lower_tail, silence
 from monitor.statistics.seasonal import by_week, seasonal_mean, week_columns
 from rules.model import Bound, Bounds
@@ -95,6 +96,8 @@ class Fit:
     """[classes - 1]: mean volume a bucket that parts the classes"""
     tails_plain: tuple[Tail, ...]
     threshold: float
+    held_back: Floats
+    """[S]: up to this count a leaf's silence may be suppression; 0 where silence is zero"""
     bounds: Bounds | None = None
     """Set where fixed bounds judge: then what is expected stands as it is, without a level."""
 
@@ -135,6 +138,7 @@ class Fit:
             edges=self.class_edges,
             tails_plain=np.array([_row(t) for t in self.tails_plain]),
             threshold=np.array(self.threshold),
+            held_back=self.held_back.astype(np.float32),
             bounds=_packed(self.bounds),
         )
         return zstandard.compress(buffer.getbuffer(), 3)
@@ -163,6 +167,7 @@ class Fit:
                 class_edges=part["edges"],
                 tails_plain=tuple(Tail(*(float(v) for v in t)) for t in part["tails_plain"]),
                 threshold=float(part["threshold"]),
+                held_back=part["held_back"].astype(float),
                 bounds=_unpacked(part["bounds"]),
             )
 
@@ -220,7 +225,10 @@ def fit(lattice: Lattice, history: LeafSeries, as_of: int, context: Context, *, 
     weekly = stage >= 2
 
     leaf_mean = _leaf_mean(history, table, grid, weekly=weekly)
+    held_back = cutoffs(lattice.leaves.codes, history.values)
     leaf_values = _impute(history, leaf_mean, grid)
+    if held_back.any():
+        leaf_values = uncertain(leaf_values, leaf_mean[:, grid.position(history.starts)], held_back)
     mean = np.empty((len(lattice), grid.positions), dtype=np.float32)
     for stretch in blocks(len(lattice), part):
         cube = by_week(lattice.rollup(leaf_values, stretch), table)
@@ -242,9 +250,9 @@ def fit(lattice: Lattice, history: LeafSeries, as_of: int, context: Context, *, 
         parts = parts_of(volume, plain | references, part)
         for rows in (some.rows for some in parts):
             values = lattice.rollup(leaf_values, rows)
-            unsuited = _mostly_flagged(lattice, history, leaf_mean, grid, rows) | _learning(values, history.starts)
-            cube, honest = by_week(values, table), np.where(unsuited, np.nan, values)
-            past = _replay(honest, cube, table, history.starts, references[rows], grid)
+            honest = np.where(_mostly_flagged(lattice, history, leaf_mean, grid, rows), np.nan, values)
+            young, cube = _learning(values, history.starts), by_week(values, table)
+            past = _replay(honest, cube, table, history.starts, references[rows], young, grid)
             own = plain[rows], volume[rows], eligible[rows], classes[rows]
             by_part.append([past.learn(width, *own, grid) for width in windows])
         learned = [_together(parts, found, len(lattice)) for found in zip(*by_part, strict=True)]
@@ -266,6 +274,7 @@ def fit(lattice: Lattice, history: LeafSeries, as_of: int, context: Context, *, 
         class_edges=edges,
         tails_plain=tuple(item.tail_plain for item in learned),
         threshold=0.0,
+        held_back=held_back,
     )
     threshold = threshold_of(found, context)
     return replace(found, threshold=threshold)
@@ -421,22 +430,29 @@ class Past:
     known: Floats
     day: NDArray[np.int64]
     references: Bools
+    young: Bools
+    """[N, T]: the first days of slices born within the history: a slice may learn from them, its class may not."""
     total: int
     span: int
+    daily: bool
 
     def window(self, width: int) -> tuple[Floats, Floats, Floats]:
         """(y, levelled mu [N, T], C [T]) of the windows of one width; NaN where not fully known."""
         y, mu = np.empty((2, len(self.observed), len(self.day)))
-        total = slice(self.total, self.total + 1)
-        prior = level(*(trailing_sums(part[total], width, self.span) for part in (self.capped, self.expected)))
+        priors = [self._level(width + back, slice(self.total, self.total + 1), 1.0) for back in (0, self.span)]
         for rows in blocks(len(y)):
-            y[rows], mu[rows] = self._window(width, rows, prior)
+            y[rows], mu[rows] = self._window(width, rows, priors)
         return y, mu, common_mode(y, mu, self.references)
 
-    def _window(self, width: int, rows: slice, prior: Floats) -> tuple[Floats, Floats]:
-        seasonal = trailing_sums(self.expected[rows], width, self.span)
-        before = trailing_sums(self.capped[rows], width, self.span)
-        mu = window_sums(self.expected[rows], width) * level(before, seasonal, prior)
+    def _level(self, width: int, rows: slice, prior: Floats | float) -> Floats:
+        before, seasonal = (trailing_sums(part[rows], width, self.span) for part in (self.capped, self.expected))
+        return level(before, seasonal, prior)
+
+    def _window(self, width: int, rows: slice, priors: list[Floats]) -> tuple[Floats, Floats]:
+        recent, older = (self._level(width + i * self.span, rows, prior) for i, prior in enumerate(priors))
+        events = trailing_sums(self.expected[rows], width + self.span, self.span)
+        here = recent if self.daily else tempered(recent, older, events)
+        mu = window_sums(self.expected[rows], width) * here
         whole = window_sums(self.known[rows], width) >= width
         enough = trailing_sums(self.known[rows], width, self.span) >= self.span / 2
         return np.where(whole & enough, window_sums(self.observed[rows], width), np.nan), mu
@@ -459,10 +475,12 @@ class Past:
             part = np.flatnonzero(judged & (classes == c))
             found = seen.surprises(part, alpha[part])
             unrest[part] = _unrest(found, self.day)
+            found[self.young[part] | past_outages(found, y[part], mu[part], self.day)] = np.nan
             tails.append(self._tail(found / unrest[part, None], contrast=True))
         part = np.flatnonzero(judged & plain)
         found = surprises(y[part], mu[part], bare[part])
         unrest_plain[part] = _unrest(found, self.day)
+        found[self.young[part] | past_outages(found, y[part], mu[part], self.day)] = np.nan
         tail_plain = self._tail(found / unrest_plain[part, None], contrast=False)
         return Learned(alpha, bare, unrest, unrest_plain, tuple(tails), tail_plain)
 
@@ -522,11 +540,11 @@ def _unrest(found: Floats, day: NDArray[np.int64]) -> Floats:
 
 
 def _high(found: Floats, day: NDArray[np.int64]) -> Floats:
-    """A high quantile of each row without its own worst day; 0 where nothing is known."""
+    """The largest of each row outside its own worst episode; 0 where nothing is known."""
     bounds = np.flatnonzero(np.diff(day, prepend=-1))
     by_day = np.add.reduceat(np.fmax(found - 3.0, 0.0), bounds, axis=1)
-    worst = np.unique(day)[np.argmax(by_day, axis=1)]
-    return row_quantile(np.where(day[None, :] == worst[:, None], np.nan, found), k.TAIL_QUANTILE)
+    worst = np.unique(day)[np.argmax(by_day, axis=1)][:, None]
+    return np.asarray(np.fmax.reduce(np.where(np.abs(day - worst) <= k.OUTAGE_DAYS, 0.0, found), axis=1, initial=0.0))
 
 
 def row_quantile(values: Floats, q: float) -> Floats:
@@ -555,6 +573,21 @@ def _largest(values: Floats, count: int) -> Floats:
     return found
 
 
+def past_outages(found: Floats, y: Floats, mu: Floats, day: NDArray[np.int64]) -> Bools:
+    """bool[n, T]: the days around an overwhelming loss [n, T] that a slice had once and not again.
+
+    Nobody flagged it, and it says nothing about noise. What comes again is the slice's nature and stays.
+    """
+    with np.errstate(invalid="ignore"):
+        gone = (found > -np.log(k.OVERWHELMING_P)) & (y < k.OVERWHELMING_RATIO * mu)
+    out = np.zeros(found.shape, dtype=bool)
+    for row in np.flatnonzero(gone.any(axis=1)):
+        days = np.unique(day[gone[row]])
+        if days[-1] - days[0] <= k.OUTAGE_DAYS:
+            out[row] = (day >= days[0]) & (day <= days[-1])
+    return out
+
+
 def _worst_day(found: Floats, day: NDArray[np.int64]) -> Bools:
     """bool[T]: the day of largest surprise beyond the ordinary."""
     by_day = np.bincount(day, weights=np.fmax(found - 3.0, 0.0).sum(axis=0))
@@ -573,7 +606,13 @@ def surprises(y: Floats, mu: Floats, alpha: Floats) -> Floats:
 
 
 def _replay(
-    values: Floats, cube: Floats, table: NDArray[np.int64], starts: NDArray[np.int64], references: Bools, grid: Grid
+    values: Floats,
+    cube: Floats,
+    table: NDArray[np.int64],
+    starts: NDArray[np.int64],
+    references: Bools,
+    young: Bools,
+    grid: Grid,
 ) -> Past:
     """Judge each week against the mean of the other weeks."""
     day = (grid.local(starts) - int(grid.local(starts[:1])[0])) // DAY
@@ -588,7 +627,9 @@ def _replay(
             cumulate((~unknown).astype(float)),
         )
         capped[rows] = cumulate(cap_spikes(seen, normal, np.full((len(seen), 1), 0.02)))
-    return Past(observed, expected, capped, known, day.astype(np.int64), references, 0, level_span(grid))
+    return Past(
+        observed, expected, capped, known, day.astype(np.int64), references, young, 0, level_span(grid), grid.daily
+    )
 
 
 def _of_other_weeks(cube: Floats, table: NDArray[np.int64], columns: int, grid: Grid) -> Floats:

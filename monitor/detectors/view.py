@@ -20,7 +20,8 @@ from monitor.lattice import Lattice
 from monitor.statistics import constants as k
 from monitor.statistics.blocks import LARGE, blocks
 from monitor.statistics.common_mode import common_mode
-from monitor.statistics.level import cumulate, level, newest_sums, newest_trailing
+from monitor.statistics.cutoff import uncertain
+from monitor.statistics.level import cumulate, level, newest_sums, newest_trailing, tempered
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -229,13 +230,20 @@ class View:
 
     @cached_property
     def leaf_judged(self) -> Floats:
-        """[S, T]: what came, healed cells replaced by what was expected."""
-        return self._replaced(self.leaf_seen, self.healed)
+        """[S, T]: what came, healed cells replaced by what was expected, silence by what may be held back."""
+        return self._replaced(self._came, self.healed)
+
+    @cached_property
+    def _came(self) -> Floats:
+        """[S, T]: what came, silence of leaves whose small counts are held back at the most it may be."""
+        if self.fit.bounds is not None or not self.fit.held_back.any():
+            return self.leaf_seen
+        return uncertain(self.leaf_seen, self.leaf_seasonal, self.fit.held_back)
 
     @cached_property
     def leaf_clean(self) -> Floats:
         """[S, T]: what came, cells that are no part of the level replaced by what was expected."""
-        return self._replaced(self.recent.values, self._aside)
+        return self._replaced(self._came, self._aside)
 
     def _replaced(self, values: Floats, cells: Bools) -> Floats:
         rows = np.flatnonzero(cells.any(axis=1))
@@ -275,11 +283,23 @@ class View:
         if self.fit.bounds is not None:
             return np.ones((len(self.lattice), len(self.fit.windows)))
         seen, normal = self._level_sums() if self._plain else self._dense_level_sums()
-        return level(seen, normal, level(seen[:1], normal[:1]))
+        found, count = level(seen, normal, level(seen[:1], normal[:1])), len(self.fit.windows)
+        if self.grid.daily:
+            return found
+        return tempered(found[:, :count], found[:, count:], normal[:, count:])
+
+    @property
+    def _level_gaps(self) -> list[int]:
+        """Buckets between the newest and the days that levels [N, V] are taken from.
+
+        Those before each window, and for buckets shorter than a day those before these as well.
+        """
+        backs = (0,) if self.grid.daily else (0, level_span(self.grid))
+        return [width + back for back in backs for width in self.fit.windows]
 
     def _level_sums(self) -> tuple[Floats, Floats]:
-        """(what came without spikes, seasonal mean) [N, W] of the days before each window."""
-        span, stops = level_span(self.grid), [max(self._buckets - width, 0) for width in self.fit.windows]
+        """(what came without spikes, seasonal mean) [N, V] of the days that levels are taken from."""
+        span, stops = level_span(self.grid), [max(self._buckets - gap, 0) for gap in self._level_gaps]
         columns = self._columns(min(stops) - span, max(stops))
         weights = np.stack([(columns >= stop - span) & (columns < stop) for stop in stops], axis=1).astype(float)
         clean = np.ascontiguousarray(self.leaf_clean[:, columns])
@@ -296,7 +316,7 @@ class View:
         capped = _capped(self.lattice.rollup(self.leaf_clean), self.seasonal, self.fit.alpha[:, :1])
         sums = (cumulate(capped), self._cumulated[1])
         seen, normal = (
-            np.stack([newest_trailing(part, width, span) for width in self.fit.windows], axis=1) for part in sums
+            np.stack([newest_trailing(part, gap, span) for gap in self._level_gaps], axis=1) for part in sums
         )
         return seen, normal
 
