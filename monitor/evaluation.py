@@ -16,18 +16,19 @@ from alerts.model import Assessment, Decision, Finding, Incident, Kind, Message,
 from alerts.plan import Routes, plan
 from monitor import store
 from monitor.accepted import Accepted, accepted_of, with_accepted
-from monitor.assess import Answer, Question, assess
+from monitor.assess import Question, codes_of
 from monitor.buckets import DAY, Grid, Times, to_datetime, to_epoch
 from monitor.calendars import Calendar
 from monitor.completeness import Curves, Reads, learn
 from monitor.counts import Counts, Terms
 from monitor.detectors import open_detector
-from monitor.detectors.fit import from_begin, level_span, windows_of
+from monitor.detectors.fit import from_begin, windows_of
 from monitor.detectors.model import Context, LeafSeries
 from monitor.detectors.occasions import Occasions
 from monitor.detectors.protocol import Detector
 from monitor.fits import Learned, carry_over, is_of, method_of, pack, unpack
 from monitor.history import Rename, read_classes, read_series, with_renames
+from monitor.judging import first_needed, judge_bucket
 from monitor.lattice import Lattice, Leaves
 from monitor.membership import Lookback, overflow_text, overflows, retired, retired_text, silent
 from monitor.paste import query_to_paste
@@ -41,9 +42,6 @@ from rules.slices import Slice
 _UNKNOWN = {Kind.BLIND: store.BLIND, Kind.LATE: store.LATE}
 """Kinds of trouble with the source, and how the run is recorded."""
 _NOTHING = np.zeros((0, 0))
-
-LONGEST_FOLLOWED = 15 * DAY
-"""How far back the start of an open incident is read; a longer one (while its source is silent) is followed from there."""
 
 
 class TooManySlicesError(Exception):
@@ -129,6 +127,8 @@ class Evaluator:
     watched: Watched
     source: Source
     state: store.Store
+    _terms: tuple[Terms, ...] = ()
+    _leaves: Leaves | None = None
     _lattices: dict[int, Lattice] = field(default_factory=dict)
     _learned: dict[tuple[int, int], list[Learned]] = field(default_factory=dict)
     _retired: dict[int, int] = field(default_factory=dict)
@@ -171,28 +171,33 @@ class Evaluator:
 
     def _remembered(self, tx: store.Tx, tick: datetime) -> Remembered:
         name, epoch = self.watched.rule.name, to_epoch(tick)
-        runs = [run for run in store.runs(tx, name, limit=1000) if run.tick < epoch and run.outcome == store.OK]
-        last_good = runs[0].tick if runs else None
+        last_good = store.newest_good(tx, name, epoch)
         newest = self.watched.schedule.newest(epoch)
         known = store.coverage(tx, name, newest - self.watched.lookback, newest + DAY)
         to_judge = self.watched.schedule.newly_due(last_good, epoch)
         first = self.watched.grid.floor(newest - self.watched.lookback)
         to_read = self.watched.schedule.to_read(epoch, known, first)
         to_read |= {b: self._age(b, epoch) for b in to_judge if b not in to_read and b not in known}
-        leaves = store.leaves(tx, name)
         every = store.incidents(tx, rule=name, newest_first=False)
         return Remembered(
             tick=epoch,
             done=_done(tx, name, epoch),
             to_judge=tuple(to_judge),
             to_read=dict(sorted(to_read.items())),
-            terms=tuple(leaves.terms),
+            terms=self._known_terms(tx),
             open=tuple(i for i in every if i.state is not State.RESOLVED),
             closed=tuple(i for i in every if _may_be_late(i, tick)),
             renames=tuple(_rename(i) for i in every if _is_told_rename(i, tick)),
             accepted=accepted_of(every, epoch),
             told=store.told(tx, name),
         )
+
+    def _known_terms(self, tx: store.Tx) -> tuple[Terms, ...]:
+        """All leaves of the rule; those read before are kept, since an id always means the same."""
+        fresh = store.leaves(tx, self.watched.rule.name, len(self._terms)).terms
+        if fresh:
+            self._terms = (*self._terms, *fresh)
+        return self._terms
 
     def _age(self, bucket: int, tick: int) -> int:
         """The lag class at which a bucket is read at a tick."""
@@ -210,6 +215,7 @@ class Evaluator:
             measures=len(self.watched.rule.metrics),
             starts=np.array(buckets, dtype=np.int64),
             known=before.terms,
+            leaves=self._leaves_of(before.terms),
         )
         return self._bounded(counts, before)
 
@@ -313,37 +319,29 @@ class Evaluator:
             recent = [from_begin(item, known.fit.begin) for item, known in zip(found, learned, strict=True)]
         lattice = self._lattice(terms)
         occasions = self._calendar.over(self.watched.grid, lattice.leaves, recent[0].starts)
-        answers = [
-            assess(
-                Question(
-                    rule=rule.name,
-                    metric=metric.name,
-                    direction=rule.direction,
-                    grid=self.watched.grid,
-                    lattice=lattice,
-                    fit=learned[m].judging,
-                    recent=recent[m],
-                    open=tuple(i for i in so_far.open if i.metric == metric.name),
-                    context=context_of(rule, lattice, self.watched.grid),
-                    detector=self._detectors[m],
-                    occasions=occasions,
-                    curves=learned[m].curves,
-                    closed=tuple(i for i in closed if i.metric == metric.name),
-                )
+        questions = [
+            Question(
+                rule=rule.name,
+                metric=metric.name,
+                direction=rule.direction,
+                grid=self.watched.grid,
+                lattice=lattice,
+                fit=learned[m].judging,
+                recent=recent[m],
+                open=tuple(i for i in so_far.open if i.metric == metric.name),
+                context=context_of(rule, lattice, self.watched.grid),
+                detector=self._detectors[m],
+                occasions=occasions,
+                curves=learned[m].curves,
+                closed=tuple(i for i in closed if i.metric == metric.name),
             )
             for m, metric in enumerate(rule.metrics)
         ]
-        assessment = Assessment(
-            rule=rule.name,
-            tick=at,
-            findings=tuple(f for answer in answers for f in answer.findings),
-            recoveries=tuple(r for answer in answers for r in answer.recoveries),
-        )
-        made = step(so_far.open, assessment, StepPolicy.of(rule))
+        judged = judge_bucket(rule, at, questions, so_far.open)
         known = {incident.id: so_far.closed.get(incident.id, incident) for incident in closed}
-        grown = [amend(known[r.incident], r, at) for answer in answers for r in answer.amendments]
-        made = (*made, *(transition for transition in grown if transition is not None))
-        return so_far.after(made, self._flags(recent[0], answers), blob)
+        grown = [amend(known[r.incident], r, at) for answer in judged.answers for r in answer.amendments]
+        made = (*judged.transitions, *(transition for transition in grown if transition is not None))
+        return so_far.after(made, judged.flags, blob)
 
     def _learned_for(
         self, tx: store.Tx, bucket: int, terms: tuple[Terms, ...], before: Remembered, fresh: Counts, so_far: Judged
@@ -423,11 +421,7 @@ class Evaluator:
     ) -> list[LeafSeries]:
         """The last days up to and with the bucket: level, longest window, search for an onset, incidents followed."""
         grid = self.watched.grid
-        longest = max(windows_of(grid))
-        first = grid.shift(bucket, -(level_span(grid) + 3 * longest) + 1)
-        for incident in followed:
-            begin = grid.shift(grid.floor(to_epoch(incident.since)), -level_span(grid))
-            first = min(first, max(begin, grid.shift(grid.floor(bucket - LONGEST_FOLLOWED), -level_span(grid))))
+        first = first_needed(grid, bucket, followed)
         return self._series(tx, grid.starts(first, grid.end(bucket)), terms, before, fresh, so_far)
 
     def _series(
@@ -448,16 +442,13 @@ class Evaluator:
         if len(terms) not in self._lattices:
             if len(self._lattices) > 4:
                 self._lattices.clear()
-            leaves = Leaves.of(self.watched.rule.dimensions, terms)
-            self._lattices[len(terms)] = Lattice.of(leaves, self.watched.rule.depth)
+            self._lattices[len(terms)] = Lattice.of(self._leaves_of(terms), self.watched.rule.depth)
         return self._lattices[len(terms)]
 
-    @staticmethod
-    def _flags(recent: LeafSeries, answers: Sequence[Answer]) -> dict[int, NDArray[np.bool_]]:
-        """Buckets whose flags changed, with all their flagged leaves."""
-        flagged = np.logical_or.reduce([answer.flagged for answer in answers])
-        changed = np.flatnonzero((flagged != recent.flagged).any(axis=0))
-        return {int(recent.starts[t]): flagged[:, t] for t in changed}
+    def _leaves_of(self, terms: tuple[Terms, ...]) -> Leaves:
+        if self._leaves is None or len(self._leaves) != len(terms):
+            self._leaves = Leaves.of(self.watched.rule.dimensions, terms)
+        return self._leaves
 
     # --- remembering -------------------------------------------------------------------------
 
@@ -531,6 +522,8 @@ class Evaluator:
             write_pages(tx, name, fresh, before.terms, before.to_read)
         for as_of, blob in judged.fits.items():
             store.put_fit(tx, name, as_of, blob)
+        if judged.fits:
+            store.prune(tx, name, to_epoch(tick))
         for bucket, inside in judged.flags.items():
             store.put_flags(tx, name, bucket, np.flatnonzero(inside).astype(np.int32))
         for transition in judged.transitions:
@@ -658,21 +651,19 @@ def context_of(rule: Rule, lattice: Lattice, grid: Grid) -> Context:
 
 
 def _expected(rule: Rule, lattice: Lattice) -> NDArray[np.bool_]:
-    wanted = {Slice(((name, value),)) for name, values in rule.slices.expected for value in values}
-    if not wanted:
-        return np.zeros(len(lattice), dtype=bool)
-    return np.array(
-        [any(name in wanted for name in (lattice.slice_of(n), *lattice.names_of(n))) for n in range(len(lattice))],
-        dtype=bool,
-    )
+    expected = np.zeros(len(lattice), dtype=bool)
+    named = [Slice(((name, value),)) for name, values in rule.slices.expected for value in values]
+    if named:
+        rows = lattice.rows_of(np.array([codes_of(lattice, item) for item in named], dtype=np.int32))
+        expected[rows[rows >= 0]] = True
+    return expected
 
 
 def _ignored(rule: Rule, lattice: Lattice) -> NDArray[np.bool_]:
-    if not rule.slices.ignore:
-        return np.zeros(len(lattice), dtype=bool)
-    return np.array(
-        [any(item.covers(lattice.slice_of(n)) for item in rule.slices.ignore) for n in range(len(lattice))], dtype=bool
-    )
+    ignored = np.zeros(len(lattice), dtype=bool)
+    for item in rule.slices.ignore:
+        ignored |= lattice.covered_by(item)
+    return ignored
 
 
 def _excluded(series: LeafSeries, rule: Rule) -> LeafSeries:

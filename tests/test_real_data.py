@@ -37,10 +37,6 @@ from tests.scenarios import (
 pytestmark = pytest.mark.shared
 
 CHANGING = sorted(SCENARIOS.keys() - {"W1"})
-NOT_YET = {
-    "U4": "the rename is told and closed, and a slice near the threshold on the untouched data crosses it a week later"
-}
-"""Scenarios of later work: the detector's false alarms on daily data are still above its budget."""
 
 
 def stretch(data: DataSet) -> tuple[str, ...]:
@@ -71,8 +67,6 @@ def untouched(tmp_path_factory: pytest.TempPathFactory) -> Callable[[DataSet], l
 def grouped(name: str) -> Any:
     """Scenarios of one data set stay on one worker, and share its untouched run."""
     marks = [pytest.mark.xdist_group(SCENARIOS[name].data.table)]
-    if name in NOT_YET:
-        marks.append(pytest.mark.xfail(reason=NOT_YET[name]))
     return pytest.param(SCENARIOS[name], id=name, marks=marks)
 
 

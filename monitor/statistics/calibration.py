@@ -1,7 +1,7 @@
 """Steps 7 to 9: nominal probabilities made honest on the rule's own past, and the threshold they buy.
 
 In-sample dispersion has thin tails. The tail of x = -ln p beyond its 99th percentile is fitted by a generalized
-Pareto (Pickands 1975; probability-weighted moments after Hosking & Wallis 1987), and p is mapped through it.
+Pareto through three of its quantiles (Pickands 1975), and p is mapped through it.
 """
 
 from __future__ import annotations
@@ -38,30 +38,36 @@ class Tail:
             tail = self.rate * (1.0 + self.shape * excess) ** (-1.0 / self.shape)
         return np.asarray(np.maximum(tail, np.exp(-np.minimum(x, 690.0))))
 
+    def needed(self, nats: float) -> float:
+        """The smallest nominal surprise x whose calibrated one reaches `nats`."""
+        if self.rate <= 0.0 or np.log(self.rate) <= -nats:
+            return nats
+        short = nats + float(np.log(self.rate))
+        excess = short if self.shape < NO_SHAPE else float(np.expm1(self.shape * short)) / self.shape
+        return max(self.start + self.scale * excess, nats)
+
 
 NOMINAL = Tail(start=0.0, rate=0.0, scale=1.0, shape=0.0)
 """No calibration: p is taken at its word."""
 
 
 def fit_tail(x: Floats) -> Tail:
-    """Fit the tail of surprises x [n] seen on unflagged history; too few give NOMINAL."""
+    """Fit the tail of surprises x [n] seen on unflagged history; too few give NOMINAL.
+
+    By quantiles (Pickands 1975), not by moments: a month of history holds outages that nobody flagged, and a few cells
+    of hundreds of nats would stretch the tail of a whole class.
+    """
     x = x[np.isfinite(x)]
     if len(x) < k.CALIBRATION_MIN_CELLS:
         return NOMINAL
-    start = float(np.quantile(x, k.TAIL_QUANTILE))
-    excess = np.sort(x[x > start] - start)
-    if len(excess) < 10:
+    rate = 1.0 - k.TAIL_QUANTILE
+    far = max(k.TAIL_FAR, k.TAIL_FEWEST / len(x))
+    steps = rate / far
+    start, middle, end = np.quantile(x, [1.0 - rate, 1.0 - np.sqrt(rate * far), 1.0 - far])
+    if end <= start:
         return NOMINAL
-    shape, scale = _pareto_by_moments(excess)
-    return Tail(start, len(excess) / len(x), max(scale, 1.0), shape)
-
-
-def _pareto_by_moments(excess: Floats) -> tuple[float, float]:
-    """Shape (clipped) and scale from probability-weighted moments of sorted excesses."""
-    n = len(excess)
-    weight = 1.0 - (np.arange(1, n + 1) - 0.35) / n
-    a0, a1 = float(excess.mean()), float((weight * excess).mean())
-    shape = 2.0 - a0 / max(a0 - 2.0 * a1, 1e-9)
+    shape = np.log(max(end - middle, 1e-9) / max(middle - start, 1e-9)) / np.log(np.sqrt(steps))
     shape = float(np.clip(shape, *k.TAIL_SHAPE))
-    # With the shape held, the scale that keeps the mean excess.
-    return shape, a0 * (1.0 - shape)
+    # With the shape held, the scale that meets the farthest quantile.
+    scale = shape * (end - start) / (steps**shape - 1.0)
+    return Tail(float(start), rate, max(float(scale), 1.0), shape)

@@ -16,6 +16,16 @@ def level(observed: Floats, seasonal: Floats, prior: Floats | float = 1.0) -> Fl
     return np.asarray(np.clip(ratio, *k.LEVEL_CLIP))
 
 
+def tempered(recent: Floats, older: Floats, events: Floats) -> Floats:
+    """The recent level, but not far above the one before it, which rests on `events` expected events.
+
+    What grew for some hours (a campaign, siblings that took over what another slice lost) and is back to what it was has
+    lost nothing; a growth that stays is believed once the older level has followed.
+    """
+    most = older * (1.0 + k.LEVEL_RISE + 2.0 / np.sqrt(events + 1.0))
+    return np.asarray(np.clip(np.minimum(recent, most), *k.LEVEL_CLIP))
+
+
 def cap_spikes(y: Floats, mu: Floats, alpha: Floats) -> Floats:
     """Values above mu + 3 sd + 1 are cut there, so that a spike does not lift the level."""
     return np.asarray(np.minimum(y, mu + 3.0 * np.sqrt(mu + alpha * mu * mu) + 1.0))

@@ -23,7 +23,7 @@ from monitor.detectors.fit import Fit
 from monitor.detectors.model import LeafSeries
 from monitor.detectors.protocol import Detector
 from monitor.detectors.view import View
-from monitor.fits import carry_over
+from monitor.fits import Learned, carry_over
 from rules.model import Direction
 from tests.monitor.world import HOUR, World, cause, world
 
@@ -160,7 +160,7 @@ class DetectorContract:
         terms = [("watch", "NO"), ("watch", "SE")]
         grown = GONE.with_leaves(terms)
         grown.values[:, -2:, NOON - 2 :] = 40
-        carried = carry_over(fit, GONE.lattice(), grown.lattice())
+        carried = carry_over(Learned(fit), GONE.lattice(), grown.lattice()).fit
         course = Course(detector, grown, carried).run(range(NOON - 2, NOON + 3))
         assert [i.cause for i in course.open] == [cause(device="tv")]
 

@@ -1,0 +1,118 @@
+"""A rule run over counts in memory, bucket by bucket, as the daemon would: the program's own steps, no store.
+
+Refits at local midnight, flags, and open incidents go from one bucket to the next as in `monitor.evaluation`; fits are
+used in their stored form. All leaves are known from the start, late data and renames do not occur.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alerts.model import Change, Incident, State, Transition
+from benchmarks.simulator import World
+from monitor.assess import Answer, Question
+from monitor.buckets import Grid, to_datetime
+from monitor.detectors.fit import Fit, fit, from_begin
+from monitor.detectors.model import LeafSeries
+from monitor.evaluation import context_of
+from monitor.judging import first_needed, judge_bucket
+from monitor.lattice import Lattice
+from rules.model import Rule
+
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """An incident when it was first told: the column of the bucket judged, and its leaves [S]."""
+
+    incident: Incident
+    column: int
+    members: Bools
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a person would have received, and which slices [N, judged] were alarmed bucket by bucket."""
+
+    opened: tuple[Opened, ...]
+    last: tuple[Incident, ...]
+    """The same incidents as they stood at the end."""
+    alarmed: Bools
+    fits: tuple[Fit, ...]
+
+
+@dataclass
+class Live:
+    """One rule over one world."""
+
+    rule: Rule
+    world: World
+    lattice: Lattice
+    open: tuple[Incident, ...] = ()
+    known: dict[str, Incident] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, rule: Rule, world: World) -> Live:
+        return cls(rule, world, Lattice.of(world.leaves, rule.depth))
+
+    def run(self) -> Run:
+        """Judge every bucket from `world.begin` on."""
+        self.values = self.world.counts.astype(float)
+        self.flagged = np.zeros(self.values.shape, dtype=bool)
+        opened: list[Opened] = []
+        alarmed: list[Bools] = []
+        fits: list[Fit] = []
+        for column, transitions, answer in self._buckets(fits):
+            opened += [
+                Opened(t.incident, column, self.lattice.leaves.members(t.incident.cause))
+                for t in transitions
+                if t.change is Change.OPENED
+            ]
+            alarmed.append(answer.alarmed)
+        last = tuple(self.known[item.incident.id] for item in opened)
+        return Run(tuple(opened), last, np.stack(alarmed, axis=1), tuple(fits))
+
+    def _buckets(self, fits: list[Fit]) -> Iterator[tuple[int, tuple[Transition, ...], Answer]]:
+        starts = self.world.starts
+        grid = Grid.of(self.rule.time_bucket, self.rule.timezone)
+        context = context_of(self.rule, self.lattice, grid)
+        for column in range(self.world.begin, len(starts)):
+            bucket = int(starts[column])
+            as_of = bucket if grid.daily else grid.midnight(bucket)
+            if not fits or fits[-1].as_of != as_of:
+                first = int(np.searchsorted(starts, as_of - int(self.rule.lookback.total_seconds())))
+                history = self._series(first, int(np.searchsorted(starts, as_of)))
+                fits.append(fit(self.lattice, history, as_of, context).stored())
+            first = int(np.searchsorted(starts, first_needed(grid, bucket, self.open)))
+            recent = self._series(first, column + 1)
+            at = to_datetime(grid.end(bucket))
+            question = Question(
+                rule=self.rule.name,
+                metric=self.rule.metrics[0].name,
+                direction=self.rule.direction,
+                grid=grid,
+                lattice=self.lattice,
+                fit=fits[-1],
+                recent=from_begin(recent, fits[-1].begin),
+                open=self.open,
+                context=context,
+            )
+            made = judge_bucket(self.rule, at, [question], self.open)
+            self._remember(made.transitions)
+            for start, inside in made.flags.items():
+                self.flagged[:, np.searchsorted(starts, start)] = inside
+            yield column, made.transitions, made.answers[0]
+
+    def _series(self, first: int, stop: int) -> LeafSeries:
+        stretch = slice(first, stop)
+        return LeafSeries(self.world.starts[stretch], self.values[:, stretch], self.flagged[:, stretch].copy())
+
+    def _remember(self, transitions: tuple[Transition, ...]) -> None:
+        latest = {i.id: i for i in self.open} | {t.incident.id: t.incident for t in transitions}
+        self.known |= latest
+        self.open = tuple(i for i in latest.values() if i.state is not State.RESOLVED)
