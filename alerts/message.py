@@ -546,9 +546,11 @@ def _occasions(story: _Story) -> str:
 def _aftermath(story: _Story) -> list[Fact]:
     """What was lost, and what to run again."""
     incident = story.incident
-    if story.change is not Change.RESOLVED or incident.kind is not Kind.DROP or incident.observed >= incident.expected:
+    if incident.kind is not Kind.DROP or incident.observed >= incident.expected:
         return []
     if story.came_late:
         return [Fact("Still missing", story.amount(gap(incident)))]
+    if story.change is not Change.RESOLVED:
+        return []
     again = f"{_scope(story)}, {story.clock.iso(incident.since, incident.until)}"
     return [Fact("Lost", story.amount(gap(incident))), Fact("To reprocess", again)]

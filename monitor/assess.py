@@ -99,7 +99,7 @@ def assess(question: Question) -> Answer:
     ).widened()
     followed = _follow_all(view, question, tuple(i for i in question.open if i.state is not State.RESOLVED))
     closed = _follow_all(view, question, question.closed)
-    view = replace(view, healed=_healed(view, followed))
+    view = view.judging(_healed(view, followed))
     downs, ups, alarmed = _causes(view, question, [f.members for f in followed])
     join = question.detector.join
     downs, ups = (_with_open(view, found, followed, join, down=down) for found, down in ((downs, True), (ups, False)))
@@ -121,11 +121,13 @@ def assess(question: Question) -> Answer:
 
 def _follow_all(view: View, question: Question, incidents: tuple[Incident, ...]) -> list[Followed]:
     items = [i for i in incidents if i.kind not in (Kind.BLIND, Kind.LATE)]
+    if not items:
+        return []
     left_out = np.zeros(len(view.lattice), dtype=bool)
     members = [view.lattice.leaves.members(i.cause) for i in items]
     for inside in members:
         left_out |= view.overlapping(inside)
-    raw = replace(view, healed=np.zeros_like(view.healed))
+    raw = view.judging(np.zeros_like(view.healed))
     common = raw.common_by_bucket(left_out)
     found = [_follow(raw, item, inside, common, question.detector) for item, inside in zip(items, members, strict=True)]
     return [replace(item, late=_came_late(raw, item, question.context)) for item in found]
@@ -223,13 +225,15 @@ def _causes(view: View, question: Question, known: list[Bools]) -> tuple[list[Ca
         left_out |= view.overlapping(members)
     downs: list[Cause] = []
     ups: list[Cause] = []
+    detector = question.detector
     sent = [down for down in (True, False) if question.direction is not (Direction.SPIKE if down else Direction.DROP)]
     for _ in range(2):
-        common = view.common_by_bucket(left_out)
-        verdicts = question.detector.judge(view, left_out)
-        raised = {down: question.detector.alarms(view, verdicts, question.context, down=down) for down in sent}
-        least, explain = question.context.min_change, question.detector.explain
-        found = {down: explain(view, verdicts, raised[down], common, least) for down in sent}
+        verdicts = detector.judge(view, left_out)
+        raised = {down: detector.alarms(view, verdicts, question.context, down=down) for down in sent}
+        if not any(raised.values()):
+            return [], [], np.zeros(len(view.lattice), dtype=bool)
+        common, least = view.common_by_bucket(left_out), question.context.min_change
+        found = {down: detector.explain(view, verdicts, raised[down], common, least) for down in sent}
         downs, ups = found.get(True, []), found.get(False, [])
         for cause in [*downs, *ups]:
             if any(code != ANY for code in cause.codes):
@@ -260,13 +264,9 @@ def _destination(view: View, cause: Cause) -> Destination | None:
 
 def stretch_of(view: View, first: int) -> Stretch:
     """Leaves from column `first` to the newest."""
-    judged, expected = view.leaf_judged[:, first:], view.leaf_expected_from(first)[:, first:]
-    seen, normal = np.nan_to_num(judged), np.where(np.isnan(judged), 0.0, expected)
-    volume = view.fit.leaf_mean.mean(axis=1)
-    alpha = dispersion_by_volume(
-        np.where(view.fit.eligible, view.fit.mean.mean(axis=1), 0.0), view.fit.alpha[:, 0], volume
-    )
-    return Stretch(seen.sum(axis=1), normal.sum(axis=1), seen[:, 0], normal[:, 0], volume > 0, alpha)
+    volume = view.fit.leaf_volume
+    alpha = dispersion_by_volume(np.where(view.fit.eligible, view.fit.volume, 0.0), view.fit.alpha[:, 0], volume)
+    return Stretch(*view.leaf_sums(first), *view.leaf_sums(first, first + 1), volume > 0, alpha)
 
 
 def _is_gain(view: View, cause: Cause, downs: list[Cause], destinations: list[Destination | None]) -> bool:
@@ -309,7 +309,7 @@ def _finding(view: View, question: Question, cause: Cause, where: Destination | 
 
 def other_names(view: View, cause: Cause) -> tuple[Slice, ...]:
     """Slices of as few dimensions that hold the same cells, up to half a percent of what is expected."""
-    weight = view.leaf_expected[:, cause.first :].sum(axis=1)
+    weight = view.leaf_usual(cause.first)
     inside = view.lattice.rollup(np.where(cause.members, weight, 0.0))
     whole = view.lattice.rollup(weight)
     mine = float(weight[cause.members].sum())
@@ -394,7 +394,7 @@ def _replaces(view: View, question: Question, finding: Finding, mate: Followed) 
 def _never_bad(view: View, leaves: Bools, first: int, context: Context) -> bool:
     """Whether leaves held what was expected over the whole stretch from column `first` on."""
     raw = view.recent.values[leaves][:, first:]
-    expected = np.where(np.isnan(raw), 0.0, view.leaf_expected_from(first)[leaves][:, first:])
+    expected = np.where(np.isnan(raw), 0.0, view.leaf_expected_of(leaves, first)[:, first:])
     seen, normal = float(np.nansum(raw)), float(expected.sum())
     return normal > 0 and abs(seen / normal - 1.0) < context.min_change / 2.0
 
@@ -461,6 +461,6 @@ def codes_of(lattice: Lattice, item: Slice) -> tuple[int, ...]:
     """Codes of a slice over the lattice's dimensions; an unknown value gets a code no leaf has."""
     named = dict(item.terms)
     return tuple(
-        ANY if name not in named else (known.index(named[name]) if named[name] in known else len(known))
-        for name, known in zip(lattice.leaves.dimensions, lattice.leaves.values, strict=True)
+        lattice.leaves.code_of(d, named[name]) if name in named else ANY
+        for d, name in enumerate(lattice.leaves.dimensions)
     )

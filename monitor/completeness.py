@@ -44,6 +44,8 @@ class Curves:
     """[N, L]: the same of a slice."""
     unsure: Floats
     """[N, W]: squared relative error of these shares over a window, which adds to the dispersion."""
+    windows: tuple[int, ...]
+    """Widths of these windows in buckets."""
     days: float
     """Days of reads they were learned from."""
 
@@ -52,7 +54,7 @@ class Curves:
         """Before any bucket was read twice: all is believed to be there, with doubt about what was read once."""
         first = np.array([float((ages(width, grid) == 0).mean()) for width in widths])
         unsure = np.tile((k.ARRIVAL_UNKNOWN * first) ** 2, (len(lattice), 1))
-        return cls(np.ones((len(lattice.leaves), LAGS)), np.ones((len(lattice), LAGS)), unsure, 0.0)
+        return cls(np.ones((len(lattice.leaves), LAGS)), np.ones((len(lattice), LAGS)), unsure, tuple(widths), 0.0)
 
     def over(self, lag: Lags) -> Present:
         """The shares at the classes [T] that buckets were read at; an unknown bucket (-1) has all."""
@@ -60,9 +62,13 @@ class Curves:
         return Present(self.leaf[:, at], self.slices[:, at])
 
     def widened(self, fit: Fit) -> Fit:
-        """The fit with the error of the shares in its dispersions."""
-        alpha = np.minimum(fit.alpha + self.unsure, k.ALPHA_MAX)
-        plain = np.minimum(fit.alpha_plain + self.unsure, k.ALPHA_MAX)
+        """The fit with the error of the shares in its dispersions; fixed bounds know no dispersion."""
+        if fit.bounds is not None:
+            return fit
+        nearest = [max(int(np.searchsorted(self.windows, width, side="right")) - 1, 0) for width in fit.windows]
+        unsure = self.unsure[:, nearest]
+        alpha = np.minimum(fit.alpha + unsure, k.ALPHA_MAX)
+        plain = np.minimum(fit.alpha_plain + unsure, k.ALPHA_MAX)
         return replace(fit, alpha=alpha, alpha_plain=plain)
 
     def completed(self, series: LeafSeries) -> LeafSeries:
@@ -76,7 +82,8 @@ class Curves:
         """Compressed, stable bytes."""
         buffer = io.BytesIO()
         leaf, slices, unsure = (part.astype(np.float32) for part in (self.leaf, self.slices, self.unsure))
-        np.savez(buffer, leaf=leaf, slices=slices, unsure=unsure, days=np.array(self.days))
+        windows, days = np.array(self.windows, dtype=np.int64), np.array(self.days)
+        np.savez(buffer, leaf=leaf, slices=slices, unsure=unsure, windows=windows, days=days)
         return zstandard.compress(buffer.getvalue(), 3)
 
     @classmethod
@@ -84,7 +91,7 @@ class Curves:
         """The inverse of `to_bytes`; arrays come back as float64 of what float32 kept."""
         with np.load(io.BytesIO(zstandard.decompress(blob))) as part:
             leaf, slices, unsure = (part[name].astype(float) for name in ("leaf", "slices", "unsure"))
-            return cls(leaf, slices, unsure, float(part["days"]))
+            return cls(leaf, slices, unsure, tuple(int(w) for w in part["windows"]), float(part["days"]))
 
     def carried(self, rows: Ints, leaves: int) -> Curves:
         """Laid on a larger lattice: `rows` [N new] are the old rows (-1 where new), `leaves` the leaves it has.
@@ -145,7 +152,7 @@ def learn(lattice: Lattice, reads: Reads, grid: Grid, widths: Sequence[int]) -> 
     days = reads.days
     unsure = _unsure(lattice, reads, ultimate, slices, grid, widths, day)
     unsure += _doubt(slices, volume, days, grid, widths)
-    return Curves(leaf, slices, unsure, days)
+    return Curves(leaf, slices, unsure, tuple(widths), days)
 
 
 def _any_late(reads: Reads) -> bool:

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from monitor.buckets import Times
+from monitor.lattice import Leaves
 from monitor.ripeness import LAGS
 from rules.slices import FOLDED, Value
 
@@ -40,23 +41,21 @@ class Counts:
         measures: int,
         starts: Times,
         known: Sequence[Terms],
+        leaves: Leaves | None = None,
     ) -> Counts:
         """Fill the answer of `Source.count` up to all known leaves and all buckets asked.
 
-        New leaves follow the known ones, in the order of their values. An answer by class of lateness counts in full,
-        and fills `earlier` too. Rows of buckets that were not asked for raise ValueError.
+        New leaves follow the known ones, in the order of their values. `leaves` are the known ones as codes, where
+        these were made before. An answer by class of lateness counts in full, and fills `earlier` too. Rows of buckets
+        that were not asked for raise ValueError.
         """
         seconds = pd.DatetimeIndex(frame.iloc[:, 0]).tz_convert(None).as_unit("s").asi8
         column = pd.Index(starts).get_indexer(pd.Index(seconds))
         if len(column) and column.min() < 0:
             raise ValueError("the source answered for a bucket that was not asked for")
-        combination, seen = _combinations(frame, dimensions)
-        place = {terms: i for i, terms in enumerate(known)}
-        fresh = sorted((terms for terms in seen if terms not in place), key=_order)
-        place |= {terms: len(known) + i for i, terms in enumerate(fresh)}
-        row = np.array([place[terms] for terms in seen], dtype=np.int64)[combination]
+        row, fresh = _placed(frame, dimensions, leaves or Leaves.of(dimensions, known))
         amounts = frame.iloc[:, 1 + len(dimensions) : 1 + len(dimensions) + measures].to_numpy(dtype=np.int64).T
-        shape = (measures, len(place), len(starts))
+        shape = (measures, len(known) + len(fresh), len(starts))
         values = _summed(shape, row, column, amounts)
         if frame.shape[1] == 1 + len(dimensions) + measures:
             return cls((*known, *fresh), starts, values)
@@ -73,7 +72,9 @@ class Counts:
         kept by volume while there is room. Kept and folded sum to the total in every bucket.
         """
         folded = tuple([FOLDED] * len(self.terms[0])) if self.terms else ()
-        room = max(most - sum(terms != folded for terms in self.terms[:known]), 0)
+        if known == len(self.terms):
+            return self
+        room = max(most - known + self.terms[:known].count(folded), 0)
         fresh = [i for i in range(known, len(self.terms)) if self.terms[i] != folded]
         if len(fresh) <= room:
             return self
@@ -132,20 +133,25 @@ def _poured(values: NDArray[np.int64], kept: list[int], gone: list[int], place: 
     return found
 
 
-def _combinations(frame: pd.DataFrame, dimensions: Sequence[str]) -> tuple[NDArray[np.int64], list[Terms]]:
-    """(combination of each row int64[n], the distinct combinations)."""
-    codes: list[NDArray[np.int64]] = []
+def _placed(frame: pd.DataFrame, dimensions: Sequence[str], leaves: Leaves) -> tuple[NDArray[np.int64], list[Terms]]:
+    """(leaf of each row int64[n], the leaves that are new): new ones follow the known in the order of their values."""
+    codes = np.empty((len(frame), len(dimensions)), dtype=np.int32)
     values: list[list[Value]] = []
-    key = np.zeros(len(frame), dtype=np.int64)
     # By position: a dimension may bear the name of another column.
     for d in range(len(dimensions)):
         code, unique = pd.factorize(frame.iloc[:, 1 + d].to_numpy(dtype=object), use_na_sentinel=False)
-        codes.append(code.astype(np.int64))
-        values.append([None if _is_null(v) else str(v) for v in unique])
-        key = key * max(len(unique), 1) + code
-    _, first, combination = np.unique(key, return_index=True, return_inverse=True)
-    seen = [tuple(values[d][codes[d][i]] for d in range(len(dimensions))) for i in first]
-    return combination.astype(np.int64), seen
+        place = leaves.code_by_value[d].copy()
+        names = [None if _is_null(v) else str(v) for v in unique]
+        at = [place.setdefault(name, len(place)) for name in names]
+        codes[:, d] = np.array(at, dtype=np.int32)[code]
+        values.append(list(place))
+    row = leaves.find(codes)
+    new = np.flatnonzero(row < 0)
+    unknown = [tuple(values[d][c] for d, c in enumerate(item)) for item in codes[new].tolist()]
+    fresh = sorted(set(unknown), key=_order)
+    later = {terms: len(leaves) + i for i, terms in enumerate(fresh)}
+    row[new] = [later[terms] for terms in unknown]
+    return row, fresh
 
 
 def _is_null(value: object) -> bool:

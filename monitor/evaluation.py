@@ -16,7 +16,7 @@ from alerts.model import Assessment, Decision, Finding, Incident, Kind, Message,
 from alerts.plan import Routes, plan
 from monitor import store
 from monitor.accepted import Accepted, accepted_of, with_accepted
-from monitor.assess import Question
+from monitor.assess import Question, codes_of
 from monitor.buckets import DAY, Grid, Times, to_datetime, to_epoch
 from monitor.calendars import Calendar
 from monitor.completeness import Curves, Reads, learn
@@ -127,6 +127,8 @@ class Evaluator:
     watched: Watched
     source: Source
     state: store.Store
+    _terms: tuple[Terms, ...] = ()
+    _leaves: Leaves | None = None
     _lattices: dict[int, Lattice] = field(default_factory=dict)
     _learned: dict[tuple[int, int], list[Learned]] = field(default_factory=dict)
     _retired: dict[int, int] = field(default_factory=dict)
@@ -169,28 +171,33 @@ class Evaluator:
 
     def _remembered(self, tx: store.Tx, tick: datetime) -> Remembered:
         name, epoch = self.watched.rule.name, to_epoch(tick)
-        runs = [run for run in store.runs(tx, name, limit=1000) if run.tick < epoch and run.outcome == store.OK]
-        last_good = runs[0].tick if runs else None
+        last_good = store.newest_good(tx, name, epoch)
         newest = self.watched.schedule.newest(epoch)
         known = store.coverage(tx, name, newest - self.watched.lookback, newest + DAY)
         to_judge = self.watched.schedule.newly_due(last_good, epoch)
         first = self.watched.grid.floor(newest - self.watched.lookback)
         to_read = self.watched.schedule.to_read(epoch, known, first)
         to_read |= {b: self._age(b, epoch) for b in to_judge if b not in to_read and b not in known}
-        leaves = store.leaves(tx, name)
         every = store.incidents(tx, rule=name, newest_first=False)
         return Remembered(
             tick=epoch,
             done=_done(tx, name, epoch),
             to_judge=tuple(to_judge),
             to_read=dict(sorted(to_read.items())),
-            terms=tuple(leaves.terms),
+            terms=self._known_terms(tx),
             open=tuple(i for i in every if i.state is not State.RESOLVED),
             closed=tuple(i for i in every if _may_be_late(i, tick)),
             renames=tuple(_rename(i) for i in every if _is_told_rename(i, tick)),
             accepted=accepted_of(every, epoch),
             told=store.told(tx, name),
         )
+
+    def _known_terms(self, tx: store.Tx) -> tuple[Terms, ...]:
+        """All leaves of the rule; those read before are kept, since an id always means the same."""
+        fresh = store.leaves(tx, self.watched.rule.name, len(self._terms)).terms
+        if fresh:
+            self._terms = (*self._terms, *fresh)
+        return self._terms
 
     def _age(self, bucket: int, tick: int) -> int:
         """The lag class at which a bucket is read at a tick."""
@@ -208,6 +215,7 @@ class Evaluator:
             measures=len(self.watched.rule.metrics),
             starts=np.array(buckets, dtype=np.int64),
             known=before.terms,
+            leaves=self._leaves_of(before.terms),
         )
         return self._bounded(counts, before)
 
@@ -434,9 +442,13 @@ class Evaluator:
         if len(terms) not in self._lattices:
             if len(self._lattices) > 4:
                 self._lattices.clear()
-            leaves = Leaves.of(self.watched.rule.dimensions, terms)
-            self._lattices[len(terms)] = Lattice.of(leaves, self.watched.rule.depth)
+            self._lattices[len(terms)] = Lattice.of(self._leaves_of(terms), self.watched.rule.depth)
         return self._lattices[len(terms)]
+
+    def _leaves_of(self, terms: tuple[Terms, ...]) -> Leaves:
+        if self._leaves is None or len(self._leaves) != len(terms):
+            self._leaves = Leaves.of(self.watched.rule.dimensions, terms)
+        return self._leaves
 
     # --- remembering -------------------------------------------------------------------------
 
@@ -510,6 +522,8 @@ class Evaluator:
             write_pages(tx, name, fresh, before.terms, before.to_read)
         for as_of, blob in judged.fits.items():
             store.put_fit(tx, name, as_of, blob)
+        if judged.fits:
+            store.prune(tx, name, to_epoch(tick))
         for bucket, inside in judged.flags.items():
             store.put_flags(tx, name, bucket, np.flatnonzero(inside).astype(np.int32))
         for transition in judged.transitions:
@@ -637,21 +651,19 @@ def context_of(rule: Rule, lattice: Lattice, grid: Grid) -> Context:
 
 
 def _expected(rule: Rule, lattice: Lattice) -> NDArray[np.bool_]:
-    wanted = {Slice(((name, value),)) for name, values in rule.slices.expected for value in values}
-    if not wanted:
-        return np.zeros(len(lattice), dtype=bool)
-    return np.array(
-        [any(name in wanted for name in (lattice.slice_of(n), *lattice.names_of(n))) for n in range(len(lattice))],
-        dtype=bool,
-    )
+    expected = np.zeros(len(lattice), dtype=bool)
+    named = [Slice(((name, value),)) for name, values in rule.slices.expected for value in values]
+    if named:
+        rows = lattice.rows_of(np.array([codes_of(lattice, item) for item in named], dtype=np.int32))
+        expected[rows[rows >= 0]] = True
+    return expected
 
 
 def _ignored(rule: Rule, lattice: Lattice) -> NDArray[np.bool_]:
-    if not rule.slices.ignore:
-        return np.zeros(len(lattice), dtype=bool)
-    return np.array(
-        [any(item.covers(lattice.slice_of(n)) for item in rule.slices.ignore) for n in range(len(lattice))], dtype=bool
-    )
+    ignored = np.zeros(len(lattice), dtype=bool)
+    for item in rule.slices.ignore:
+        ignored |= lattice.covered_by(item)
+    return ignored
 
 
 def _excluded(series: LeafSeries, rule: Rule) -> LeafSeries:

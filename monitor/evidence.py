@@ -83,9 +83,7 @@ def _total_state(total: SliceFact, context: Context) -> TotalState:
 def _siblings(view: View, cause: Cause) -> list[SliceFact]:
     """Slices that differ from the cause in one named dimension."""
     leaves = view.lattice.leaves
-    judged, normal = view.recent.values[:, cause.first :], view.leaf_expected_from(cause.first)[:, cause.first :]
-    observed = np.nan_to_num(judged).sum(axis=1)
-    expected = np.where(np.isnan(judged), 0.0, normal).sum(axis=1)
+    observed, expected = view.leaf_came(cause.first)
     found = []
     for d in (i for i, code in enumerate(cause.codes) if code != ANY):
         others = np.ones(len(leaves), dtype=bool)
@@ -107,8 +105,8 @@ def _children(view: View, cause: Cause) -> list[SliceFact]:
     rows = [n for n in cause.explained if tuple(int(c) for c in view.lattice.codes[n]) != cause.codes]
     facts = []
     for row in rows:
-        y = view.observed[row, cause.first :]
-        mu = (view.seasonal[row] * view.levels[row, -1])[cause.first :]
+        y = view.observed_of(row)[cause.first :]
+        mu = np.where(np.isnan(y), np.nan, view.seasonal_of(row)[cause.first :] * view.levels[row, -1])
         facts.append(SliceFact(view.lattice.slice_of(row), float(np.nansum(y)), float(np.nansum(mu))))
     return sorted(facts, key=lambda s: -abs(s.expected - s.observed))
 

@@ -11,6 +11,7 @@ from monitor.detectors import open_detector
 from monitor.evaluation import Watched
 from monitor.lattice import Lattice, Leaves
 from monitor.query import Source
+from monitor.ripeness import LAG_SECONDS
 from rules.model import Rule
 from rules.problem import Problem
 
@@ -32,6 +33,6 @@ def _slices(rule: Rule, source: Source, end: datetime) -> int:
     grid = watched.grid
     stop = grid.end(grid.floor(to_epoch(end)))
     starts = grid.starts(grid.floor(stop - DAY), stop)
-    frame = source.count(watched.query(watched.windows([int(start) for start in starts]), stop))
+    frame = source.count(watched.query(watched.windows([int(start) for start in starts]), stop + LAG_SECONDS[-1]))
     counts = Counts.from_frame(frame, dimensions=rule.dimensions, measures=len(rule.metrics), starts=starts, known=())
     return len(Lattice.of(Leaves.of(rule.dimensions, counts.terms), rule.depth)) if counts.terms else 0

@@ -7,6 +7,7 @@ import io
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,7 +79,7 @@ def carry_over(found: Learned, old: Lattice, new: Lattice) -> Learned:
     """What the first leaves taught, laid on the lattice of all of them; what is new is not yet judged."""
     if len(new.leaves) == len(old.leaves):
         return found
-    rows = _rows(old, new)
+    rows = old.rows_of(new.codes)
     curves = None if found.curves is None else found.curves.carried(rows, len(new.leaves))
     return Learned(_fit_over(found.fit, rows, len(new.leaves) - len(old.leaves)), curves)
 
@@ -86,7 +87,7 @@ def carry_over(found: Learned, old: Lattice, new: Lattice) -> Learned:
 def _fit_over(found: Fit, rows: NDArray[np.int64], missing: int) -> Fit:
     known = rows >= 0
 
-    def take(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    def take(values: NDArray[Any]) -> NDArray[Any]:
         return np.where(known[:, None], values[np.maximum(rows, 0)], 0.0)
 
     def mark(values: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -95,7 +96,7 @@ def _fit_over(found: Fit, rows: NDArray[np.int64], missing: int) -> Fit:
     return replace(
         found,
         mean=take(found.mean),
-        leaf_mean=np.concatenate([found.leaf_mean, np.zeros((missing, found.leaf_mean.shape[1]))]),
+        leaf_mean=np.pad(found.leaf_mean, ((0, missing), (0, 0))),
         alpha=take(found.alpha),
         alpha_plain=take(found.alpha_plain),
         unrest=np.maximum(take(found.unrest), 1.0),
@@ -105,12 +106,3 @@ def _fit_over(found: Fit, rows: NDArray[np.int64], missing: int) -> Fit:
         references=mark(found.references),
         held_back=np.concatenate([found.held_back, np.zeros(missing)]),
     )
-
-
-def _rows(old: Lattice, new: Lattice) -> NDArray[np.int64]:
-    """int64[N new]: the old row of each slice, by any of its names; -1 where it is new."""
-    place = {tuple(int(c) for c in codes): row for row, codes in enumerate(old.codes)}
-    for row, names in old.also.items():
-        for codes in names:
-            place.setdefault(codes, row)
-    return np.array([place.get(tuple(int(c) for c in codes), -1) for codes in new.codes], dtype=np.int64)

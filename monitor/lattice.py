@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from monitor.statistics.blocks import blocks
 from rules.slices import Slice, Value
 
 Floats = NDArray[np.float64]
@@ -18,6 +20,7 @@ Ints = NDArray[np.int64]
 
 ANY = -1
 """The code of a dimension that a slice does not name."""
+EVERY = slice(None)
 
 
 @dataclass(frozen=True)
@@ -56,10 +59,21 @@ class Leaves:
         inside = np.ones(len(self), dtype=bool)
         for name, value in item:
             d = self.dimensions.index(name)
-            known = self.values[d]
-            code = known.index(value) if value in known else len(known)
-            inside &= self.codes[:, d] == code
+            inside &= self.codes[:, d] == self.code_of(d, value)
         return inside
+
+    def find(self, codes: NDArray[np.int32]) -> Ints:
+        """int64[n]: the leaf of each row of codes [n, D]; -1 where there is none."""
+        return match(self.codes, codes)
+
+    def code_of(self, d: int, value: Value) -> int:
+        """The code of a value of dimension d; one that no leaf has where it is unknown."""
+        return self.code_by_value[d].get(value, len(self.values[d]))
+
+    @cached_property
+    def code_by_value(self) -> tuple[dict[Value, int], ...]:
+        """Code of each value, by dimension."""
+        return tuple({value: code for code, value in enumerate(known)} for known in self.values)
 
 
 def group(codes: NDArray[np.int32], chosen: Sequence[int]) -> tuple[Ints, Ints]:
@@ -74,6 +88,29 @@ def group(codes: NDArray[np.int32], chosen: Sequence[int]) -> tuple[Ints, Ints]:
         key = key * width + codes[:, d]
     _, first, element = np.unique(key, return_index=True, return_inverse=True)
     return element.astype(np.int64), first.astype(np.int64)
+
+
+def match(known: NDArray[np.int32], wanted: NDArray[np.int32]) -> Ints:
+    """int64[n]: the first of the rows `known` [N, D] that equals each of `wanted` [n, D]; -1 where none does."""
+    if not len(known):
+        return np.full(len(wanted), -1, dtype=np.int64)
+    key = _keys(np.concatenate([known, wanted]) - ANY)
+    order = np.argsort(key[: len(known)], kind="stable")
+    asked, ordered = key[len(known) :], key[: len(known)][order]
+    at = np.minimum(np.searchsorted(ordered, asked), len(order) - 1)
+    return np.where(ordered[at] == asked, order[at], -1)
+
+
+def _keys(codes: NDArray[np.int32]) -> Ints:
+    """int64[n]: equal for equal rows of codes [n, D], none of which is negative."""
+    key, most = np.zeros(len(codes), dtype=np.int64), 1
+    for column in codes.T:
+        width = int(column.max(initial=0)) + 1
+        if most * width >= 2**62:
+            _, key = np.unique(key, return_inverse=True)
+            most = len(codes)
+        key, most = key * width + column, most * width
+    return key
 
 
 @dataclass(frozen=True)
@@ -134,14 +171,44 @@ class Lattice:
         bits = 1 << np.arange(self.codes.shape[1])
         return np.asarray(((self.codes != ANY) * bits).sum(axis=1), dtype=np.int64)
 
-    def rollup(self, leaf_values: Floats) -> Floats:
-        """Sums of leaves [S, ...] per slice [N, ...]; a NaN leaf makes its slices NaN."""
-        unknown = np.isnan(leaf_values)
-        if not unknown.any():
-            return np.asarray(self.incidence @ leaf_values)
-        total = np.asarray(self.incidence @ np.where(unknown, 0.0, leaf_values))
-        hidden = np.asarray(self.incidence @ unknown.astype(float)) > 0
-        return np.where(hidden, np.nan, total)
+    def rollup(self, leaf_values: NDArray[np.floating[Any]], rows: int | slice | Ints = EVERY) -> Floats:
+        """Sums of leaves [S, ...] per slice [N, ...], or of the slices `rows`; a NaN leaf makes its slices NaN."""
+        if isinstance(rows, (int, np.integer)):
+            return np.asarray(leaf_values[self.leaves_of(int(rows))].sum(axis=0))
+        incidence = self.incidence if rows is EVERY else self.incidence[rows]
+        if leaf_values.ndim == 1:
+            return _rolled(incidence, leaf_values)
+        total = np.empty((incidence.shape[0], leaf_values.shape[1]))
+        for columns in blocks(leaf_values.shape[1]):
+            total[:, columns] = _rolled(incidence, np.ascontiguousarray(leaf_values[:, columns]))
+        return total
+
+    def sums(self, leaf_values: Floats, rows: slice) -> Floats:
+        """The same for a part of the slices and leaves all of which are known."""
+        return np.asarray(self.incidence[rows] @ leaf_values)
+
+    def leaves_of(self, n: int) -> NDArray[np.integer]:
+        """Positions of the leaves that a slice covers."""
+        first, stop = self.incidence.indptr[n : n + 2]
+        return np.asarray(self.incidence.indices[first:stop])
+
+    def rows_of(self, wanted: NDArray[np.int32]) -> Ints:
+        """int64[n]: the row of each slice of codes [n, D], by any of its names; -1 where there is none."""
+        owners = np.repeat(list(self.also), [len(names) for names in self.also.values()]).astype(np.int64)
+        others = np.array([codes for names in self.also.values() for codes in names], dtype=np.int32)
+        known = np.concatenate([self.codes, others.reshape(-1, self.codes.shape[1])])
+        rows = np.concatenate([np.arange(len(self)), owners])
+        # A row's own name comes first.
+        at = match(known, wanted)
+        return np.where(at >= 0, rows[at], -1)
+
+    def covered_by(self, item: Slice) -> NDArray[np.bool_]:
+        """bool[N]: which slices name at least what `item` names."""
+        inside = np.ones(len(self), dtype=bool)
+        for name, value in item:
+            d = self.leaves.dimensions.index(name)
+            inside &= self.codes[:, d] == self.leaves.code_of(d, value)
+        return inside
 
 
 # A row's signature is the sum of random 64-bit marks of its leaves (modulo 2^64, so order does not matter).
@@ -153,9 +220,18 @@ def _distinct(
     signature = incidence.astype(np.uint64) @ marks
     _, first, inverse = np.unique(signature, return_index=True, return_inverse=True)
     keep = np.sort(first)
-    row_of = {int(old): new for new, old in enumerate(keep)}
+    left_out = np.setdiff1d(np.arange(len(codes)), keep)
+    owners = np.searchsorted(keep, first[inverse[left_out]])
     also: dict[int, list[tuple[int, ...]]] = {}
-    for row in np.setdiff1d(np.arange(len(codes)), keep):
-        owner = row_of[int(first[inverse[row]])]
-        also.setdefault(owner, []).append(tuple(int(c) for c in codes[row]))
+    for owner, name in zip(owners.tolist(), codes[left_out].tolist(), strict=True):
+        also.setdefault(owner, []).append(tuple(name))
     return keep, {n: tuple(names) for n, names in also.items()}
+
+
+def _rolled(incidence: sparse.csr_array, leaf_values: NDArray[np.floating[Any]]) -> Floats:
+    unknown = np.isnan(leaf_values)
+    if not unknown.any():
+        return np.asarray(incidence @ leaf_values)
+    total = np.asarray(incidence @ np.where(unknown, 0.0, leaf_values))
+    hidden = np.asarray(incidence @ unknown.astype(float)) > 0
+    return np.where(hidden, np.nan, total)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import zstandard
@@ -13,7 +16,7 @@ from monitor.buckets import DAY, WEEK, Grid
 from monitor.detectors.model import Context, LeafSeries
 from monitor.lattice import Lattice
 from monitor.statistics import constants as k
-from monitor.statistics.blocks import blocks
+from monitor.statistics.blocks import LARGE, blocks
 from monitor.statistics.calibration import NOMINAL, Tail, fit_tail
 from monitor.statistics.common_mode import common_mode, contrastable, excuse, reference_rows
 from monitor.statistics.cutoff import cutoffs, uncertain
@@ -25,12 +28,20 @@ from rules.model import Bound, Bounds
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+Means = NDArray[np.floating[Any]]
+"""float32, half the memory of `Floats`: sums of them are to be taken as float64."""
 
 
 FULL_STAGE = 3
 """From four weeks of history on everything is learned; before, dispersion is assumed wide."""
 FEW = 16
 """So many of a row's largest values are found one by one, sooner than by sorting it."""
+PART = 20_000
+"""Slices learned at a time: what they share is taken from so many, spread over all volumes, and memory is bounded."""
+FIRST_THRESHOLD = 12.0
+"""Surprise from which the fixed point of the budget starts."""
+CODES_PER_OCTAVE = 2_048
+"""Seasonal means are stored in 16 bits, to within 0.02 % of 1 + mean."""
 
 
 def windows_of(grid: Grid) -> tuple[int, ...]:
@@ -61,9 +72,9 @@ class Fit:
     begin: int
     """Start of the first bucket with any event: before it the table was not there, which is no outage."""
     windows: tuple[int, ...]
-    mean: Floats
+    mean: Means
     """[N, positions]"""
-    leaf_mean: Floats
+    leaf_mean: Means
     """[S, positions]"""
     alpha: Floats
     """[N, W], around the common mode"""
@@ -90,9 +101,23 @@ class Fit:
     bounds: Bounds | None = None
     """Set where fixed bounds judge: then what is expected stands as it is, without a level."""
 
+    @cached_property
+    def volume(self) -> Floats:
+        """[N]: mean events a bucket of each slice."""
+        return np.asarray(self.mean.mean(axis=1, dtype=float))
+
+    @cached_property
+    def leaf_volume(self) -> Floats:
+        """[S]: mean events a bucket of each leaf."""
+        return np.asarray(self.leaf_mean.mean(axis=1, dtype=float))
+
+    @cached_property
+    def _classes(self) -> NDArray[np.int64]:
+        return np.asarray(np.searchsorted(self.class_edges, self.volume), dtype=np.int64)
+
     def volume_class(self) -> NDArray[np.int64]:
         """int64[N]: class of each slice."""
-        return np.asarray(np.searchsorted(self.class_edges, self.mean.mean(axis=1)), dtype=np.int64)
+        return self._classes
 
     def to_bytes(self) -> bytes:
         """Compressed, stable bytes; equal fits give equal bytes."""
@@ -102,8 +127,9 @@ class Fit:
             buffer,
             head=np.array([self.as_of, self.stage, self.begin]),
             windows=np.array(self.windows),
-            mean=self.mean.astype(np.float32),
-            leaf_mean=self.leaf_mean.astype(np.float32),
+            # A fixed bound is compared with what was counted, to the last event.
+            mean=_coded(self.mean) if self.bounds is None else self.mean.astype(np.float32),
+            leaf_mean=_coded(self.leaf_mean),
             alpha=self.alpha.astype(np.float32),
             alpha_plain=self.alpha_plain.astype(np.float32),
             unrest=np.stack([self.unrest, self.unrest_plain]).astype(np.float32),
@@ -115,11 +141,11 @@ class Fit:
             held_back=self.held_back.astype(np.float32),
             bounds=_packed(self.bounds),
         )
-        return zstandard.compress(buffer.getvalue(), 3)
+        return zstandard.compress(buffer.getbuffer(), 3)
 
     @classmethod
     def from_bytes(cls, blob: bytes) -> Fit:
-        """The inverse of `to_bytes`; arrays come back as float64 of what float32 kept."""
+        """The inverse of `to_bytes`, up to what fewer bits kept."""
         with np.load(io.BytesIO(zstandard.decompress(blob))) as part:
             as_of, stage, begin = (int(v) for v in part["head"])
             marks = part["marks"]
@@ -128,8 +154,8 @@ class Fit:
                 stage=stage,
                 begin=begin,
                 windows=tuple(int(w) for w in part["windows"]),
-                mean=part["mean"].astype(float),
-                leaf_mean=part["leaf_mean"].astype(float),
+                mean=_decoded(part["mean"]),
+                leaf_mean=_decoded(part["leaf_mean"]),
                 alpha=part["alpha"].astype(float),
                 alpha_plain=part["alpha_plain"].astype(float),
                 unrest=part["unrest"][0].astype(float),
@@ -154,6 +180,23 @@ def _row(tail: Tail) -> tuple[float, float, float, float]:
     return (tail.start, tail.rate, tail.scale, tail.shape)
 
 
+def _coded(mean: NDArray[np.floating]) -> NDArray[np.uint16]:
+    """Means as 16 bits each, evenly spread over the logarithm of 1 + mean; up to four billion."""
+    out = np.empty(mean.shape, dtype=np.uint16)
+    for rows in blocks(len(mean), LARGE):
+        codes = np.rint(CODES_PER_OCTAVE * np.log2(1.0 + mean[rows].astype(float)))
+        out[rows] = np.minimum(codes, np.iinfo(np.uint16).max)
+    return out
+
+
+def _decoded(codes: NDArray[Any]) -> Means:
+    """The inverse of `_coded`; means stored as they are come back as they are."""
+    if codes.dtype != np.uint16:
+        return codes
+    table = np.exp2(np.arange(2**16) / CODES_PER_OCTAVE) - 1.0
+    return np.asarray(table.astype(np.float32)[codes])
+
+
 def _packed(bounds: Bounds | None) -> Floats:
     """[0] for none, else [2, 2]: value and whether it is a share of last week, of low and high; NaN is no bound."""
     if bounds is None:
@@ -168,8 +211,8 @@ def _unpacked(packed: Floats) -> Bounds | None:
     return Bounds(*(None if np.isnan(value) else Bound(float(value), bool(share)) for value, share in packed))
 
 
-def fit(lattice: Lattice, history: LeafSeries, as_of: int, context: Context) -> Fit:
-    """Learn from the leaf history before `as_of` (values [S, T], consecutive buckets)."""
+def fit(lattice: Lattice, history: LeafSeries, as_of: int, context: Context, *, part: int = PART) -> Fit:
+    """Learn from the leaf history before `as_of` (values [S, T], consecutive buckets), `part` slices at a time."""
     begin = _begin(history, as_of)
     history = from_begin(history, begin)
     grid = context.grid
@@ -180,15 +223,16 @@ def fit(lattice: Lattice, history: LeafSeries, as_of: int, context: Context) -> 
     stage = _stage(history, as_of)
     weekly = stage >= 2
 
-    leaf_mean = seasonal_mean(
-        by_week(np.where(history.flagged, np.nan, history.values), table), grid.per_day, weekly=weekly
-    )
+    leaf_mean = _leaf_mean(history, table, grid, weekly=weekly)
     held_back = cutoffs(lattice.leaves.codes, history.values)
-    known = uncertain(_impute(history, leaf_mean, grid), leaf_mean[:, grid.position(history.starts)], held_back)
-    values = lattice.rollup(known)
-    cube = by_week(values, table)
-    mean = seasonal_mean(cube, grid.per_day, weekly=weekly)
-    volume = mean.mean(axis=1)
+    leaf_values = _impute(history, leaf_mean, grid)
+    if held_back.any():
+        leaf_values = uncertain(leaf_values, leaf_mean[:, grid.position(history.starts)], held_back)
+    mean = np.empty((len(lattice), grid.positions), dtype=np.float32)
+    for stretch in blocks(len(lattice), part):
+        cube = by_week(lattice.rollup(leaf_values, stretch), table)
+        mean[stretch] = seasonal_mean(cube, grid.per_day, weekly=weekly)
+    volume = mean.mean(axis=1, dtype=float)
 
     windows = windows_of(grid)
     plain = lattice.size <= 1
@@ -201,10 +245,16 @@ def fit(lattice: Lattice, history: LeafSeries, as_of: int, context: Context) -> 
         cold, calm = np.full(len(lattice), k.COLD_ALPHA), np.ones(len(lattice))
         learned = [Learned(cold, cold, calm, calm, (NOMINAL,) * (len(edges) + 1), NOMINAL) for _ in windows]
     else:
-        honest = np.where(_mostly_flagged(lattice, history, leaf_mean, grid), np.nan, values)
-        young = _learning(values, history.starts)
-        past = _replay(honest, cube, table, history.starts, references, young, grid)
-        learned = [past.learn(width, plain, volume, eligible, classes, grid) for width in windows]
+        by_part: list[list[Learned]] = []
+        parts = parts_of(volume, plain | references, part)
+        for rows in (some.rows for some in parts):
+            values = lattice.rollup(leaf_values, rows)
+            honest = np.where(_mostly_flagged(lattice, history, leaf_mean, grid, rows), np.nan, values)
+            young, cube = _learning(values, history.starts), by_week(values, table)
+            past = _replay(honest, cube, table, history.starts, references[rows], young, grid)
+            own = plain[rows], volume[rows], eligible[rows], classes[rows]
+            by_part.append([past.learn(width, *own, grid) for width in windows])
+        learned = [_together(parts, found, len(lattice)) for found in zip(*by_part, strict=True)]
     found = Fit(
         as_of=as_of,
         stage=stage,
@@ -250,20 +300,76 @@ def _stage(history: LeafSeries, as_of: int) -> int:
     return int(sum(days >= edge for edge in k.STAGE_DAYS))
 
 
-def _impute(history: LeafSeries, leaf_mean: Floats, grid: Grid) -> Floats:
+def _impute(history: LeafSeries, leaf_mean: Means, grid: Grid) -> Floats:
     """Flagged cells replaced by the leaf's seasonal mean, so that an outage does not become normal."""
     if not history.flagged.any():
         return history.values
     return np.where(history.flagged, leaf_mean[:, grid.position(history.starts)], history.values)
 
 
-def _mostly_flagged(lattice: Lattice, history: LeafSeries, leaf_mean: Floats, grid: Grid) -> Bools:
-    """[N, T]: cells of which more than a twentieth is imputed: what was filled in teaches nothing about noise."""
-    if not history.flagged.any():
-        return np.zeros((len(lattice), len(history.starts)), dtype=bool)
-    mean = leaf_mean[:, grid.position(history.starts)]
-    filled = lattice.rollup(np.where(history.flagged, mean, 0.0))
-    return np.asarray(filled > 0.05 * lattice.rollup(mean))
+def _leaf_mean(history: LeafSeries, table: NDArray[np.int64], grid: Grid, *, weekly: bool) -> Means:
+    """[S, positions]: seasonal mean of each leaf, flagged cells left out."""
+    mean = np.empty((len(history.values), grid.positions), dtype=np.float32)
+    for rows in blocks(len(mean), LARGE):
+        cells = np.where(history.flagged[rows], np.nan, history.values[rows])
+        mean[rows] = seasonal_mean(by_week(cells, table), grid.per_day, weekly=weekly)
+    return mean
+
+
+@dataclass(frozen=True)
+class Part:
+    """Slices that are learned together: `rows` [n] of the lattice, those at `own` [m] of it for themselves.
+
+    The others are the total, the one-dimensional slices and the references, which every part looks at.
+    """
+
+    rows: NDArray[np.int64]
+    own: NDArray[np.int64]
+
+
+def parts_of(volume: Floats, shared: Bools, part: int) -> list[Part]:
+    """All slices in parts of about `part`, each of them spread evenly over all volumes."""
+    count = -(-len(volume) // part)
+    # Where those that all look at are many, each part has enough of them by itself.
+    seen_by_all = np.flatnonzero(shared) if shared.sum() <= part // 4 else np.zeros(0, dtype=np.int64)
+    order = np.argsort(volume, kind="stable")
+    found = []
+    for first in range(count):
+        own = np.sort(order[first::count])
+        rows = np.unique(np.concatenate([[0], seen_by_all, own]))
+        found.append(Part(rows, np.searchsorted(rows, own)))
+    return found
+
+
+def _together(parts: Sequence[Part], learned: Sequence[Learned], slices: int) -> Learned:
+    """What was learned in parts: each slice's own, and of the tails of each class the middle one."""
+    if len(parts) == 1:
+        return learned[0]
+    alpha, alpha_plain, unrest, unrest_plain = own = np.zeros((4, slices))
+    for part, found in zip(parts, learned, strict=True):
+        table = np.stack([found.alpha, found.alpha_plain, found.unrest, found.unrest_plain])
+        own[:, part.rows[part.own]] = table[:, part.own]
+    tails = zip(*(found.tails for found in learned), strict=True)
+    plain = _middle([found.tail_plain for found in learned])
+    return Learned(alpha, alpha_plain, unrest, unrest_plain, tuple(map(_middle, tails)), plain)
+
+
+def _middle(tails: Sequence[Tail]) -> Tail:
+    """The tail that stands in the middle by how far out it reaches an ordinary threshold."""
+    return sorted(tails, key=lambda tail: tail.needed(FIRST_THRESHOLD))[len(tails) // 2]
+
+
+def _mostly_flagged(
+    lattice: Lattice, history: LeafSeries, leaf_mean: Means, grid: Grid, rows: NDArray[np.int64]
+) -> Bools:
+    """[n, T]: cells of which more than a twentieth is imputed: what was filled in teaches nothing about noise."""
+    some = np.flatnonzero(history.flagged.any(axis=1))
+    if not len(some):
+        return np.zeros((len(rows), len(history.starts)), dtype=bool)
+    place = grid.position(history.starts)
+    filled = np.where(history.flagged[some], leaf_mean[some][:, place], 0.0)
+    usual = lattice.rollup(leaf_mean, rows)
+    return np.asarray(lattice.incidence[rows][:, some] @ filled > 0.05 * usual[:, place])
 
 
 def _learning(values: Floats, starts: NDArray[np.int64]) -> Bools:
@@ -537,23 +643,25 @@ def _of_other_weeks(cube: Floats, table: NDArray[np.int64], columns: int, grid: 
 
 def threshold_of(found: Fit, context: Context) -> float:
     """Surprise that the alert budget buys (steps 8 and 9): budget over testable tests a week, a fixed point."""
-    nats = _silence_surprise(found)
+    rows = np.flatnonzero(found.eligible & (found.volume > 0))
+    # Of very many slices every so many-th by volume stands for its neighbours.
+    step = -(-len(rows) // PART) or 1
+    nats = _silence_surprise(found, rows[np.argsort(found.volume[rows], kind="stable")][::step])
     per_week = context.grid.positions * context.directions * context.metrics
-    threshold = 12.0
+    threshold = FIRST_THRESHOLD
     for _ in range(3):
-        testable = float((nats >= threshold).sum()) / nats.shape[2] if nats.size else 0.0
+        testable = step * float((nats >= threshold).sum()) / nats.shape[2] if nats.size else 0.0
         tests = max(testable, 1.0) * per_week
         threshold = float(np.log(tests / context.false_incidents_per_week))
     return max(threshold, 3.0)
 
 
-def _silence_surprise(found: Fit) -> Floats:
-    """Calibrated surprise of total silence, [n eligible, W, positions]: what makes a slice testable."""
-    rows = np.flatnonzero(found.eligible & (found.mean.mean(axis=1) > 0))
+def _silence_surprise(found: Fit, rows: NDArray[np.int64]) -> Floats:
+    """Calibrated surprise of total silence, [n, W, positions] of the slices `rows`: what makes a slice testable."""
     classes = found.volume_class()
     out = np.zeros((len(rows), len(found.windows), found.mean.shape[1]))
     for w, width in enumerate(found.windows):
-        mu = _rolling(found.mean[rows], width)
+        mu = _rolling(found.mean[rows].astype(float), width)
         nats = silence(mu, found.alpha[rows, w][:, None]) / found.unrest[rows, w][:, None]
         for c in range(len(found.class_edges) + 1):
             part = classes[rows] == c

@@ -10,12 +10,15 @@ from numpy.typing import NDArray
 from monitor.detectors.fit import Fit
 from monitor.detectors.model import Context, Verdicts
 from monitor.detectors.view import View
+from monitor.lattice import EVERY
 from monitor.statistics import constants as k
 from monitor.statistics.common_mode import contrastable, excuse
-from monitor.statistics.negbin import lower_tail, silence, upper_tail
+from monitor.statistics.negbin import lower_tail, most_surprise, silence, upper_tail
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
+Rows = slice | Ints
 
 
 def judge(view: View, left_out: Bools) -> Verdicts:
@@ -36,43 +39,64 @@ def judge(view: View, left_out: Bools) -> Verdicts:
     )
 
 
-def surprise(fit: Fit, observed: Floats, expected: Floats, common: Floats) -> tuple[Floats, Floats]:
-    """Calibrated surprise (drop, spike) [N, W]; 0 where a slice is not tested.
+def surprise(fit: Fit, observed: Floats, expected: Floats, common: Floats, rows: Rows = EVERY) -> tuple[Floats, Floats]:
+    """Calibrated surprise (drop, spike) [N, W], or [n, W] of the slices `rows`; 0 where it cannot reach the threshold.
 
     A slice is tested where its silence would pass the threshold (testability). Those judged plainly count
     with the larger of both surprises.
     """
-    return _direction(fit, observed, expected, common, down=True), _direction(
-        fit, observed, expected, common, down=False
-    )
+    down, up = (_direction(fit, observed, expected, common, rows, down=down) for down in (True, False))
+    return down, up
 
 
-def _direction(fit: Fit, observed: Floats, expected: Floats, common: Floats, *, down: bool) -> Floats:
+def _direction(fit: Fit, observed: Floats, expected: Floats, common: Floats, rows: Rows, *, down: bool) -> Floats:
     excused = excuse(common, down=down)
-    contrast = _nats(fit, observed, expected * excused[None, :], plain=False, down=down)
-    # Without references there is no common mode: a contrast would be the plain test under another name.
-    usable = contrastable(excused) & (~fit.plain[:, None] | bool(fit.references.any()))
-    contrast = np.where(usable, contrast, 0.0)
-    bare = _nats(fit, observed, expected, plain=True, down=down)
-    nats = np.where(fit.plain[:, None], np.maximum(contrast, bare), contrast)
+    plain = fit.plain[rows]
     leans = observed < expected if down else observed > expected
-    return np.where(fit.eligible[:, None] & (expected > 0) & leans, nats, 0.0)
+    leans &= fit.eligible[rows][:, None] & (expected > 0)
+    # Without references there is no common mode: a contrast would be the plain test under another name.
+    usable = contrastable(excused) & (~plain[:, None] | bool(fit.references.any()))
+    contrast = _nats(fit, observed, expected * excused[None, :], rows, leans & usable, plain=False, down=down)
+    bare = _nats(fit, observed, expected, rows, leans & plain[:, None], plain=True, down=down)
+    return np.maximum(contrast, bare, out=contrast)
 
 
-def _nats(fit: Fit, y: Floats, mu: Floats, *, plain: bool, down: bool) -> Floats:
-    """Calibrated surprise [N, W] where a slice's silence would be noticed, else 0."""
-    classes = fit.volume_class()
+def _nats(fit: Fit, y: Floats, mu: Floats, rows: Rows, asked: Bools, *, plain: bool, down: bool) -> Floats:
+    """Calibrated surprise [n, W] of the cells `asked` where a slice's silence would be noticed, else 0.
+
+    Cells of which a quick bound says that they cannot reach the threshold stay 0 as well.
+    """
     alpha, unrest = (fit.alpha_plain, fit.unrest_plain) if plain else (fit.alpha, fit.unrest)
-    tested = lower_tail if down else upper_tail
+    classes = fit.volume_class()[rows]
     out = np.zeros(y.shape)
     for w in range(y.shape[1]):
-        possible = silence(mu[:, w], alpha[:, w]) / unrest[:, w]
-        for c in range(len(fit.class_edges) + 1):
-            tail = fit.tails_plain[w] if plain else fit.tails[w][c]
-            part = np.flatnonzero((classes == c) & (fit.plain if plain else True))
-            part = part[-np.log(tail.survival(possible[part])) >= fit.threshold]
-            p = tested(np.nan_to_num(y[part, w]), mu[part, w], alpha[part, w])
-            out[part, w] = -np.log(tail.survival(-np.log(p) / unrest[part, w]))
+        tails = np.array([fit.tails_plain[w]] * len(fit.tails[w]) if plain else fit.tails[w], dtype=object)
+        needed = np.array([tail.needed(fit.threshold) for tail in tails])
+        part = np.flatnonzero(asked[:, w])
+        alpha_w, scale = alpha[rows, w][part], unrest[rows, w][part]
+        least = needed[classes[part]] * scale
+        near = _reaches(y[part, w], mu[part, w], alpha_w, least)
+        out[part[near], w] = _calibrated(
+            tails, classes[part[near]], y[part[near], w], mu[part[near], w], alpha_w[near], scale[near], down=down
+        )
+    return out
+
+
+def _reaches(y: Floats, mu: Floats, alpha: Floats, least: Floats) -> Bools:
+    """Where a surprise of `least` nats is within reach: of silence, or the slice is too small, and of what came."""
+    possible = silence(mu, alpha) >= least
+    possible[possible] = most_surprise(y[possible], mu[possible], alpha[possible]) >= least[possible]
+    return possible
+
+
+def _calibrated(
+    tails: NDArray[np.object_], classes: Ints, y: Floats, mu: Floats, alpha: Floats, unrest: Floats, *, down: bool
+) -> Floats:
+    x = -np.log((lower_tail if down else upper_tail)(y, mu, alpha)) / unrest
+    out = np.zeros(len(x))
+    for c in np.unique(classes):
+        part = classes == c
+        out[part] = -np.log(tails[c].survival(x[part]))
     return out
 
 
@@ -91,7 +115,10 @@ def alarms(view: View, verdicts: Verdicts, context: Context, *, down: bool) -> l
     """Effect and persistence (step 10), strongest first."""
     nats = verdicts.drop if down else verdicts.spike
     beyond = (nats >= verdicts.threshold) & _effect(verdicts, context, down=down)
-    beyond &= _persistent(view, verdicts, context, nats, down=down)
+    rows = np.flatnonzero(beyond.any(axis=1))
+    if not len(rows):
+        return []
+    beyond[rows] &= _persistent(view, verdicts, context, nats, rows, down=down)
     rows, windows = np.nonzero(beyond)
     order = np.argsort(-nats[rows, windows], kind="stable")
     return [Alarm(int(rows[i]), int(windows[i]), float(nats[rows[i], windows[i]]), down) for i in order]
@@ -108,24 +135,24 @@ def _effect(verdicts: Verdicts, context: Context, *, down: bool) -> Bools:
     return np.asarray(large)
 
 
-def _persistent(view: View, verdicts: Verdicts, context: Context, nats: Floats, *, down: bool) -> Bools:
-    """Bad in the newest bucket, and in the one before as well, unless one is evidence enough by itself.
+def _persistent(view: View, verdicts: Verdicts, context: Context, nats: Floats, rows: Ints, *, down: bool) -> Bools:
+    """[n, W] of the slices `rows`: bad in the newest bucket, and in the one before, or one is evidence enough.
 
     One is enough where it is overwhelming or, for long buckets, ten times less likely than the budget asks.
     """
-    y, mu = view.windows()
     first = verdicts.windows.index(1)
-    newest = _leans(y[:, first], mu[:, first], context, down=down)
-    before_y, before_mu = view.windows(back=1)
-    before = _leans(before_y[:, first], before_mu[:, first], context, down=down) & ~np.isnan(view.observed[:, -2])
-    enough = np.zeros(y.shape, dtype=bool)
+    y, mu = verdicts.observed[rows, first], verdicts.expected[rows, first]
+    newest = _leans(y, mu, context, down=down)
+    before_y, before_mu = (part[rows, first] for part in view.windows(back=1))
+    before = _leans(before_y, before_mu, context, down=down) & view.known_at(-2)[rows]
+    enough = np.zeros((len(rows), nats.shape[1]), dtype=bool)
     if view.grid.seconds >= k.LONG_BUCKET_SECONDS:
-        enough = nats >= verdicts.threshold + k.LONG_BUCKET_MARGIN
+        enough = nats[rows] >= verdicts.threshold + k.LONG_BUCKET_MARGIN
     elif down:
         excused = excuse(verdicts.common, down=True)[first]
-        nominal = lower_tail(y[:, first], mu[:, first] * excused, view.fit.alpha[:, first])
-        gone = y[:, first] < k.OVERWHELMING_RATIO * mu[:, first]
-        enough = np.broadcast_to(((nominal < k.OVERWHELMING_P) & gone)[:, None], y.shape)
+        nominal = lower_tail(y, mu * excused, view.fit.alpha[rows, first])
+        gone = y < k.OVERWHELMING_RATIO * mu
+        enough = np.broadcast_to(((nominal < k.OVERWHELMING_P) & gone)[:, None], enough.shape)
     return np.asarray(newest[:, None] & (before[:, None] | enough))
 
 

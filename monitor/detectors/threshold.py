@@ -46,7 +46,7 @@ class Threshold(Default):
         return replace(
             found,
             windows=(1,),
-            mean=_held(mean, self.bounds),
+            mean=_held(mean.astype(float), self.bounds),
             alpha=one,
             alpha_plain=one,
             unrest=one + 1.0,

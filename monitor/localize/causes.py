@@ -75,7 +75,7 @@ def joined(view: View, causes: list[Cause]) -> list[Cause]:
 
     Every rider lost at once, each by a ratio of its own, is one event on the total, not one per kind of rider.
     """
-    weight = view.leaf_expected[:, -max(view.fit.windows) :].sum(axis=1)
+    weight = view.leaf_usual(-max(view.fit.windows))
     groups: dict[tuple[int, ...], list[Cause]] = {}
     for cause in causes:
         for d in (i for i, code in enumerate(cause.codes) if code != ANY):
@@ -138,7 +138,7 @@ class _Search:
 
     @cached_property
     def _weight(self) -> Floats:
-        return np.asarray(self.view.leaf_expected[:, -max(self.view.fit.windows) :].sum(axis=1))
+        return self.view.leaf_usual(-max(self.view.fit.windows))
 
     @cached_property
     def _leaf_seen(self) -> Floats:
@@ -153,12 +153,8 @@ class _Search:
     def cells(self, first: int, window: int) -> Cells:
         """Leaves from column `first` on; causes that began together share them."""
         if (first, window) not in self._cells:
-            fit, judged = self.view.fit, self.view.leaf_judged[:, first:]
-            known = ~np.isnan(judged)
-            mu = np.where(known, self.view.leaf_expected_from(first)[:, first:], 0.0).sum(axis=1)
-            volume = np.where(fit.eligible, fit.mean.mean(axis=1), 0.0)
-            alpha = dispersion_by_volume(volume, fit.alpha[:, window], fit.leaf_mean.mean(axis=1))
-            y = np.where(known, judged, 0.0).sum(axis=1)
+            fit, (y, mu) = self.view.fit, self.view.leaf_sums(first)
+            alpha = dispersion_by_volume(np.where(fit.eligible, fit.volume, 0.0), fit.alpha[:, window], fit.leaf_volume)
             self._cells[first, window] = robust_noise(self.view.lattice.leaves.codes, y, mu, alpha)
         return self._cells[first, window]
 
@@ -222,12 +218,11 @@ def _is_plain(view: View, verdicts: Verdicts, lead: Alarm) -> bool:
 
 def first_bucket(view: View, verdicts: Verdicts, lead: Alarm, common: Floats | None) -> int:
     """Column of the first bad bucket of an alarm, within the last two days and never before its window could say."""
-    total = view.observed.shape[1]
-    begin = max(0, total - ONSET_LOOKBACK)
-    mu = view.seasonal[lead.row, begin:] * view.levels[lead.row, lead.window]
+    begin = max(0, len(view.recent.starts) - ONSET_LOOKBACK)
+    mu = view.seasonal_of(lead.row)[begin:] * view.levels[lead.row, lead.window]
     if common is not None:
         mu = mu * excuse(common[begin:], down=lead.down)
-    y = view.observed[lead.row, begin:]
+    y = view.observed_of(lead.row)[begin:]
     ratio = verdicts.observed[lead.row, lead.window] / max(verdicts.expected[lead.row, lead.window], 1e-9)
     ratio = float(np.clip(ratio, 0.02, 0.95)) if lead.down else float(np.clip(ratio, 1.05, 50.0))
     alpha = float(view.fit.alpha[lead.row, 0])

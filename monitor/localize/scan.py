@@ -128,6 +128,8 @@ class Scan:
             return False
         rest = float(rest_ratio(v[-1] - v[wider], f[-1] - f[wider]))
         ratio, inside = extra_v / extra_f, float(v[element] / max(float(f[element]), 1e-12))
+        # What merely did not take part in the others' growth is no part of a loss.
+        rest = min(rest, 1.0) if inside < 1.0 else max(rest, 1.0)
         return abs(ratio - inside) < abs(ratio - rest)
 
 

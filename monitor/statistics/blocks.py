@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 ROWS = 128
+"""For rows of a month of hours."""
+LARGE = 1_024
+"""For rows of a few days of hours."""
 
 
-def blocks(rows: int) -> Iterator[slice]:
-    """Parts of `rows` rows, in order."""
-    for first in range(0, rows, ROWS):
-        yield slice(first, min(first + ROWS, rows))
+def blocks(rows: int, size: int = ROWS) -> Iterator[slice]:
+    """Parts of `size` rows, in order."""
+    for first in range(0, rows, size):
+        yield slice(first, min(first + size, rows))

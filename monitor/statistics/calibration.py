@@ -38,6 +38,14 @@ class Tail:
             tail = self.rate * (1.0 + self.shape * excess) ** (-1.0 / self.shape)
         return np.asarray(np.maximum(tail, np.exp(-np.minimum(x, 690.0))))
 
+    def needed(self, nats: float) -> float:
+        """The smallest nominal surprise x whose calibrated one reaches `nats`."""
+        if self.rate <= 0.0 or np.log(self.rate) <= -nats:
+            return nats
+        short = nats + float(np.log(self.rate))
+        excess = short if self.shape < NO_SHAPE else float(np.expm1(self.shape * short)) / self.shape
+        return max(self.start + self.scale * excess, nats)
+
 
 NOMINAL = Tail(start=0.0, rate=0.0, scale=1.0, shape=0.0)
 """No calibration: p is taken at its word."""

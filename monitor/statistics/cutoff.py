@@ -6,6 +6,8 @@ count. It is then taken at the most that this leaves open, so that slices near t
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -34,10 +36,14 @@ def cutoff(cells: Floats) -> float:
     A few smaller counts (a change of units, half of the rows lost) do not hide it. Where all counts are of one size
     the lack of small ones is no cutoff: those seen must reach far above it.
     """
-    seen = np.sort(cells[cells > 0])
+    seen = cells[cells > 0]
     if len(seen) < k.CUTOFF_MIN_CELLS or cells.size - len(seen) < k.CUTOFF_SHARE * cells.size:
         return 0.0
-    tried = seen[: int(k.CUTOFF_STRAY * k.CUTOFF_SHARE * len(seen)) + 1]
+    smallest = int(k.CUTOFF_STRAY * k.CUTOFF_SHARE * len(seen)) + 1
+    if np.count_nonzero(seen < k.CUTOFF_LEAST) >= smallest:
+        return 0.0  # the usual case, told without sorting
+    seen.sort()
+    tried = seen[:smallest]
     below = np.arange(len(tried))
     near = np.searchsorted(seen, k.CUTOFF_NEAR * tried, side="right") - below
     clear = (near >= k.CUTOFF_SHARE * len(seen)) & (below <= k.CUTOFF_STRAY * near)
@@ -45,7 +51,7 @@ def cutoff(cells: Floats) -> float:
     return float(tried[np.argmax(clear)]) - 1.0 if clear.any() else 0.0
 
 
-def uncertain(values: Floats, mean: Floats, held_back: Floats) -> Floats:
+def uncertain(values: Floats, mean: NDArray[np.floating[Any]], held_back: Floats) -> Floats:
     """Leaf counts [S, T] with silence taken at the most that is possible, and at no more than what is usual."""
     if not held_back.any():
         return values

@@ -39,7 +39,19 @@ from monitor.store.page_table import LAG_FINAL, PageBlock, any_ripened, coverage
 from monitor.store.retention import prune
 from monitor.store.rows import dump
 from monitor.store.rule_table import definition, reset_history, rules
-from monitor.store.run_table import BLIND, LATE, OK, Run, newest_run, notices, record_run, run, run_done, runs
+from monitor.store.run_table import (
+    BLIND,
+    LATE,
+    OK,
+    Run,
+    newest_good,
+    newest_run,
+    notices,
+    record_run,
+    run,
+    run_done,
+    runs,
+)
 from monitor.store.status import History, RuleStatus, rule_status
 from monitor.store.store import Store
 from monitor.store.told import told
@@ -84,6 +96,7 @@ __all__ = [
     "incidents",
     "leaves",
     "newest_fit",
+    "newest_good",
     "newest_run",
     "notices",
     "open_incidents",

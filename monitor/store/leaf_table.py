@@ -32,11 +32,13 @@ class LeafTable:
         return len(self.terms)
 
 
-def leaves(tx: Tx, rule: str) -> LeafTable:
-    """All leaves of a rule; ids run from 0 without gaps."""
+def leaves(tx: Tx, rule: str, first: int = 0) -> LeafTable:
+    """All leaves of a rule, or those from id `first` on; ids run from 0 without gaps and are never reused."""
     key = rule_key(tx, rule)
     table = schema.leaf.c
-    query = select(table.id, table.terms, table.first_seen).where(table.rule == key).order_by(table.id)
+    query = (
+        select(table.id, table.terms, table.first_seen).where(table.rule == key, table.id >= first).order_by(table.id)
+    )
     rows = tx.connection.execute(query).all() if key is not None else []
     ids, texts, first_seen = zip(*rows, strict=True) if rows else ((), (), ())
     return LeafTable(np.array(ids, dtype=np.int32), _from_json(texts), np.array(first_seen, dtype=np.int64))

@@ -60,6 +60,13 @@ def newest_run(tx: Tx, rule: str) -> int | None:
     ).scalar()
 
 
+def newest_good(tx: Tx, rule: str, before: int) -> int | None:
+    """The latest tick before another one for which the source answered, however long ago."""
+    table = schema.run.c
+    good = (table.rule == rule_key(tx, rule), table.tick < before, table.outcome == OK)
+    return tx.connection.execute(select(func.max(table.tick)).where(*good)).scalar()
+
+
 def runs(tx: Tx, rule: str, limit: int = 100) -> list[Run]:
     """The latest evaluations, newest first."""
     table = schema.run.c

@@ -15,6 +15,7 @@ from monitor.completeness import FINAL, Curves, Reads, ages, learn
 from monitor.detectors.model import LeafSeries
 from monitor.fits import Learned, carry_over, pack, unpack
 from monitor.ripeness import LAGS
+from rules.model import Bounds
 from tests.monitor.world import HOUR, World, coming, world
 
 SMALL = {"device": ("phone", "tv"), "country": ("NO", "SE", "DK"), "version": ("1", "2")}
@@ -177,6 +178,15 @@ def test_curves_are_stored_with_the_fit():
     assert first.curves.to_bytes() == late.to_bytes()
     np.testing.assert_allclose(first.judging.alpha, fit.alpha + late.unsure, rtol=1e-5)
     assert second.judging is second.fit
+    assert replace(first, fit=replace(fit, bounds=Bounds())).judging.alpha is fit.alpha
+
+
+def test_a_detector_of_other_windows_takes_the_error_of_the_nearest_shorter_one():
+    """One window of twelve hours takes that of six."""
+    late = learned(made(), reads(made()))
+    fit = world(SMALL).fit(28 * 24)
+    other = replace(fit, windows=(12,), alpha=fit.alpha[:, :1], alpha_plain=fit.alpha_plain[:, :1])
+    np.testing.assert_allclose(late.widened(other).alpha, fit.alpha[:, :1] + late.unsure[:, 2:3])
 
 
 def test_new_leaves_come_as_late_as_the_whole():

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.lattice import ANY, Lattice, Leaves, group
+from monitor.lattice import ANY, Lattice, Leaves, group, match
 from rules.slices import FOLDED, Slice
 
 DIMS = ("device", "os", "country")
@@ -151,3 +151,45 @@ def test_depth_is_at_most_the_number_of_dimensions(depth):
     """A depth beyond the dimensions is all of them."""
     lattice = lattice_of([("a", "x", "1"), ("b", "y", "2"), ("a", "y", "2")], depth)
     assert int(lattice.size.max()) <= min(depth, 3)
+
+
+@given(leaf_sets, st.integers(0, 2**32 - 1), st.integers(0, 3))
+def test_a_part_of_the_slices_is_summed_like_all(terms, seed, depth):
+    """Sums of some rows, of a stretch of rows and of one row are those of all; unknown leaves hide the same cells."""
+    rng = np.random.default_rng(seed)
+    lattice = lattice_of(terms, depth)
+    counts = rng.integers(0, 1000, (len(terms), 200)).astype(float)
+    rows = np.flatnonzero(rng.random(len(lattice)) < 0.5)
+    np.testing.assert_array_equal(lattice.sums(counts, slice(1, 5)), lattice.rollup(counts)[1:5])
+    counts[rng.random(counts.shape) < 0.1] = np.nan
+    every = lattice.rollup(counts)
+    np.testing.assert_array_equal(lattice.rollup(counts, rows), every[rows])
+    np.testing.assert_array_equal(lattice.rollup(counts, 0), every[0])
+    np.testing.assert_array_equal(lattice.rollup(counts[:, 3]), every[:, 3])
+
+
+@given(leaf_sets, leaf_sets)
+def test_leaves_and_slices_are_found_by_their_codes(terms, others):
+    """Every leaf has its own place and every name its row; what is not there is -1."""
+    lattice = lattice_of(terms, 3)
+    everything = lattice_of(list(dict.fromkeys([*terms, *others])), 3)
+    found = lattice.leaves.find(everything.leaves.codes)
+    assert found.tolist() == [*range(len(terms)), *[-1] * (len(everything.leaves) - len(terms))]
+    place = all_names(lattice)
+    for n, row in enumerate(lattice.rows_of(everything.codes).tolist()):
+        assert row == place.get(everything.slice_of(n), -1)
+
+
+def test_codes_of_many_wide_dimensions_do_not_collide():
+    """Six dimensions of ten thousand values each do not fit 64 bits, and are told apart all the same."""
+    codes = np.random.default_rng(0).integers(0, 10_000, (500, 6)).astype(np.int32)
+    np.testing.assert_array_equal(match(codes, codes[::-1]), np.arange(500)[::-1])
+
+
+@given(leaf_sets)
+def test_what_a_slice_covers_is_marked(terms):
+    """`covered_by` marks the slices that name what a slice names, and no other."""
+    lattice = lattice_of(terms, 2)
+    item = Slice((("device", terms[0][0]), ("country", terms[0][2])))
+    wanted = [item.covers(lattice.slice_of(n)) for n in range(len(lattice))]
+    assert lattice.covered_by(item).tolist() == wanted

@@ -52,7 +52,7 @@ def test_a_rule_that_never_ran_says_so(fresh):
     ]
     (view,) = fresh.lines("status")
     (rule,) = view["rules"]
-    assert list(rule) == [*KEYS, "open"]
+    assert list(rule) == [*KEYS, "notices", "open"]
     assert (rule["health"], rule["last_run"], rule["full_from"]) == ("never run", None, None)
     assert view["deliveries"] == {"queued": 0, "done": 0, "dead": 0}
 

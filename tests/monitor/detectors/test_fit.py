@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from monitor.buckets import DAY, Grid
-from monitor.detectors.fit import Fit, fit, level_span, surprises, threshold_of, windows_of
+from monitor.detectors.fit import Fit, fit, level_span, parts_of, surprises, threshold_of, windows_of
 from monitor.lattice import Lattice
 from monitor.statistics.calibration import NOMINAL
 from monitor.statistics.constants import COLD_ALPHA
@@ -221,3 +221,41 @@ def test_day_buckets_are_learned_by_weekday():
     assert found.mean.shape[1] == 7
     true = days.lattice().rollup(days.mean[:, 49:56])
     np.testing.assert_allclose(found.mean[0], true[0], rtol=0.05)
+
+
+def test_parts_hold_every_slice_once_and_what_all_look_at():
+    """Each slice is learned for itself in one part; the total leads each; volumes are spread evenly."""
+    volume = np.random.default_rng(0).lognormal(2.0, 2.0, 1_000)
+    shared = np.arange(1_000) < 20
+    parts = parts_of(volume, shared, 100)
+    assert sorted(np.concatenate([part.rows[part.own] for part in parts])) == list(range(1_000))
+    assert all(part.rows[:20].tolist() == list(range(20)) for part in parts)
+    medians = [np.median(volume[part.rows[part.own]]) for part in parts]
+    np.testing.assert_allclose(medians, np.median(volume), rtol=0.1)
+    assert [part.rows[0] for part in parts_of(volume, shared | True, 100)] == [0] * 10
+
+
+@pytest.mark.parametrize("flagged", [False, True])
+def test_learning_in_parts_is_learning(flagged):
+    """In parts the means are the same, and what slices share is about the same: memory is all that it saves."""
+    made = world({"device": [f"d{i:02}" for i in range(25)], "country": [f"c{i:02}" for i in range(16)]}, volume=60_000)
+    lattice, history = made.lattice(), made.series(FULL)
+    history.flagged[made.inside(device="d03"), 300:320] = flagged
+    whole, parted = (
+        fit(lattice, history, int(made.starts[FULL]), made.context(lattice), part=part) for part in (10_000, 150)
+    )
+    np.testing.assert_array_equal(parted.mean, whole.mean)
+    np.testing.assert_array_equal(parted.eligible, whole.eligible)
+    assert parted.threshold == pytest.approx(whole.threshold, abs=0.5)
+    np.testing.assert_allclose(np.median(parted.alpha, axis=0), np.median(whole.alpha, axis=0), rtol=0.1)
+    assert (parted.unrest >= 1.0).all()
+    needed = [[tail.needed(15.0) for row in found.tails for tail in row] for found in (parted, whole)]
+    np.testing.assert_allclose(*needed, rtol=0.35)
+
+
+def test_stored_means_are_near_what_was_learned():
+    """Sixteen bits keep a mean to a fiftieth of a percent of one more than it, from nothing to a billion."""
+    mean = np.concatenate([[0.0], np.geomspace(1e-3, 1e9, 167)])[None].astype(np.float32)
+    kept = replace(learned(), mean=mean).stored().mean
+    np.testing.assert_allclose(kept + 1.0, mean + 1.0, rtol=2e-4)
+    assert kept[0, 0] == 0.0

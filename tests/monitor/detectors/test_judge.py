@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from monitor.buckets import DAY, Grid
-from monitor.detectors.judge import Alarm, alarms, judge
+from monitor.detectors.judge import Alarm, alarms, judge, surprise
 from monitor.detectors.view import View
+from monitor.statistics.negbin import lower_tail, silence, upper_tail
 from tests.monitor.world import CROSS, World, cause, world
 
 NOON = 28 * 24 + 12
@@ -155,11 +156,41 @@ def test_references_that_are_causes_may_be_left_out(left_out):
 
 
 def test_the_slices_tested_are_those_whose_silence_would_be_noticed():
-    """A slice with any surprise had the chance of enough; where silence would not do nothing is counted."""
-    view = world(CROSS, volume=300.0).view(NOON)
+    """Where everything stopped, slices whose silence would not be enough have no surprise, and all others have."""
+    view = world(CROSS, volume=300.0).scaled(0.0, NOON - 5).view(NOON)
     verdicts = judge(view, np.zeros(len(view.lattice), dtype=bool))
     assert verdicts.drop.shape == (len(view.lattice), 4)
     tested = (verdicts.drop > 0) | (verdicts.spike > 0)
     assert 0 < tested.sum() < tested.size
     assert verdicts.expected[tested].min() > 5.0
     assert cause() == view.lattice.slice_of(0)
+
+
+@pytest.mark.parametrize("down", [True, False])
+def test_surprises_left_out_are_those_that_cannot_matter(down):
+    """Beside the exact tail of every cell, none is missing that reaches the threshold, and none differs."""
+    view = cross().view(NOON)
+    fit, rng = view.fit, np.random.default_rng(0)
+    _, mu = view.windows()
+    mu = mu * rng.uniform(0.2, 5.0, mu.shape)
+    y = np.round(mu * rng.uniform(0.0, 1.5, mu.shape) ** (2 if down else 3))
+    found = surprise(fit, y, mu, np.ones(mu.shape[1]))[0 if down else 1]
+    exact = np.zeros(mu.shape)
+    classes = fit.volume_class()
+    for n, w in np.ndindex(mu.shape):
+        for plain in (False, True) if fit.plain[n] else (False,):
+            tail = fit.tails_plain[w] if plain else fit.tails[w][classes[n]]
+            alpha, unrest = (fit.alpha_plain, fit.unrest_plain) if plain else (fit.alpha, fit.unrest)
+            cell = y[n, w : w + 1], mu[n, w : w + 1], alpha[n, w : w + 1]
+            possible = -np.log(tail.survival(silence(*cell[1:]) / unrest[n, w]))[0]
+            if fit.eligible[n] and possible >= fit.threshold and bool(y[n, w] < mu[n, w]) is down:
+                p = (lower_tail if down else upper_tail)(*cell)
+                exact[n, w] = max(exact[n, w], -np.log(tail.survival(-np.log(p) / unrest[n, w]))[0])
+    told = exact >= fit.threshold
+    assert 0.02 < told.mean() < 0.95
+    np.testing.assert_allclose(found[told], exact[told], rtol=1e-9)
+    assert (found[~told] < fit.threshold).all()
+    rows = np.arange(0, len(mu), 3)
+    np.testing.assert_array_equal(
+        surprise(fit, y[rows], mu[rows], np.ones(mu.shape[1]), rows)[0 if down else 1], found[rows]
+    )

@@ -41,12 +41,11 @@ def observe(expected: np.ndarray, changes, seed: int) -> Cells:
     return Cells(LEAVES.codes, y, expected, np.full(len(mean), ALPHA))
 
 
-def find(cells: Cells, *, down: bool = True, free=None, within=None):
+def find(cells: Cells, *, down: bool = True, free=None, within=None, least: float = 0.0):
     """`best` over all leaves."""
     every = np.ones(len(cells.observed), dtype=bool)
-    return best(
-        Cube.of(cells.codes), cells, every if free is None else free, every if within is None else within, down=down
-    )
+    free, within = (every if part is None else part for part in (free, within))
+    return best(Cube.of(cells.codes), cells, free, within, down=down, least=least)
 
 
 def planted(seed: int, depth: int) -> tuple[int, ...]:
@@ -198,3 +197,13 @@ def test_a_cause_must_touch_what_was_alarmed():
     found = find(cells, within=members((3, 5, ANY)), free=~members(big))
     assert found is not None
     assert found.codes == small
+
+
+def test_what_did_not_grow_with_the_others_is_no_part_of_a_loss():
+    """Everything tripled but one value of `a`, which stayed level, and a pair of it, which is gone: the cause is the pair."""
+    expected = expectation(12)
+    gone = (0, 2, ANY)
+    changes = [((v, ANY, ANY), 3.0) for v in range(1, SIZES[0])] + [(gone, 0.0)]
+    found = find(observe(expected, changes, 12), within=members(gone), least=0.2)
+    assert found is not None
+    assert found.codes == gone

@@ -107,3 +107,12 @@ def test_fitted_tails_stay_within_bounds(seed, scale):
     assert TAIL_SHAPE[0] <= tail.shape <= TAIL_SHAPE[1]
     assert 1.0 <= tail.scale < np.inf
     assert 0.0 < tail.rate <= 0.011
+
+
+@given(tails, st.floats(3.0, 40.0))
+def test_the_surprise_needed_is_the_inverse_of_the_tail(tail, wanted):
+    """From `needed` on the calibrated surprise reaches what is wanted, and below it does not."""
+    x = tail.needed(wanted)
+    below, beyond = -np.log(tail.survival(np.array([0.999 * x, 1.001 * x])))
+    assert below < wanted + 1e-9
+    assert beyond >= wanted

@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.distributions.discrete import truncatednegbin
 
-from monitor.statistics.negbin import log_likelihood, lower_tail, quantile_band, silence, upper_tail
+from monitor.statistics.negbin import (
+    log_likelihood,
+    lower_tail,
+    most_surprise,
+    quantile_band,
+    silence,
+    upper_tail,
+)
 
 counts = st.integers(0, 5_000)
 means = st.floats(0.01, 5_000.0)
@@ -153,3 +160,17 @@ def test_log_likelihood_ratio_is_that_of_the_distribution(y, mu, other, alpha):
     mine = one(log_likelihood, y, mu, alpha) - one(log_likelihood, y, other, alpha)
     theirs = reference(mu, alpha).logpmf(y) - reference(other, alpha).logpmf(y)
     assert mine == pytest.approx(theirs, rel=1e-6, abs=1e-5)
+
+
+@given(
+    st.floats(1e-3, 1e7),
+    st.one_of(st.just(0.0), st.floats(1e-9, 4.0)),
+    st.floats(-6.0, 6.0),
+    st.booleans(),
+)
+def test_the_quick_bound_is_never_below_the_surprise(mu, alpha, z, whole):
+    """Whatever the count, -ln of its tail on the side it lies is at most `most_surprise`."""
+    y = max(mu + z * np.sqrt(mu + alpha * mu * mu), 0.0)
+    count, mean, spread = np.array([np.round(y) if whole else y]), np.array([mu]), np.array([alpha])
+    tail = lower_tail if count[0] < mu else upper_tail
+    assert -np.log(tail(count, mean, spread))[0] <= most_surprise(count, mean, spread)[0]

@@ -9,6 +9,7 @@ from monitor.store import (
     coverage,
     dump,
     flags,
+    newest_good,
     prune,
     put_flags,
     put_page,
@@ -63,6 +64,17 @@ def test_pruning_again_and_other_rules_change_nothing(store: Store) -> None:
         before = dump(tx)
         prune(tx, "r", NOW)
         assert dump(tx) == before
+
+
+def test_the_newest_good_run_is_found_behind_any_number_of_blind_ones(store: Store) -> None:
+    """A source silent for days on end; the tick asked about does not count, nor does another rule's."""
+    with store.write() as tx:
+        record_run(tx, "r", NOW, "ok")
+        for n in range(1, 1_100):
+            record_run(tx, "r", NOW + 300 * n, "blind", "refused")
+        record_run(tx, "other", NOW + 300, "ok")
+        assert newest_good(tx, "r", NOW + DAY * 30) == NOW
+        assert newest_good(tx, "r", NOW) is None
 
 
 def test_status_tells_how_a_rule_stands(store: Store) -> None:
