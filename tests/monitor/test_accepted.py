@@ -48,7 +48,9 @@ def test_a_lasting_change_is_told_once_accepted_once_and_never_again(state, left
     assert ticks.column(incident.since) == BREAK
     told = [t.change for t in ticks.transitions if t.change is not Change.CONFIRMED]
     assert told == [Change.OPENED, Change.ACCEPTED]
-    assert incident.accepted_at == ticks.at(BREAK + 14)
+    assert incident.raised_at is not None
+    assert incident.raised_at <= ticks.at(BREAK + 1)
+    assert incident.accepted_at == incident.raised_at + timedelta(days=14)
 
 
 def test_what_returns_after_it_was_accepted_and_is_lost_again_is_told_again(state):
