@@ -250,8 +250,10 @@ def fit(lattice: Lattice, history: LeafSeries, as_of: int, context: Context, *, 
         parts = parts_of(volume, plain | references, part)
         for rows in (some.rows for some in parts):
             values = lattice.rollup(leaf_values, rows)
-            honest = np.where(_mostly_flagged(lattice, history, leaf_mean, grid, rows), np.nan, values)
             young, cube = _learning(values, history.starts), by_week(values, table)
+            unborn = young & ~np.logical_or.accumulate(values > 0, axis=1)
+            unsuited = _mostly_flagged(lattice, history, leaf_mean, grid, rows) | unborn
+            honest = np.where(unsuited, np.nan, values)
             past = _replay(honest, cube, table, history.starts, references[rows], young, grid)
             own = plain[rows], volume[rows], eligible[rows], classes[rows]
             by_part.append([past.learn(width, *own, grid) for width in windows])

@@ -21,34 +21,48 @@ def cutoffs(codes: NDArray[np.int32], values: Floats) -> Floats:
 
     Decided for every value of every dimension, since sources and tenants differ; a leaf has the largest of its own.
     """
-    cells = np.where(np.isnan(values), 0.0, values)
-    found = np.zeros(len(cells))
+    found = np.zeros(len(values))
     for d in range(codes.shape[1]):
         order = np.argsort(codes[:, d], kind="stable")
         for rows in np.split(order, np.flatnonzero(np.diff(codes[order, d])) + 1):
-            found[rows] = np.maximum(found[rows], cutoff(cells[rows]))
+            found[rows] = np.maximum(found[rows], cutoff(values[rows]))
     return found
 
 
 def cutoff(cells: Floats) -> float:
-    """Largest count held back in these cells [n, T], 0 where none is.
+    """Largest count held back in these cells [n, T], 0 where none is; NaN is unknown.
 
     A few smaller counts (a change of units, half of the rows lost) do not hide it. Where all counts are of one size
-    the lack of small ones is no cutoff: those seen must reach far above it.
+    the lack of small ones is no cutoff: those seen must reach far above it. Nor is an outage one: leaves that fall
+    silent and come back must do so near the cutoff.
     """
-    seen = cells[cells > 0]
-    if len(seen) < k.CUTOFF_MIN_CELLS or cells.size - len(seen) < k.CUTOFF_SHARE * cells.size:
+    with np.errstate(invalid="ignore"):
+        seen = cells[cells > 0]
+    if len(seen) < k.CUTOFF_MIN_CELLS:
         return 0.0
     smallest = int(k.CUTOFF_STRAY * k.CUTOFF_SHARE * len(seen)) + 1
     if np.count_nonzero(seen < k.CUTOFF_LEAST) >= smallest:
         return 0.0  # the usual case, told without sorting
+    returns = revived(cells)
+    if len(returns) < k.CUTOFF_SHARE * len(seen):
+        return 0.0
     seen.sort()
     tried = seen[:smallest]
     below = np.arange(len(tried))
     near = np.searchsorted(seen, k.CUTOFF_NEAR * tried, side="right") - below
     clear = (near >= k.CUTOFF_SHARE * len(seen)) & (below <= k.CUTOFF_STRAY * near)
-    clear &= (tried >= k.CUTOFF_LEAST) & (tried <= 0.5 * np.median(seen))
+    clear &= (
+        (tried >= k.CUTOFF_LEAST) & (tried <= 0.5 * np.median(seen)) & (np.median(returns) <= k.CUTOFF_REACH * tried)
+    )
     return float(tried[np.argmax(clear)]) - 1.0 if clear.any() else 0.0
+
+
+def revived(cells: Floats) -> Floats:
+    """Counts [n] with which leaves [S, T] that had events before came back from silence."""
+    with np.errstate(invalid="ignore"):
+        alive = cells > 0
+    before = np.logical_or.accumulate(alive, axis=1)[:, :-1]
+    return np.asarray(cells[:, 1:][alive[:, 1:] & (cells[:, :-1] == 0) & before])
 
 
 def uncertain(values: Floats, mean: NDArray[np.floating[Any]], held_back: Floats) -> Floats:

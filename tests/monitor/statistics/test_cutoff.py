@@ -48,6 +48,17 @@ def test_counts_of_one_size_have_no_cutoff():
     assert cutoff(values) == 0.0
 
 
+@given(st.integers(0, 1000), st.floats(20.0, 2_000.0), st.floats(0.0, 2.0))
+def test_young_and_dead_leaves_are_not_held_back(seed, mean, spread):
+    """Leaves that begin late, history that is unknown, and outages of the whole are no suppression."""
+    values = steady(mean, spread, seed)
+    values[:40, :30] = 0
+    values[:, :10] = np.nan
+    values[:, 45:48] = 0
+    values[50:, 40:] = 0
+    assert cutoff(values) == 0.0
+
+
 def test_few_cells_say_nothing():
     """A handful of counts above 100 is no evidence of a threshold."""
     assert cutoff(np.full((4, 50), 101.0) * np.array([[1.0], [0.0], [1.0], [1.0]])) == 0.0
