@@ -91,8 +91,12 @@ def late_complaints(name: str, raised: list[dict[str, Any]], untouched: list[dic
     return complaints(replace(scenario, expected=an_hour_later), new)
 
 
+LATE_NAMES = [*(pytest.param(name, marks=pytest.mark.soak) for name in ("R1", "R1+N1")), "R1+N2"]
+"""The partial loss is the hard one; the others take minutes with it."""
+
+
 @pytest.mark.xdist_group("trips_2014")
-@pytest.mark.parametrize("name", [pytest.param("R1", marks=pytest.mark.soak), "R1+N1", "R1+N2"])
+@pytest.mark.parametrize("name", LATE_NAMES)
 def test_late_trips_with_their_time_of_arrival(name, tmp_path, untouched):
     """R1: nothing is told that complete data would not tell, and a loss at most an hour later."""
     config = late_workspace(LATE[name], tmp_path, arrived_at=True)
@@ -128,7 +132,7 @@ def learn_and_evaluate(run: Replay, source: AsOf) -> None:
 
 
 @pytest.mark.xdist_group("trips_2014")
-@pytest.mark.parametrize("name", [pytest.param("R1", marks=pytest.mark.soak), "R1+N1", "R1+N2"])
+@pytest.mark.parametrize("name", LATE_NAMES)
 def test_late_trips_by_repeated_reads(name, tmp_path, untouched):
     """R1 without a time of arrival, from the first contact on: the table grows between the evaluations."""
     config = late_workspace(LATE[name], tmp_path, arrived_at=False)

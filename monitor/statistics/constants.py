@@ -131,7 +131,7 @@ ARRIVAL_BORROW_EVENTS = 40.0
 """A slice with this many events weighs its own share and that of the slice above alike."""
 ARRIVAL_DAYS_FOR_WORST = 5
 """From this many days on each slice's worst one is left out."""
-ARRIVAL_DOUBT = 0.25
+ARRIVAL_DOUBT = 0.15
 """Relative error, per relative shortfall, of a share that was just learned; its square falls with the days of reads,
 and is gone after `ARRIVAL_DAYS`."""
 ARRIVED_LEAST = 0.05
