@@ -50,7 +50,7 @@ CUTOFF_LEAST = 10.0
 CUTOFF_NEAR = 1.1
 CUTOFF_SHARE = 0.01
 """So many of the counts must lie just above the cutoff (up to `CUTOFF_NEAR` times it), and as many come back from silence."""
-CUTOFF_REACH = 2.0
+CUTOFF_REACH = 1.5
 """Half of those that come back must hold no more than this times the cutoff: an outage ends at any count."""
 CUTOFF_STRAY = 0.5
 """Counts below the cutoff, as a share of those just above it, that do not speak against it."""

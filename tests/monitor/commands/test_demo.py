@@ -139,7 +139,14 @@ def test_the_folder_can_be_looked_at_with_the_other_commands(story):
     assert re.split(r" {2,}", row)[1:3] == ["critical drop", "device=iphone"]
 
 
-@pytest.mark.parametrize(("seed", "device"), [(0, "web_desktop"), (3, "smart_tv"), (7, "android_phone")])
+@pytest.mark.parametrize(
+    ("seed", "device"),
+    [
+        (3, "smart_tv"),
+        pytest.param(0, "web_desktop", marks=pytest.mark.soak),
+        pytest.param(7, "android_phone", marks=pytest.mark.soak),
+    ],
+)
 def test_a_smaller_lake_tells_the_same(tmp_path, seed, device):
     """A million events, other seeds, other devices."""
     check_story(told(tmp_path / "demo", "--seed", str(seed), "--device", device, "--events", "1000000"), device)
