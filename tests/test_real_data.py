@@ -92,11 +92,12 @@ def late_complaints(name: str, raised: list[dict[str, Any]], untouched: list[dic
 
 
 LATE_NAMES = [*(pytest.param(name, marks=pytest.mark.soak) for name in ("R1", "R1+N1")), "R1+N2"]
-"""The partial loss is the hard one; the others take minutes with it."""
+"""By repeated reads and with a partial loss is the hardest case; the others are soak, for the time they take."""
 
 
+@pytest.mark.soak
 @pytest.mark.xdist_group("trips_2014")
-@pytest.mark.parametrize("name", LATE_NAMES)
+@pytest.mark.parametrize("name", ["R1", "R1+N1", "R1+N2"])
 def test_late_trips_with_their_time_of_arrival(name, tmp_path, untouched):
     """R1: nothing is told that complete data would not tell, and a loss at most an hour later."""
     config = late_workspace(LATE[name], tmp_path, arrived_at=True)

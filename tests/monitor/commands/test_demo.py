@@ -160,6 +160,7 @@ def test_every_device_on_every_seed(tmp_path, seed, device):
     check_story(told(tmp_path / "demo", "--seed", str(seed), "--device", device), device)
 
 
+@pytest.mark.soak
 def test_the_same_seed_tells_the_same_story(tmp_path, monkeypatch):
     """Run again over what the first run left: the same words."""
     monkeypatch.chdir(tmp_path)
