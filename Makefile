@@ -42,7 +42,7 @@ soak: $(VENV)/dev.stamp
 	$(BIN)/pytest -n $(PYTEST_WORKERS) --dist loadgroup -m soak --timeout 7200
 
 bench: $(VENV)/dev.stamp
-	@set -e; for program in benchmarks/*.py; do echo "== $$program"; $(BIN)/python "$$program"; done
+	@set -e; for program in $$(grep -l __main__ benchmarks/*.py); do echo "== $$program"; $(BIN)/python "$$program"; done
 
 # uv (pip install uv) resolves for every Python and platform at once. With `UPGRADE=--upgrade` it takes newer versions.
 lock:

@@ -32,6 +32,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.live import Live, Run
 from benchmarks.peers import PEERS, stl
 from benchmarks.real_worlds import NYC_BIKE, REALS, Real, shortened
+from benchmarks.rows import Row
 from benchmarks.scoring import Found, Score, Told, false_episodes, score, slices_found, together, upper_bound
 from benchmarks.simulator import DIMENSIONS, Loss, Plan, World, inject, simulate
 from monitor.buckets import to_datetime
@@ -48,16 +49,6 @@ SIZES: dict[str, Callable[[Loss], bool]] = {
     "100 to 1,000 events lost": lambda loss: 100 <= loss.lost <= 1000,
     "above 1,000 events lost": lambda loss: loss.lost > 1000,
 }
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the table; `against` says what the value is to be held against, or nothing."""
-
-    figure: str
-    value: float
-    unit: str
-    against: str = ""
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.rows import Row
 from monitor import store
 from monitor.buckets import DAY, to_datetime, to_epoch
 from monitor.detectors.fit import level_span, windows_of
@@ -56,16 +57,6 @@ REFIT = datetime(2026, 3, 2, tzinfo=UTC)
 MOST_SECONDS = 2.0
 LEAST_RATIO = 500.0
 ORDINARY_TICKS = 5
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the table; `against` says what the value is to be held against, or nothing."""
-
-    figure: str
-    value: float
-    unit: str
-    against: str = ""
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,7 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from alerts.model import Incident
+from benchmarks.rows import Row
 from monitor import store
 from monitor.backfill import Backfill
 from monitor.buckets import DAY, to_datetime, to_epoch
@@ -60,16 +61,6 @@ ARRIVES = np.array([0, 1, 2, 3, 4, 12, 24]) * HOUR
 """Ages at which events become visible, from their hour's end on."""
 ON_TIME, BY_FOUR = 0.80, 0.97
 MEDIAN_TARGET = 2.0
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the table; `against` says what the value is to be held against, or nothing."""
-
-    figure: str
-    value: float
-    unit: str
-    against: str = ""
 
 
 @dataclass(frozen=True)

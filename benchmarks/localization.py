@@ -32,6 +32,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.localizing.cases import Case, Element, Kind, L, S, real, shared_folder, synthetic
 from benchmarks.localizing.peers import adtributor, leaf_scores
+from benchmarks.rows import Row
 from monitor.lattice import ANY
 from monitor.localize.cells import Cells
 from monitor.localize.cube import Cube
@@ -49,16 +50,6 @@ DESIGN = {
     "L": "design: this method, before, F1 .89-.97, .012 s; RiskLoc .713, .75 s; AutoRoot .563, .16 s",
 }
 STRONGEST = ("HOMOGENEITY", "STOP_Z", "SIBLING_LEAST", "SET_DISCOUNT", "RATIO_CAP")
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the table; `against` says what the value is to be held against, or nothing."""
-
-    figure: str
-    value: float
-    unit: str
-    against: str = ""
 
 
 @dataclass(frozen=True)

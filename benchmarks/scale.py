@@ -38,6 +38,7 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.rows import Row
 from monitor import store
 from monitor.buckets import DAY, to_datetime, to_epoch
 from monitor.evaluation import Evaluator, Outcome, Watched
@@ -73,16 +74,6 @@ STEPS = {
     "refit: calibration": ("surprises", "_unrest", "fit_tail"),
 }
 """Steps of a refit and the functions of the program that are them."""
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the table; `against` says what the value is to be held against, or nothing."""
-
-    figure: str
-    value: float
-    unit: str
-    against: str = ""
 
 
 @dataclass(frozen=True)
