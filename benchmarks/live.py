@@ -16,7 +16,8 @@ from alerts.model import Change, Incident, State, Transition
 from benchmarks.simulator import World
 from monitor.assess import Answer, Question
 from monitor.buckets import Grid, to_datetime
-from monitor.detectors.fit import Fit, fit, from_begin
+from monitor.detectors.fit import Fit, from_begin
+from monitor.detectors.learn import fit
 from monitor.detectors.model import LeafSeries
 from monitor.evaluation import context_of
 from monitor.judging import first_needed, judge_bucket

@@ -71,7 +71,7 @@ TARGETS = {
 STEPS = {
     "refit: seasonal means": ("seasonal_mean", "by_week"),
     "refit: dispersion": ("raw_alpha", "shrink"),
-    "refit: calibration": ("surprises", "_unrest", "fit_tail"),
+    "refit: calibration": ("tail",),
 }
 """Steps of a refit and the functions of the program that are them."""
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.detectors.fit import Fit, fit
+from monitor.detectors.fit import Fit
 from monitor.detectors.judge import Alarm, alarms, judge
+from monitor.detectors.learn import fit
 from monitor.detectors.model import Context, LeafSeries, Verdicts
 from monitor.detectors.view import View
 from monitor.lattice import Lattice

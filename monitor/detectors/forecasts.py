@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.detectors.budget import threshold_of
 from monitor.detectors.default import Default
-from monitor.detectors.fit import FULL_STAGE, Fit, from_begin, threshold_of
+from monitor.detectors.fit import FULL_STAGE, Fit, from_begin
 from monitor.detectors.model import Context, LeafSeries
 from monitor.lattice import Lattice
 from monitor.statistics import constants as k

@@ -7,6 +7,7 @@ Pareto through three of its quantiles (Pickands 1975), and p is mapped through i
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +52,7 @@ NOMINAL = Tail(start=0.0, rate=0.0, scale=1.0, shape=0.0)
 """No calibration: p is taken at its word."""
 
 
-def fit_tail(x: Floats) -> Tail:
+def fit_tail(x: NDArray[np.floating[Any]]) -> Tail:
     """Fit the tail of surprises x [n] seen on unflagged history; too few give NOMINAL.
 
     By quantiles (Pickands 1975), not by moments: a month of history holds outages that nobody flagged, and a few cells

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,6 +11,7 @@ from monitor.statistics import constants as k
 from monitor.statistics.blocks import blocks
 
 Floats = NDArray[np.float64]
+Singles = NDArray[np.floating[Any]]
 
 
 SAMPLED = 512
@@ -17,7 +20,7 @@ BRACKET = 0.08
 """Share of the weight on either side of a sample's median within which the median of all is looked for."""
 
 
-def weighted_median(values: Floats, weights: Floats) -> float:
+def weighted_median(values: Singles, weights: Singles) -> float:
     """The value at which half of the weight lies on either side."""
     if len(values) >= 2 * SAMPLED:
         found = _bracketed(values, weights)
@@ -28,7 +31,7 @@ def weighted_median(values: Floats, weights: Floats) -> float:
     return float(values[order[np.searchsorted(cumulated, 0.5 * cumulated[-1])]])
 
 
-def _bracketed(values: Floats, weights: Floats) -> float | None:
+def _bracketed(values: Singles, weights: Singles) -> float | None:
     """The same where only values near a sample's median are sorted; None where it lies elsewhere."""
     low, high = _bracket(values[:: len(values) // SAMPLED], weights[:: len(values) // SAMPLED])
     half = 0.5 * float(weights.sum())
@@ -39,7 +42,7 @@ def _bracketed(values: Floats, weights: Floats) -> float | None:
     return float(values[order[at]]) if below < half and at < len(order) else None
 
 
-def _bracket(values: Floats, weights: Floats) -> tuple[float, float]:
+def _bracket(values: Singles, weights: Singles) -> tuple[float, float]:
     order = np.argsort(values, kind="stable")
     cumulated = np.cumsum(weights[order])
     ends = np.searchsorted(cumulated, np.array([0.5 - BRACKET, 0.5 + BRACKET]) * cumulated[-1])
@@ -47,7 +50,7 @@ def _bracket(values: Floats, weights: Floats) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def common_mode(y: Floats, mu: Floats, references: NDArray[np.bool_]) -> Floats:
+def common_mode(y: Singles, mu: Singles, references: NDArray[np.bool_]) -> Floats:
     """C [T]: weighted median over reference slices of (y + 1)/(mu + 1), weights sqrt mu, per column of [N, T].
 
     1 where fewer than `COMMON_MIN_SLICES` references are large enough.
@@ -59,7 +62,7 @@ def common_mode(y: Floats, mu: Floats, references: NDArray[np.bool_]) -> Floats:
     return np.clip(common, *k.COMMON_CLIP)
 
 
-def _by_column(y: Floats, mu: Floats) -> Floats:
+def _by_column(y: Singles, mu: Singles) -> Floats:
     """C [K] of columns that lie in one piece each, [K, R]."""
     common = np.ones(len(y))
     usable = (mu > k.COMMON_MIN_EXPECTED) & ~np.isnan(y)

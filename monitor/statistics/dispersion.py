@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,9 +11,10 @@ from monitor.statistics import constants as k
 from monitor.statistics.blocks import blocks
 
 Floats = NDArray[np.float64]
+Singles = NDArray[np.floating[Any]]
 
 
-def raw_alpha(y: Floats, mu: Floats, day: NDArray[np.int64]) -> Floats:
+def raw_alpha(y: Singles, mu: Singles, day: NDArray[np.int64]) -> Floats:
     """Moment estimate [N] from windows [N, T] and the day each belongs to (ascending); the worst is dropped."""
     starts = np.flatnonzero(np.diff(day, prepend=-1))
     alpha = np.empty(len(y))
@@ -20,7 +23,7 @@ def raw_alpha(y: Floats, mu: Floats, day: NDArray[np.int64]) -> Floats:
     return alpha
 
 
-def _raw(y: Floats, mu: Floats, starts: NDArray[np.int64]) -> Floats:
+def _raw(y: Singles, mu: Singles, starts: NDArray[np.int64]) -> Floats:
     known = ~np.isnan(y) & ~np.isnan(mu)
     square = np.where(known, (y - mu) ** 2, 0.0)
     first = np.where(known, mu, 0.0)
@@ -41,5 +44,5 @@ def shrink(alpha: Floats, volume: Floats, independent: float, *, weight: float =
     return np.asarray((independent * alpha + strength * pooled) / (independent + strength))
 
 
-def _without(table: Floats, column: NDArray[np.int64]) -> Floats:
+def _without(table: Singles, column: NDArray[np.int64]) -> Floats:
     return np.asarray(table.sum(axis=1) - np.take_along_axis(table, column, axis=1)[:, 0])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,7 +28,7 @@ def tempered(recent: Floats, older: Floats, events: Floats) -> Floats:
     return np.asarray(np.clip(np.minimum(recent, most), *k.LEVEL_CLIP))
 
 
-def cap_spikes(y: Floats, mu: Floats, alpha: Floats) -> Floats:
+def cap_spikes(y: NDArray[Any], mu: NDArray[Any], alpha: float | Floats) -> NDArray[Any]:
     """Values above mu + 3 sd + 1 are cut there, so that a spike does not lift the level."""
     return np.asarray(np.minimum(y, mu + 3.0 * np.sqrt(mu + alpha * mu * mu) + 1.0))
 
@@ -39,11 +41,12 @@ def window_sums(cumulated: Floats, width: int) -> Floats:
     return np.asarray(sums)
 
 
-def trailing_sums(cumulated: Floats, width: int, span: int) -> Floats:
-    """Sums of the `span` columns *before* each window of `width` columns; 0 where there are none."""
-    sums = np.zeros((cumulated.shape[0], cumulated.shape[1] - 1))
-    sums[:, width:] = window_sums(cumulated[:, : max(cumulated.shape[1] - width, 1)], span)
-    return sums
+def before(cumulated: NDArray[Any], span: int) -> NDArray[Any]:
+    """Sums of the `span` columns before each column and before the end, from a cumulated [N, T + 1]; [N, T + 1]."""
+    sums = cumulated - cumulated[:, :1]
+    if span < cumulated.shape[1]:
+        np.subtract(cumulated[:, span:], cumulated[:, :-span], out=sums[:, span:])
+    return np.asarray(sums)
 
 
 def newest_sums(cumulated: Floats, width: int) -> Floats:
@@ -53,11 +56,11 @@ def newest_sums(cumulated: Floats, width: int) -> Floats:
 
 
 def newest_trailing(cumulated: Floats, width: int, span: int) -> Floats:
-    """The last column [N] of `trailing_sums`."""
+    """Sums [N] of the `span` columns before the newest window of `width`; 0 where there are none."""
     return newest_sums(cumulated[:, : max(cumulated.shape[1] - width, 1)], span)
 
 
-def cumulate(values: Floats) -> Floats:
+def cumulate(values: NDArray[np.floating[Any]]) -> Floats:
     """Cumulated sums [N, T + 1] with a leading zero; NaN counts as nothing."""
     padded = np.zeros((values.shape[0], values.shape[1] + 1))
     np.copyto(padded[:, 1:], values, where=~np.isnan(values))

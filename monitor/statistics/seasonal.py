@@ -7,6 +7,7 @@ Robust over weeks (the middle ones), normalised by the week's own volume, and bl
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,8 @@ from numpy.typing import NDArray
 from monitor.statistics import constants as k
 from monitor.statistics.blocks import blocks
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating[Any]]
+"""float64, or float32 where a long history is looked at: what comes out is of the kind that went in."""
 
 
 def week_columns(
@@ -32,18 +34,20 @@ def by_week(values: Floats, table: NDArray[np.int64]) -> Floats:
 
     Whole weeks before a slice's first event are NaN: it did not exist yet.
     """
-    cube = np.empty((len(values), *table.shape))
+    cube = np.empty((len(values), *table.shape), dtype=values.dtype)
+    nothing = values.dtype.type(np.nan)
     for rows in blocks(len(values)):
-        cube[rows] = _born(np.where(table >= 0, values[rows][:, np.maximum(table, 0)], np.nan))
+        cube[rows] = _born(np.where(table >= 0, values[rows][:, np.maximum(table, 0)], nothing))
     return cube
 
 
 def _born(cube: Floats) -> Floats:
-    sums = np.where(np.isnan(cube), 0.0, cube).sum(axis=2)
+    sums = np.nansum(cube, axis=2) if unknown(cube) else cube.sum(axis=2)
     # Weeks run from newest (0) to oldest: a week is before birth when it and all older ones are empty.
     older = np.cumsum(sums[:, ::-1], axis=1)[:, ::-1]
     unborn = (older <= 0) & (sums.sum(axis=1, keepdims=True) > 0)
-    return np.where(unborn[:, :, None], np.nan, cube)
+    cube[unborn] = np.nan
+    return cube
 
 
 def seasonal_mean(cube: Floats, per_day: int, *, weekly: bool = True) -> Floats:
@@ -51,7 +55,7 @@ def seasonal_mean(cube: Floats, per_day: int, *, weekly: bool = True) -> Floats:
 
     `weekly=False` (a young rule) knows the time of day only. Places never seen come from the coarse profile.
     """
-    mean = np.empty((cube.shape[0], cube.shape[2]))
+    mean = np.empty((cube.shape[0], cube.shape[2]), dtype=cube.dtype)
     with warnings.catch_warnings():
         # A slice or place without any known week is a mean of nothing: NaN, handled below.
         warnings.simplefilter("ignore", RuntimeWarning)
@@ -66,12 +70,19 @@ def _daily(cube: Floats, per_day: int) -> Floats:
 
 def _blended(cube: Floats, per_day: int) -> Floats:
     normal = cube / _week_factors(cube)
-    fine = _fine(normal)
-    coarse = np.nan_to_num(_coarse(normal, per_day, weekly=True))
+    fine, coarse = _fine(normal), _coarse(normal, per_day, weekly=True)
+    if not unknown(cube):
+        return coarse + _own(coarse, cube.shape[1]) * (fine - coarse)
+    coarse = np.nan_to_num(coarse)
     known_weeks = np.sum(~np.isnan(cube), axis=1).max(axis=1, keepdims=True)
-    events = known_weeks * coarse.mean(axis=1, keepdims=True)
-    own = events / (events + k.BORROW_EVENTS)
-    return np.where(np.isnan(fine), coarse, own * np.nan_to_num(fine) + (1.0 - own) * coarse)
+    own = _own(coarse, known_weeks).astype(cube.dtype)
+    return np.where(np.isnan(fine), coarse, coarse + own * (np.nan_to_num(fine) - coarse))
+
+
+def _own(coarse: Floats, weeks: int | NDArray[np.int64]) -> Floats:
+    """Weight of a slice's own shape [N, 1] beside the borrowed one."""
+    events = weeks * coarse.mean(axis=1, keepdims=True)
+    return np.asarray(events / (events + k.BORROW_EVENTS))
 
 
 def _week_factors(cube: Floats) -> Floats:
@@ -120,7 +131,7 @@ def _coarse(normal: Floats, per_day: int, *, weekly: bool) -> Floats:
     cap = mean + 4.0 * np.sqrt(mean + 1.0) + 0.5 * mean
     days = np.minimum(normal, cap[:, None, :]).reshape(slices, weeks, 7, per_day)
     groups = ((0, 1, 2, 3, 4), (5, 6)) if weekly else ((0, 1, 2, 3, 4, 5, 6),)
-    profile = np.empty((slices, 7, per_day))
+    profile = np.empty((slices, 7, per_day), dtype=normal.dtype)
     for group in groups:
         part = mean_known(days[:, :, list(group), :], axis=(1, 2))
         profile[:, list(group), :] = smooth(part)[:, None, :]
@@ -141,4 +152,4 @@ def smooth(profile: Floats) -> Floats:
     """Smooth a daily profile [N, per_day] around the clock; a single place a day is left alone."""
     if profile.shape[1] < 3:
         return profile
-    return 0.25 * np.roll(profile, 1, axis=1) + 0.5 * profile + 0.25 * np.roll(profile, -1, axis=1)
+    return np.asarray(0.25 * np.roll(profile, 1, axis=1) + 0.5 * profile + 0.25 * np.roll(profile, -1, axis=1))

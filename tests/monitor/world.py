@@ -17,7 +17,8 @@ import pandas as pd
 
 from monitor.buckets import DAY, Grid, to_datetime, to_epoch
 from monitor.counts import Terms
-from monitor.detectors.fit import Fit, fit
+from monitor.detectors.fit import Fit
+from monitor.detectors.learn import fit
 from monitor.detectors.model import Context, LeafSeries
 from monitor.detectors.view import View
 from monitor.lattice import Lattice, Leaves

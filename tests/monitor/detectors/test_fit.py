@@ -7,12 +7,18 @@ from functools import cache
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from monitor.buckets import DAY, Grid
-from monitor.detectors.fit import Fit, fit, level_span, parts_of, surprises, threshold_of, windows_of
+from monitor.detectors.budget import threshold_of
+from monitor.detectors.fit import Fit, level_span, windows_of
+from monitor.detectors.learn import fit, parts_of
+from monitor.detectors.past import ORDINARY, surprises
 from monitor.lattice import Lattice
 from monitor.statistics.calibration import NOMINAL
 from monitor.statistics.constants import COLD_ALPHA
+from monitor.statistics.negbin import lower_tail
 from tests.monitor.world import CROSS, HOUR, World, cause, world
 
 FULL = 28 * 24
@@ -211,6 +217,16 @@ def test_surprises_are_the_tail_where_it_matters():
     assert found[0, 0] == found[0, 3] < 1
     assert found[0, 1] == pytest.approx(11.3, abs=0.3)
     assert np.isnan(found[0, 2])
+
+
+@given(st.floats(0.01, 1e6), st.floats(0.0, 4.0), st.floats(0.0, 1.0))
+def test_no_surprise_of_three_nats_is_passed_over(mu, alpha, share):
+    """Whatever the volume and the dispersion: what is left out of the exact tail is ordinary."""
+    y = np.floor(mu * share)
+    exact = -np.log(float(lower_tail(np.array(y), np.array(mu), np.array(alpha))))
+    found = float(surprises(np.array([[y]]), np.array([[mu]]), np.array([alpha]))[0, 0])
+    assert found == (pytest.approx(exact) if found != ORDINARY else ORDINARY)
+    assert found != ORDINARY or exact < 3.0
 
 
 def test_day_buckets_are_learned_by_weekday():

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from monitor.statistics.constants import LEVEL_CLIP
 from monitor.statistics.level import (
+    before,
     cap_spikes,
     cumulate,
     level,
     newest_sums,
     newest_trailing,
-    trailing_sums,
     window_sums,
 )
 
@@ -33,13 +33,12 @@ def test_window_sums_are_sums_of_the_last_columns(values, width):
         np.testing.assert_allclose(found[:, t], np.nansum(values[:, max(0, t + 1 - width) : t + 1], axis=1))
 
 
-@given(tables, st.integers(1, 25), st.integers(1, 25))
-def test_trailing_sums_are_the_columns_before_the_window(values, width, span):
-    """The level's buckets never overlap the window that is judged."""
-    found = trailing_sums(cumulate(values), width, span)
-    for t in range(values.shape[1]):
-        stop = max(0, t + 1 - width)
-        np.testing.assert_allclose(found[:, t], np.nansum(values[:, max(0, stop - span) : stop], axis=1))
+@given(tables, st.integers(1, 25))
+def test_sums_before_a_column_leave_it_out(values, span):
+    """The level's buckets never overlap the window that begins with the column."""
+    found = before(cumulate(values), span)
+    for t in range(values.shape[1] + 1):
+        np.testing.assert_allclose(found[:, t], np.nansum(values[:, max(0, t - span) : t], axis=1))
 
 
 @given(tables, st.integers(1, 25), st.integers(1, 25))
@@ -47,7 +46,8 @@ def test_the_newest_sums_are_the_last_of_all(values, width, span):
     """Judging a tick takes the last column of what a refit takes whole."""
     cumulated = cumulate(values)
     np.testing.assert_allclose(newest_sums(cumulated, width), window_sums(cumulated, width)[:, -1])
-    np.testing.assert_allclose(newest_trailing(cumulated, width, span), trailing_sums(cumulated, width, span)[:, -1])
+    first = max(0, values.shape[1] - width)
+    np.testing.assert_allclose(newest_trailing(cumulated, width, span), before(cumulated, span)[:, first])
 
 
 def test_level_is_the_ratio_of_busy_sums():

@@ -1,0 +1,268 @@
+"""History judged as if live, each week against the mean of the other weeks: what a slice's windows looked like then.
+
+What one width of window teaches of them: dispersion around the common mode and without it, how restless each slice
+is, and the tail of its class of volume (steps 5 and 7).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.buckets import DAY, Grid
+from monitor.statistics import constants as k
+from monitor.statistics.blocks import blocks
+from monitor.statistics.calibration import NOMINAL, Tail, fit_tail
+from monitor.statistics.common_mode import common_mode, contrastable, excuse
+from monitor.statistics.dispersion import raw_alpha, shrink
+from monitor.statistics.level import before, cap_spikes, cumulate, level, tempered
+from monitor.statistics.negbin import lower_tail
+from monitor.statistics.seasonal import seasonal_mean
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
+Singles = NDArray[np.floating[Any]]
+"""float32 where there is one for each cell of the history: half of what has to pass through memory."""
+
+ORDINARY = 0.3
+"""Nats that stand for every surprise which is none: its rank matters, its size does not."""
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What one width of window teaches: alpha [N] around the common mode and without it, and their tails."""
+
+    alpha: Floats
+    alpha_plain: Floats
+    unrest: Floats
+    unrest_plain: Floats
+    tails: tuple[Tail, ...]
+    tail_plain: Tail
+
+
+@dataclass(frozen=True)
+class Learners:
+    """Who learns: `plain` [N] are also judged without the common mode, only `judged` [N] teach their class of volume."""
+
+    plain: Bools
+    judged: Bools
+    references: Bools
+    volume: Floats
+    classes: Ints
+
+    def of(self, rows: Ints) -> Learners:
+        """Some of them, [n]."""
+        return Learners(
+            self.plain[rows], self.judged[rows], self.references[rows], self.volume[rows], self.classes[rows]
+        )
+
+
+@dataclass(frozen=True)
+class Past:
+    """Slices by buckets, cumulated over time: what came, and what the other weeks let expect, [N, T + 1].
+
+    `levels` [N, T + 1] is where a slice stood on the days before each bucket; NaN where too few of them are known.
+    """
+
+    observed: Floats
+    expected: Floats
+    known: NDArray[np.int32] | None
+    """Known buckets, cumulated [N, T + 1]; None where all are."""
+    levels: Singles
+    young: Bools
+    """[N, T]: the first days of slices born within the history: a slice may learn from them, its class may not."""
+    day: Ints
+    grid: Grid
+
+    def learn(self, width: int, who: Learners) -> Learned:
+        """Dispersion and tails of the windows of `width` buckets."""
+        seen = self._windows(width, who.references)
+        independent = len(np.unique(self.day)) * self.grid.per_day / width
+        raw = np.concatenate([raw_alpha(*seen.around(rows), seen.day) for rows in blocks(len(seen.y))])
+        alpha = shrink(raw, who.volume, independent, weight=2.0 if self.grid.daily else 1.0)
+        bare = alpha.copy()
+        plain = np.flatnonzero(who.plain)
+        bare[plain] = np.maximum(raw_alpha(seen.y[plain], seen.mu[plain], seen.day), alpha[plain])
+        unrest, unrest_plain = np.ones((2, len(alpha)))
+        tails = []
+        for c in range(int(who.classes.max(initial=0)) + 1):
+            part = np.flatnonzero(who.judged & (who.classes == c))
+            unrest[part], tail = seen.tail(part, alpha[part], contrast=True)
+            tails.append(tail)
+        part = np.flatnonzero(who.judged & who.plain)
+        unrest_plain[part], tail_plain = seen.tail(part, bare[part], contrast=False)
+        return Learned(alpha, bare, unrest, unrest_plain, tuple(tails), tail_plain)
+
+    def _windows(self, width: int, references: Bools) -> Seen:
+        last = ends(len(self.day), width)
+        y, mu = np.empty((2, len(self.observed), len(last)), dtype=np.float32)
+        for rows in blocks(len(y)):
+            mu[rows] = _sums(self.expected[rows], last, width) * self.levels[rows][:, last + 1 - width]
+            y[rows] = _sums(self.observed[rows], last, width)
+            y[rows][np.isnan(mu[rows])] = np.nan
+            if self.known is not None:
+                y[rows][_sums(self.known[rows], last, width) < width] = np.nan
+        return Seen(y, mu, common_mode(y, mu, references), self.day[last], self.young[:, last])
+
+
+def ends(buckets: int, width: int) -> Ints:
+    """Last bucket of each window looked at: long windows overlap, and every third of a width says as much."""
+    step = max(1, width // 3)
+    return np.arange(buckets - 1, width - 2, -step, dtype=np.int64)[::-1]
+
+
+def _sums(cumulated: NDArray[Any], last: Ints, width: int) -> NDArray[Any]:
+    return np.asarray(cumulated[:, last + 1] - cumulated[:, last + 1 - width])
+
+
+def judged_past(
+    values: Singles, cube: Singles, table: Ints, starts: Ints, *, young: Bools, span: int, grid: Grid
+) -> Past:
+    """The past of slices `values` [N, T], the same as `cube` [N, weeks, positions]; levels are of `span` buckets."""
+    day = (grid.local(starts) - int(grid.local(starts[:1])[0])) // DAY
+    shape = len(values), len(starts) + 1
+    observed, expected, levels = np.empty(shape), np.empty(shape), np.empty(shape, dtype=np.float32)
+    known = np.empty(shape, dtype=np.int32)
+    total: Floats | None = None
+    for rows in blocks(len(values)):
+        normal = _of_other_weeks(cube[rows], table, len(starts), grid)
+        here = ~(np.isnan(values[rows]) | np.isnan(normal))
+        seen, normal = np.where(here, values[rows], np.nan), np.where(here, normal, np.nan)
+        observed[rows], expected[rows], known[rows] = cumulate(seen), cumulate(normal), cumulate(here.astype(float))
+        capped = cumulate(cap_spikes(seen, normal, 0.02))
+        found, total = _levels(capped, expected[rows], total, span, daily=grid.daily)
+        levels[rows] = np.where(before(known[rows], span) >= span / 2, found, np.nan)
+    every = bool((known[:, -1] == len(starts)).all())
+    return Past(observed, expected, None if every else known, levels, young, day.astype(np.int64), grid)
+
+
+def _levels(capped: Floats, expected: Floats, total: Floats | None, span: int, *, daily: bool) -> tuple[Floats, Floats]:
+    """(levels [n, T + 1], that of the total [1, T + 1]); the total is the first row of all and has no prior."""
+    sums, normal = before(capped, span), before(expected, span)
+    if total is None:
+        total = level(sums[:1], normal[:1])
+    recent = level(sums, normal, total)
+    if daily:
+        return recent, total
+    return tempered(recent, _shifted(recent, span, 1.0), _shifted(normal, span, 0.0)), total
+
+
+def _shifted(values: Floats, span: int, first: float) -> Floats:
+    """[n, T + 1]: what stood `span` buckets earlier, `first` where that is before the history."""
+    out = np.full(values.shape, first)
+    out[:, span:] = values[:, : max(values.shape[1] - span, 0)]
+    return out
+
+
+def _of_other_weeks(cube: Singles, table: Ints, columns: int, grid: Grid) -> Singles:
+    """[n, T]: seasonal mean of the weeks that a bucket is not in."""
+    expected = np.full((len(cube), columns), np.nan, dtype=cube.dtype)
+    for week in range(cube.shape[1]):
+        mean = seasonal_mean(np.delete(cube, week, axis=1), grid.per_day)
+        filled = table[week] >= 0
+        expected[:, table[week][filled]] = mean[:, filled]
+    return expected
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Windows of one width: y, mu [N, K], the common mode and the day of each [K], whether a slice was young [N, K]."""
+
+    y: Singles
+    mu: Singles
+    common: Floats
+    day: Ints
+    young: Bools
+
+    @cached_property
+    def _usable(self) -> Bools:
+        return contrastable(self.common)
+
+    def around(self, rows: slice | Ints, *, excused: bool = False) -> tuple[Singles, Singles]:
+        """(y, mu) [n, K] of some slices around the common mode, or only as far as that excuses a fall."""
+        common = (excuse(self.common, down=True) if excused else self.common).astype(np.float32)
+        y = self.y[rows] if self._usable.all() else np.where(self._usable, self.y[rows], np.nan)
+        return y, self.mu[rows] * common
+
+    def tail(self, part: Ints, alpha: Floats, *, contrast: bool) -> tuple[Floats, Tail]:
+        """(unrest [n], tail) of the slices `part` [n] of one class.
+
+        What is left around the common mode is some slice's own past incident: the worst day is left out. What moves
+        everything (weather) comes again, and the test without the common mode has to bear it.
+        """
+        found = np.empty((len(part), len(self.day)), dtype=np.float32)
+        high = np.empty(len(part))
+        for rows, y, mu in self._blocks(part, contrast=contrast):
+            found[rows] = surprises(y, mu, alpha[rows])
+            high[rows] = _high(found[rows], self.day)
+            found[rows][self.young[part[rows]] | past_outages(found[rows], y, mu, self.day)] = np.nan
+        unrest = _unrest(high)
+        found /= unrest[:, None]
+        if not found.size:
+            return unrest, NOMINAL
+        if contrast:
+            found = found[:, ~_worst_day(found, self.day)]
+        return unrest, fit_tail(found[~np.isnan(found)])
+
+    def _blocks(self, part: Ints, *, contrast: bool) -> Iterator[tuple[slice, Singles, Singles]]:
+        for rows in blocks(len(part)):
+            chosen = part[rows]
+            y, mu = self.around(chosen, excused=True) if contrast else (self.y[chosen], self.mu[chosen])
+            yield rows, y, mu
+
+
+def surprises(y: Singles, mu: Singles, alpha: Floats) -> Singles:
+    """-ln P(NB <= y) [n, K]: exact from three nats on, `ORDINARY` where it may be less; NaN where y is unknown."""
+    wide = 1.0 + alpha[:, None].astype(mu.dtype) * mu
+    # How far below the mean three nats begin at the least: 1.58 sd for a wide hump, .945 of the mean for a steep slope.
+    least = np.minimum(1.58 * np.sqrt(mu * wide) - 0.65 * wide, 0.945 * mu)
+    out = np.where(np.isnan(y), np.nan, ORDINARY).astype(y.dtype)
+    with np.errstate(invalid="ignore"):
+        cells = np.flatnonzero(mu - y >= least)
+    exact = lower_tail(y.ravel()[cells].astype(float), mu.ravel()[cells].astype(float), alpha[cells // y.shape[1]])
+    out.ravel()[cells] = -np.log(exact)
+    return out
+
+
+def _unrest(high: Floats) -> Floats:
+    """By how much each slice's surprises have to be divided to be no wilder than those of its class, [n].
+
+    A slice that ramps up or fades out surprises all the time: it pays for that itself, not its class.
+    """
+    usual = float(np.median(high[high > 0])) if (high > 0).any() else 1.0
+    return np.asarray(np.maximum(high / (k.UNREST_TOLERANCE * usual), 1.0))
+
+
+def _high(found: Singles, day: Ints) -> Floats:
+    """The largest surprise of each row [n, K] outside its own worst episode, which may be a past incident; [n]."""
+    bounds = np.flatnonzero(np.diff(day, prepend=-1))
+    by_day = np.add.reduceat(np.fmax(found - 3.0, 0.0), bounds, axis=1)
+    worst = np.unique(day)[np.argmax(by_day, axis=1)][:, None]
+    return np.asarray(np.fmax.reduce(np.where(np.abs(day - worst) <= k.OUTAGE_DAYS, 0.0, found), axis=1, initial=0.0))
+
+
+def past_outages(found: Singles, y: Singles, mu: Singles, day: Ints) -> Bools:
+    """bool[n, K]: the days around an overwhelming loss [n, K] that a slice had once and not again.
+
+    Nobody flagged it, and it says nothing about noise. What comes again is the slice's nature and stays.
+    """
+    with np.errstate(invalid="ignore"):
+        gone = (found > -np.log(k.OVERWHELMING_P)) & (y < k.OVERWHELMING_RATIO * mu)
+    out = np.zeros(found.shape, dtype=bool)
+    for row in np.flatnonzero(gone.any(axis=1)):
+        days = np.unique(day[gone[row]])
+        if days[-1] - days[0] <= k.OUTAGE_DAYS:
+            out[row] = (day >= days[0]) & (day <= days[-1])
+    return out
+
+
+def _worst_day(found: Singles, day: Ints) -> Bools:
+    """bool[K]: the day of largest surprise beyond the ordinary."""
+    by_day = np.bincount(day, weights=np.fmax(found - 3.0, 0.0).sum(axis=0))
+    return np.asarray(day == int(np.argmax(by_day)))
