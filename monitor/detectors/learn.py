@@ -103,7 +103,7 @@ def _slice_mean(lattice: Lattice, leaf_values: Floats, table: Ints, grid: Grid, 
 def _wide(slices: int, classes: int) -> Learned:
     """What is assumed before there is enough to learn from: nothing is certain, p is taken at its word."""
     cold, calm = np.full(slices, k.COLD_ALPHA), np.ones(slices)
-    return Learned(cold, cold, calm, calm, (NOMINAL,) * classes, NOMINAL)
+    return Learned(cold, cold, calm, calm, NOMINAL, (NOMINAL,) * classes)
 
 
 @dataclass(frozen=True)
@@ -202,7 +202,7 @@ def _together(parts: Sequence[Part], learned: Sequence[Learned], slices: int) ->
         own[:, part.rows[part.own]] = table[:, part.own]
     tails = zip(*(found.tails for found in learned), strict=True)
     plain = _middle([found.tail_plain for found in learned])
-    return Learned(alpha, alpha_plain, unrest, unrest_plain, tuple(map(_middle, tails)), plain)
+    return Learned(alpha, alpha_plain, unrest, unrest_plain, plain, tuple(map(_middle, tails)))
 
 
 def _middle(tails: Sequence[Tail]) -> Tail:

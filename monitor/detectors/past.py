@@ -6,7 +6,6 @@ is, and the tail of its class of volume (steps 5 and 7).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -32,6 +31,10 @@ Singles = NDArray[np.floating[Any]]
 
 ORDINARY = 0.3
 """Nats that stand for every surprise which is none: its rank matters, its size does not."""
+MANY = 2_000
+"""So many slices teach enough with fewer of their windows."""
+NOTABLE = 3.0
+"""Nats from which on a surprise is one."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +45,8 @@ class Learned:
     alpha_plain: Floats
     unrest: Floats
     unrest_plain: Floats
-    tails: tuple[Tail, ...]
     tail_plain: Tail
+    tails: tuple[Tail, ...]
 
 
 @dataclass(frozen=True)
@@ -82,39 +85,42 @@ class Past:
 
     def learn(self, width: int, who: Learners) -> Learned:
         """Dispersion and tails of the windows of `width` buckets."""
-        seen = self._windows(width, who.references)
+        # Long windows overlap: of many slices every third of a width says as much about their noise.
+        step = max(1, width // 3) if len(self.observed) >= MANY else 1
+        seen = self._windows(width, np.arange(len(self.observed)), step, who.references)
         independent = len(np.unique(self.day)) * self.grid.per_day / width
         raw = np.concatenate([raw_alpha(*seen.around(rows), seen.day) for rows in blocks(len(seen.y))])
         alpha = shrink(raw, who.volume, independent, weight=2.0 if self.grid.daily else 1.0)
-        bare = alpha.copy()
-        plain = np.flatnonzero(who.plain)
-        bare[plain] = np.maximum(raw_alpha(seen.y[plain], seen.mu[plain], seen.day), alpha[plain])
-        unrest, unrest_plain = np.ones((2, len(alpha)))
+        unrest = np.ones(len(alpha))
         tails = []
         for c in range(int(who.classes.max(initial=0)) + 1):
             part = np.flatnonzero(who.judged & (who.classes == c))
-            unrest[part], tail = seen.tail(part, alpha[part], contrast=True)
+            unrest[part], tail = seen.tail(part, alpha[part], worst_day=False)
             tails.append(tail)
-        part = np.flatnonzero(who.judged & who.plain)
-        unrest_plain[part], tail_plain = seen.tail(part, bare[part], contrast=False)
-        return Learned(alpha, bare, unrest, unrest_plain, tuple(tails), tail_plain)
+        return Learned(alpha, *self._plainly(width, who, alpha, unrest), tuple(tails))
 
-    def _windows(self, width: int, references: Bools) -> Seen:
-        last = ends(len(self.day), width)
-        y, mu = np.empty((2, len(self.observed), len(last)), dtype=np.float32)
-        for rows in blocks(len(y)):
-            mu[rows] = _sums(self.expected[rows], last, width) * self.levels[rows][:, last + 1 - width]
-            y[rows] = _sums(self.observed[rows], last, width)
-            y[rows][np.isnan(mu[rows])] = np.nan
+    def _plainly(self, width: int, who: Learners, alpha: Floats, unrest: Floats) -> tuple[Floats, Floats, Floats, Tail]:
+        """(alpha without the common mode [N], unrest around it and without it [N], the tail without it)."""
+        chosen = np.flatnonzero(who.plain)
+        seen = self._windows(width, chosen, 1, np.zeros(len(chosen), dtype=bool))
+        bare, restless = alpha.copy(), np.ones(len(alpha))
+        bare[chosen] = np.maximum(raw_alpha(seen.y, seen.mu, seen.day), alpha[chosen])
+        part = np.flatnonzero(who.judged[chosen])
+        restless[chosen[part]], tail = seen.tail(part, bare[chosen[part]], worst_day=True)
+        return bare, unrest, restless, tail
+
+    def _windows(self, width: int, chosen: Ints, step: int, references: Bools) -> Seen:
+        """Windows of the slices `chosen` [n], every `step` buckets, the newest among them."""
+        last = np.arange(len(self.day) - 1, width - 2, -step, dtype=np.int64)[::-1]
+        y, mu = np.empty((2, len(chosen), len(last)), dtype=np.float32)
+        for block in blocks(len(chosen)):
+            rows = chosen[block]
+            mu[block] = _sums(self.expected[rows], last, width) * self.levels[rows][:, last + 1 - width]
+            y[block] = _sums(self.observed[rows], last, width)
+            y[block][np.isnan(mu[block])] = np.nan
             if self.known is not None:
-                y[rows][_sums(self.known[rows], last, width) < width] = np.nan
-        return Seen(y, mu, common_mode(y, mu, references), self.day[last], self.young[:, last])
-
-
-def ends(buckets: int, width: int) -> Ints:
-    """Last bucket of each window looked at: long windows overlap, and every third of a width says as much."""
-    step = max(1, width // 3)
-    return np.arange(buckets - 1, width - 2, -step, dtype=np.int64)[::-1]
+                y[block][_sums(self.known[rows], last, width) < width] = np.nan
+        return Seen(y, mu, common_mode(y, mu, references), self.day[last], self.young[chosen][:, last])
 
 
 def _sums(cumulated: NDArray[Any], last: Ints, width: int) -> NDArray[Any]:
@@ -190,15 +196,16 @@ class Seen:
         y = self.y[rows] if self._usable.all() else np.where(self._usable, self.y[rows], np.nan)
         return y, self.mu[rows] * common
 
-    def tail(self, part: Ints, alpha: Floats, *, contrast: bool) -> tuple[Floats, Tail]:
+    def tail(self, part: Ints, alpha: Floats, *, worst_day: bool) -> tuple[Floats, Tail]:
         """(unrest [n], tail) of the slices `part` [n] of one class.
 
-        What is left around the common mode is some slice's own past incident: the worst day is left out. What moves
-        everything (weather) comes again, and the test without the common mode has to bear it.
+        What is left around the common mode is some slice's own past incident: then the `worst_day` is left out. What
+        moves everything (weather) comes again, and the test without the common mode has to bear it.
         """
         found = np.empty((len(part), len(self.day)), dtype=np.float32)
         high = np.empty(len(part))
-        for rows, y, mu in self._blocks(part, contrast=contrast):
+        for rows in blocks(len(part)):
+            y, mu = self.around(part[rows], excused=True)
             found[rows] = surprises(y, mu, alpha[rows])
             high[rows] = _high(found[rows], self.day)
             found[rows][self.young[part[rows]] | past_outages(found[rows], y, mu, self.day)] = np.nan
@@ -206,15 +213,9 @@ class Seen:
         found /= unrest[:, None]
         if not found.size:
             return unrest, NOMINAL
-        if contrast:
+        if not worst_day:
             found = found[:, ~_worst_day(found, self.day)]
         return unrest, fit_tail(found[~np.isnan(found)])
-
-    def _blocks(self, part: Ints, *, contrast: bool) -> Iterator[tuple[slice, Singles, Singles]]:
-        for rows in blocks(len(part)):
-            chosen = part[rows]
-            y, mu = self.around(chosen, excused=True) if contrast else (self.y[chosen], self.mu[chosen])
-            yield rows, y, mu
 
 
 def surprises(y: Singles, mu: Singles, alpha: Floats) -> Singles:
@@ -236,13 +237,13 @@ def _unrest(high: Floats) -> Floats:
     A slice that ramps up or fades out surprises all the time: it pays for that itself, not its class.
     """
     usual = float(np.median(high[high > 0])) if (high > 0).any() else 1.0
-    return np.asarray(np.maximum(high / (k.UNREST_TOLERANCE * usual), 1.0))
+    return np.asarray(np.maximum(high / (k.UNREST_TOLERANCE * max(usual, NOTABLE)), 1.0))
 
 
 def _high(found: Singles, day: Ints) -> Floats:
     """The largest surprise of each row [n, K] outside its own worst episode, which may be a past incident; [n]."""
     bounds = np.flatnonzero(np.diff(day, prepend=-1))
-    by_day = np.add.reduceat(np.fmax(found - 3.0, 0.0), bounds, axis=1)
+    by_day = np.add.reduceat(np.fmax(found - NOTABLE, 0.0), bounds, axis=1)
     worst = np.unique(day)[np.argmax(by_day, axis=1)][:, None]
     return np.asarray(np.fmax.reduce(np.where(np.abs(day - worst) <= k.OUTAGE_DAYS, 0.0, found), axis=1, initial=0.0))
 
@@ -264,5 +265,5 @@ def past_outages(found: Singles, y: Singles, mu: Singles, day: Ints) -> Bools:
 
 def _worst_day(found: Singles, day: Ints) -> Bools:
     """bool[K]: the day of largest surprise beyond the ordinary."""
-    by_day = np.bincount(day, weights=np.fmax(found - 3.0, 0.0).sum(axis=0))
+    by_day = np.bincount(day, weights=np.fmax(found - NOTABLE, 0.0).sum(axis=0))
     return np.asarray(day == int(np.argmax(by_day)))
