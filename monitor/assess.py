@@ -234,13 +234,22 @@ def _causes(view: View, question: Question, known: list[Bools]) -> tuple[list[Ca
             return [], [], np.zeros(len(view.lattice), dtype=bool)
         common, least = view.common_by_bucket(left_out), question.context.min_change
         found = {down: detector.explain(view, verdicts, raised[down], common, least) for down in sent}
-        downs, ups = found.get(True, []), found.get(False, [])
+        downs, ups = ([c for c in found.get(down, []) if _changed(view, c, least)] for down in (True, False))
         for cause in [*downs, *ups]:
             if any(code != ANY for code in cause.codes):
                 left_out = left_out | view.overlapping(cause.members)
     alarmed = np.zeros(len(view.lattice), dtype=bool)
     alarmed[[alarm.row for alarms_of in raised.values() for alarm in alarms_of]] = True
     return downs, ups, alarmed
+
+
+def _changed(view: View, cause: Cause, least: float) -> bool:
+    """Whether a cause changed at all, from its first bucket on and at the level it had before."""
+    if view.fit.bounds is not None:
+        return True
+    observed, expected = track(view, cause.codes, cause.members, cause.first).sums(cause.first, len(view.recent.starts))
+    change = expected - observed if cause.down else observed - expected
+    return change >= 0.5 * least * expected
 
 
 def _with_open(view: View, found: list[Cause], followed: list[Followed], join: Join, *, down: bool) -> list[Cause]:

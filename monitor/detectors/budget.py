@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.detectors.episodes import TOLD_NATS, level_reached
 from monitor.detectors.fit import Fit
 from monitor.detectors.model import Context
 from monitor.statistics.negbin import silence
@@ -15,6 +16,9 @@ FIRST_THRESHOLD = 12.0
 """Surprise from which the fixed point of the budget starts."""
 COUNTED = 20_000
 """Slices whose testability is looked at: of more, every so many-th by volume stands for its neighbours."""
+KEPT_BACK = 0.5
+MOST_EARNED = 3.0
+"""Nats by which a calm past may lower a threshold that takes each test for a false incident of its own."""
 PLACES = 56
 """Places of the week at which it is looked at."""
 
@@ -31,6 +35,16 @@ def threshold_of(found: Fit, context: Context) -> float:
         tests = max(testable, 1.0) * per_week
         threshold = float(np.log(tests / context.false_incidents_per_week))
     return max(threshold, 3.0)
+
+
+def earned(bound: float, tops: Floats, weeks: float, context: Context) -> float:
+    """The threshold, never above `bound`: what as many episodes of the past `weeks` reached as the budget allows.
+
+    `bound` is what it would be if each test were a false incident of its own, `tops` are the peaks of these episodes. Half of the budget is kept back for what the past did not show.
+    """
+    share = context.false_incidents_per_week / (context.directions * context.metrics)
+    level = level_reached(tops, KEPT_BACK * share * weeks, TOLD_NATS)
+    return float(np.clip(level, bound - MOST_EARNED, bound))
 
 
 def silence_surprise(found: Fit, rows: NDArray[np.int64]) -> Floats:

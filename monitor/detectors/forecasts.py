@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.detectors.budget import threshold_of
 from monitor.detectors.default import Default
 from monitor.detectors.fit import FULL_STAGE, Fit, from_begin
 from monitor.detectors.model import Context, LeafSeries
@@ -49,8 +48,7 @@ class Forecasting(Default):
         mean = found.mean.copy()
         for row in np.flatnonzero(found.eligible & (found.mean.mean(axis=1) >= k.COUNTABLE)):
             mean[row, ahead] = uneven(self.forecast(even(values[row]), week))[: len(ahead)]
-        foretold = replace(found, mean=mean)
-        return replace(foretold, threshold=threshold_of(foretold, context))
+        return replace(found, mean=mean)
 
 
 def open_stl(choice: DetectorChoice, metric: str) -> Forecasting:  # noqa: ARG001  every detector is opened alike

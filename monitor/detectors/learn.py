@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.buckets import DAY, WEEK, Grid
-from monitor.detectors.budget import FIRST_THRESHOLD, threshold_of
+from monitor.detectors.budget import FIRST_THRESHOLD, earned, threshold_of
+from monitor.detectors.episodes import Exceedances, peaks
 from monitor.detectors.fit import FULL_STAGE, WEEKLY_STAGE, Fit, Means, from_begin, level_span, windows_of
 from monitor.detectors.model import Context, LeafSeries
 from monitor.detectors.past import Learned, Learners, Past, judged_past
@@ -31,9 +32,23 @@ PART = 20_000
 
 
 def fit(lattice: Lattice, history: LeafSeries, as_of: int, context: Context, *, part: int = PART) -> Fit:
-    """Learn from the leaf history before `as_of` (values [S, T], consecutive buckets), `part` slices at a time."""
+    """Learn from the leaf history before `as_of` (values [S, T], consecutive buckets), `part` slices at a time.
+
+    What was lost in it once and overwhelmingly was an outage that nobody flagged: it is flagged, and all learned again.
+    """
     begin = _begin(history, as_of)
     history = from_begin(history, begin)
+    found, outages = _fit(lattice, history, as_of, context, begin, part)
+    if not outages.any():
+        return found
+    cleaned = replace(history, flagged=history.flagged | outages)
+    return _fit(lattice, cleaned, as_of, context, begin, part)[0]
+
+
+def _fit(
+    lattice: Lattice, history: LeafSeries, as_of: int, context: Context, begin: int, part: int
+) -> tuple[Fit, Bools]:
+    """What is learned, and the cells [S, T] of outages that were found on the way."""
     grid, stage = context.grid, _stage(history, as_of)
     table = _weeks(history, as_of, grid)
     leaf_mean = _leaf_mean(history, table, grid, weekly=stage >= WEEKLY_STAGE)
@@ -53,6 +68,8 @@ def fit(lattice: Lattice, history: LeafSeries, as_of: int, context: Context, *, 
         references=reference_rows(lattice.cuboid, np.where(eligible, volume, 0.0)),
         volume=volume,
         classes=np.searchsorted(edges, volume),
+        min_change=context.min_change,
+        min_loss=context.min_loss,
     )
     windows = windows_of(grid)
     if stage < FULL_STAGE:
@@ -80,7 +97,24 @@ def fit(lattice: Lattice, history: LeafSeries, as_of: int, context: Context, *, 
         threshold=0.0,
         held_back=held_back,
     )
-    return replace(found, threshold=threshold_of(found, context))
+    outages = _cells_of(lattice, history, [item.outages for item in learned], windows)
+    noted = Exceedances.together([item.noted for item in learned])
+    if stage < FULL_STAGE:
+        return replace(found, threshold=threshold_of(found, context)), outages
+    weeks = (len(history.starts) - level_span(grid)) / grid.positions
+    tops = peaks(noted, lattice.codes, max(windows))
+    return replace(found, threshold=earned(threshold_of(found, context), tops, weeks, context)), outages
+
+
+def _cells_of(lattice: Lattice, history: LeafSeries, outages: Sequence[Exceedances], windows: Sequence[int]) -> Bools:
+    """bool[S, T]: leaves and buckets of the windows that were outages, by width of window."""
+    inside = np.zeros(history.values.shape, dtype=bool)
+    for found, width in zip(outages, windows, strict=True):
+        for row in np.unique(found.rows):
+            ends = found.columns[found.rows == row]
+            columns = np.unique(ends[:, None] - np.arange(width)[None, :])
+            inside[np.ix_(lattice.incidence[[int(row)]].indices, columns)] = True
+    return inside
 
 
 def _weeks(history: LeafSeries, as_of: int, grid: Grid) -> Ints:
@@ -103,7 +137,9 @@ def _slice_mean(lattice: Lattice, leaf_values: Floats, table: Ints, grid: Grid, 
 def _wide(slices: int, classes: int) -> Learned:
     """What is assumed before there is enough to learn from: nothing is certain, p is taken at its word."""
     cold, calm = np.full(slices, k.COLD_ALPHA), np.ones(slices)
-    return Learned(cold, cold, calm, calm, NOMINAL, (NOMINAL,) * classes)
+    return Learned(
+        cold, cold, calm, calm, NOMINAL, (NOMINAL,) * classes, Exceedances.together([]), Exceedances.together([])
+    )
 
 
 @dataclass(frozen=True)
@@ -200,9 +236,18 @@ def _together(parts: Sequence[Part], learned: Sequence[Learned], slices: int) ->
     for part, found in zip(parts, learned, strict=True):
         table = np.stack([found.alpha, found.alpha_plain, found.unrest, found.unrest_plain])
         own[:, part.rows[part.own]] = table[:, part.own]
+    noted, outages = (
+        Exceedances.together(
+            [
+                getattr(found, name).only(np.isin(np.arange(len(part.rows)), part.own)).of(part.rows)
+                for part, found in zip(parts, learned, strict=True)
+            ]
+        )
+        for name in ("noted", "outages")
+    )
     tails = zip(*(found.tails for found in learned), strict=True)
     plain = _middle([found.tail_plain for found in learned])
-    return Learned(alpha, alpha_plain, unrest, unrest_plain, plain, tuple(map(_middle, tails)))
+    return Learned(alpha, alpha_plain, unrest, unrest_plain, plain, tuple(map(_middle, tails)), noted, outages)
 
 
 def _middle(tails: Sequence[Tail]) -> Tail:

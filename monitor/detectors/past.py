@@ -6,7 +6,7 @@ is, and the tail of its class of volume (steps 5 and 7).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.buckets import DAY, Grid
+from monitor.detectors.episodes import TOLD_NATS, Exceedances
 from monitor.statistics import constants as k
 from monitor.statistics.blocks import blocks
 from monitor.statistics.calibration import NOMINAL, Tail, fit_tail
-from monitor.statistics.common_mode import common_mode, contrastable, excuse
+from monitor.statistics.common_mode import common_mode, contrastable, excuse, uneven
 from monitor.statistics.dispersion import raw_alpha, shrink
 from monitor.statistics.level import before, cap_spikes, cumulate, level, tempered
 from monitor.statistics.negbin import lower_tail
@@ -47,6 +48,10 @@ class Learned:
     unrest_plain: Floats
     tail_plain: Tail
     tails: tuple[Tail, ...]
+    noted: Exceedances
+    """What would have been large enough to be told."""
+    outages: Exceedances
+    """Windows within an overwhelming loss that a slice had once."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +63,13 @@ class Learners:
     references: Bools
     volume: Floats
     classes: Ints
+    min_change: float
+    min_loss: float
 
     def of(self, rows: Ints) -> Learners:
         """Some of them, [n]."""
-        return Learners(
-            self.plain[rows], self.judged[rows], self.references[rows], self.volume[rows], self.classes[rows]
-        )
+        each = ("plain", "judged", "references", "volume", "classes")
+        return replace(self, **{name: getattr(self, name)[rows] for name in each})
 
 
 @dataclass(frozen=True)
@@ -89,25 +95,31 @@ class Past:
         step = max(1, width // 3) if len(self.observed) >= MANY else 1
         seen = self._windows(width, np.arange(len(self.observed)), step, who.references)
         independent = len(np.unique(self.day)) * self.grid.per_day / width
-        raw = np.concatenate([raw_alpha(*seen.around(rows), seen.day) for rows in blocks(len(seen.y))])
+        raw = np.concatenate([raw_alpha(*seen.around(rows), seen.day, seen.uneven) for rows in blocks(len(seen.y))])
         alpha = shrink(raw, who.volume, independent, weight=2.0 if self.grid.daily else 1.0)
         unrest = np.ones(len(alpha))
-        tails = []
+        tails, noted, outages = [], [], []
         for c in range(int(who.classes.max(initial=0)) + 1):
             part = np.flatnonzero(who.judged & (who.classes == c))
-            unrest[part], tail = seen.tail(part, alpha[part], worst_day=False)
-            tails.append(tail)
-        return Learned(alpha, *self._plainly(width, who, alpha, unrest), tuple(tails))
+            found = seen.tail(part, alpha[part], who, worst_day=False)
+            unrest[part] = found.unrest
+            tails.append(found.tail)
+            noted.append(found.noted)
+            outages.append(found.outages)
+        bare, restless, plain = self._plainly(width, who, alpha)
+        told, gone = Exceedances.together([*noted, plain.noted]), Exceedances.together(outages)
+        return Learned(alpha, bare, unrest, restless, plain.tail, tuple(tails), told, gone)
 
-    def _plainly(self, width: int, who: Learners, alpha: Floats, unrest: Floats) -> tuple[Floats, Floats, Floats, Tail]:
-        """(alpha without the common mode [N], unrest around it and without it [N], the tail without it)."""
+    def _plainly(self, width: int, who: Learners, alpha: Floats) -> tuple[Floats, Floats, ClassTail]:
+        """(alpha [N], unrest [N], tail) of those that are also judged without the common mode."""
         chosen = np.flatnonzero(who.plain)
         seen = self._windows(width, chosen, 1, np.zeros(len(chosen), dtype=bool))
         bare, restless = alpha.copy(), np.ones(len(alpha))
         bare[chosen] = np.maximum(raw_alpha(seen.y, seen.mu, seen.day), alpha[chosen])
         part = np.flatnonzero(who.judged[chosen])
-        restless[chosen[part]], tail = seen.tail(part, bare[chosen[part]], worst_day=True)
-        return bare, unrest, restless, tail
+        found = seen.tail(part, bare[chosen[part]], who, worst_day=True)
+        restless[chosen[part]] = found.unrest
+        return bare, restless, replace(found, noted=found.noted.of(chosen))
 
     def _windows(self, width: int, chosen: Ints, step: int, references: Bools) -> Seen:
         """Windows of the slices `chosen` [n], every `step` buckets, the newest among them."""
@@ -120,7 +132,7 @@ class Past:
             y[block][np.isnan(mu[block])] = np.nan
             if self.known is not None:
                 y[block][_sums(self.known[rows], last, width) < width] = np.nan
-        return Seen(y, mu, common_mode(y, mu, references), self.day[last], self.young[chosen][:, last])
+        return Seen(y, mu, common_mode(y, mu, references), self.day[last], self.young[chosen][:, last], last)
 
 
 def _sums(cumulated: NDArray[Any], last: Ints, width: int) -> NDArray[Any]:
@@ -177,18 +189,34 @@ def _of_other_weeks(cube: Singles, table: Ints, columns: int, grid: Grid) -> Sin
 
 
 @dataclass(frozen=True)
+class ClassTail:
+    """What windows of one width and class teach: what surprises [n] are divided by, and their tail."""
+
+    unrest: Floats
+    tail: Tail
+    noted: Exceedances
+    outages: Exceedances
+
+
+@dataclass(frozen=True)
 class Seen:
-    """Windows of one width: y, mu [N, K], the common mode and the day of each [K], whether a slice was young [N, K]."""
+    """Windows of one width: y, mu [N, K], the common mode, day and last bucket of each [K], who was young [N, K]."""
 
     y: Singles
     mu: Singles
     common: Floats
     day: Ints
     young: Bools
+    last: Ints
 
     @cached_property
     def _usable(self) -> Bools:
         return contrastable(self.common)
+
+    @cached_property
+    def uneven(self) -> Singles:
+        """[K]: dispersion that the common mode accounts for."""
+        return uneven(self.common).astype(np.float32)
 
     def around(self, rows: slice | Ints, *, excused: bool = False) -> tuple[Singles, Singles]:
         """(y, mu) [n, K] of some slices around the common mode, or only as far as that excuses a fall."""
@@ -196,37 +224,51 @@ class Seen:
         y = self.y[rows] if self._usable.all() else np.where(self._usable, self.y[rows], np.nan)
         return y, self.mu[rows] * common
 
-    def tail(self, part: Ints, alpha: Floats, *, worst_day: bool) -> tuple[Floats, Tail]:
-        """(unrest [n], tail) of the slices `part` [n] of one class.
+    def tail(self, part: Ints, alpha: Floats, who: Learners, *, worst_day: bool) -> ClassTail:
+        """What the slices `part` [n] of one class show.
 
         What is left around the common mode is some slice's own past incident: then the `worst_day` is left out. What
         moves everything (weather) comes again, and the test without the common mode has to bear it.
         """
+        excused = uneven(excuse(self.common, down=True))
         found = np.empty((len(part), len(self.day)), dtype=np.float32)
-        high = np.empty(len(part))
+        high, gone = np.empty(len(part)), np.zeros(found.shape, dtype=bool)
         for rows in blocks(len(part)):
             y, mu = self.around(part[rows], excused=True)
-            found[rows] = surprises(y, mu, alpha[rows])
+            found[rows] = surprises(y, mu, alpha[rows, None] + excused)
             high[rows] = _high(found[rows], self.day)
-            found[rows][self.young[part[rows]] | past_outages(found[rows], y, mu, self.day)] = np.nan
+            once = past_outages(found[rows], y, mu, self.day)
+            gone[rows] = once & overwhelming(found[rows], y, mu)
+            found[rows][self.young[part[rows]] | once] = np.nan
         unrest = _unrest(high)
         found /= unrest[:, None]
         if not found.size:
-            return unrest, NOMINAL
-        if not worst_day:
-            found = found[:, ~_worst_day(found, self.day)]
-        return unrest, fit_tail(found[~np.isnan(found)])
+            return ClassTail(unrest, NOMINAL, Exceedances.together([]), Exceedances.together([]))
+        usual = found if worst_day else found[:, ~_worst_day(found, self.day)]
+        tail = fit_tail(usual[~np.isnan(usual)])
+        where, at = np.nonzero(gone)
+        outages = Exceedances(part[where], self.last[at], np.full(len(where), np.inf))
+        return ClassTail(unrest, tail, self._noted(found, tail, part, who), outages)
+
+    def _noted(self, found: Singles, tail: Tail, part: Ints, who: Learners) -> Exceedances:
+        """Windows of surprise `found` [n, K] that were large enough to be told."""
+        rows, at = np.nonzero(found >= tail.needed(TOLD_NATS))
+        y, mu = self.y[part[rows], at], self.mu[part[rows], at]
+        told = (mu - y >= who.min_change * mu) & (mu - y >= who.min_loss)
+        rows, at = rows[told], at[told]
+        nats = -np.log(tail.survival(found[rows, at].astype(float)))
+        return Exceedances(part[rows], self.last[at], nats)
 
 
 def surprises(y: Singles, mu: Singles, alpha: Floats) -> Singles:
-    """-ln P(NB <= y) [n, K]: exact from three nats on, `ORDINARY` where it may be less; NaN where y is unknown."""
-    wide = 1.0 + alpha[:, None].astype(mu.dtype) * mu
+    """-ln P(NB <= y) [n, K], alpha [n, K] too: exact from three nats on, `ORDINARY` where it may be less; NaN where y is unknown."""
+    wide = 1.0 + alpha.astype(mu.dtype) * mu
     # How far below the mean three nats begin at the least: 1.58 sd for a wide hump, .945 of the mean for a steep slope.
     least = np.minimum(1.58 * np.sqrt(mu * wide) - 0.65 * wide, 0.945 * mu)
     out = np.where(np.isnan(y), np.nan, ORDINARY).astype(y.dtype)
     with np.errstate(invalid="ignore"):
         cells = np.flatnonzero(mu - y >= least)
-    exact = lower_tail(y.ravel()[cells].astype(float), mu.ravel()[cells].astype(float), alpha[cells // y.shape[1]])
+    exact = lower_tail(y.ravel()[cells].astype(float), mu.ravel()[cells].astype(float), alpha.ravel()[cells])
     out.ravel()[cells] = -np.log(exact)
     return out
 
@@ -248,13 +290,18 @@ def _high(found: Singles, day: Ints) -> Floats:
     return np.asarray(np.fmax.reduce(np.where(np.abs(day - worst) <= k.OUTAGE_DAYS, 0.0, found), axis=1, initial=0.0))
 
 
+def overwhelming(found: Singles, y: Singles, mu: Singles) -> Bools:
+    """bool[n, K]: where next to nothing came, and that cannot be chance."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray((found > -np.log(k.OVERWHELMING_P)) & (y < k.OVERWHELMING_RATIO * mu))
+
+
 def past_outages(found: Singles, y: Singles, mu: Singles, day: Ints) -> Bools:
     """bool[n, K]: the days around an overwhelming loss [n, K] that a slice had once and not again.
 
     Nobody flagged it, and it says nothing about noise. What comes again is the slice's nature and stays.
     """
-    with np.errstate(invalid="ignore"):
-        gone = (found > -np.log(k.OVERWHELMING_P)) & (y < k.OVERWHELMING_RATIO * mu)
+    gone = overwhelming(found, y, mu)
     out = np.zeros(found.shape, dtype=bool)
     for row in np.flatnonzero(gone.any(axis=1)):
         days = np.unique(day[gone[row]])

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from monitor.localize.cells import Cells
 from monitor.localize.cube import Cube, Cuboid
-from monitor.localize.scan import LEAVES, F, Scan, V, beside, rest_ratio, score_of
+from monitor.localize.scan import ASKED, LEAVES, F, Scan, V, beside, rest_ratio, score_of
 from monitor.statistics import constants as k
 
 Floats = NDArray[np.float64]
@@ -83,7 +83,7 @@ def best(cube: Cube, cells: Cells, free: Bools, within: Bools, *, down: bool, le
     """
     scan = Scan(cube, cells, free, within)
     score = scan.scores(down=down, least=least)
-    held = scan.sums[-1]
+    held = scan.sums[ASKED]
     found = scan.best(np.where(held > 0, score, 0.0), scan.enough)
     if found is None:
         asked = float((within & free).sum())
@@ -92,7 +92,8 @@ def best(cube: Cube, cells: Cells, free: Bools, within: Bools, *, down: bool, le
         return None
     if score[scan.total] > 0 and scan.whole_moved([found]):
         found = scan.total
-    return _candidate(scan, scan.broadened(found), float(score[found]))
+    wider = scan.broadened(found)
+    return _candidate(scan, wider if scan.moved(wider, least) else found, float(score[found]))
 
 
 def _explanation(scan: Scan, score: Floats, lead: int, instead: int) -> Explanation:

@@ -20,8 +20,9 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-V, F, LOSS, GROWTH, LEAVES, ASKED = range(6)
-"""Rows of the sums: effective observed V and expected F, V^2/F and F^2/V, leaves, leaves asked about."""
+V, F, LOSS, GROWTH, LEAVES, ASKED, CAME, WANTED = range(8)
+"""Rows of the sums: effective observed V and expected F, V^2/F and F^2/V, leaves; where leaves are asked about, these,
+and observed and expected events."""
 
 
 class Scan:
@@ -38,6 +39,7 @@ class Scan:
         rows = [v, f, v * _capped(v, f), f * _capped(f, v), ((v > 0) | (f > 0)).astype(float)]
         if within is not None:
             rows.append((within & self.free).astype(float))
+            rows += [np.where(self.free, part, 0.0) for part in (cells.observed, cells.expected)]
         self._rows = np.stack(rows)
         self.sums = cube.sums(self._rows)
 
@@ -66,7 +68,14 @@ class Scan:
         grows = v > np.maximum(yardstick, (1.0 + least) * f)
         right = (falls | grows) if down is None else falls if down else grows
         score = score_of(v, yardstick)
-        return np.where(right & self.alike(slice(None), score), score, 0.0)
+        return np.where(right & self.alike(slice(None), score) & self.moved(slice(None), least), score, 0.0)
+
+    def moved(self, place: slice | int, least: float) -> Bools:
+        """Whether the events themselves, not only effective counts, moved by `least`: a few large leaves may not have."""
+        if len(self.sums) <= WANTED or not least:
+            return np.ones(np.shape(self.sums[V, place]), dtype=bool)
+        came, wanted = self.sums[CAME, place], self.sums[WANTED, place]
+        return np.asarray(np.abs(came - wanted) >= least * wanted)
 
     def _outside(self, v: Floats, f: Floats) -> Floats:
         """[E]: observed/expected of what is outside each element; 1 where that is nothing."""

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.buckets import DAY, Grid
-from monitor.detectors.budget import threshold_of
+from monitor.detectors.budget import MOST_EARNED, earned, threshold_of
 from monitor.detectors.fit import Fit, level_span, windows_of
 from monitor.detectors.learn import fit, parts_of
 from monitor.detectors.past import ORDINARY, surprises
@@ -88,8 +88,8 @@ def test_a_fit_survives_storage():
 
 
 def test_flagged_cells_teach_nothing():
-    """A week-long outage that was flagged leaves mean and dispersion as if it had not been."""
-    made = cross().scaled(0.0, 200, 260, device="tv")
+    """Days at half the volume that were flagged leave mean and dispersion as if they had not been."""
+    made = cross().scaled(0.5, 200, 260, device="tv")
     lattice, series = made.lattice(), made.series(FULL)
     flagged = series.flagged.copy()
     flagged[np.ix_(made.inside(device="tv"), range(200, 260))] = True
@@ -100,6 +100,16 @@ def test_flagged_cells_teach_nothing():
     assert honest.alpha[tv, 0] < 2 * clean.alpha[tv, 0] + 0.001
     assert blind.alpha[tv, 0] > 5 * honest.alpha[tv, 0]
     np.testing.assert_allclose(honest.mean[tv], clean.mean[tv], rtol=0.15)
+
+
+def test_an_outage_that_nobody_flagged_teaches_nothing():
+    """Two days without a device once in the past: mean, dispersion and tails as without them, its countries' too."""
+    clean, dark = learned(), cross().scaled(0.0, 200, 248, device="tv").fit(FULL)
+    lattice = cross().lattice()
+    some = [row(lattice, device="tv"), row(lattice, country="NO"), 0]
+    np.testing.assert_allclose(dark.mean[some], clean.mean[some], rtol=0.15)
+    np.testing.assert_allclose(dark.alpha[some], clean.alpha[some], rtol=0.5, atol=1e-4)
+    assert dark.threshold == pytest.approx(clean.threshold, abs=1.0)
 
 
 def test_a_slice_is_judged_after_fourteen_days():
@@ -201,7 +211,18 @@ def test_the_threshold_is_budget_over_testable_tests_a_week():
     lattice = busy.lattice()
     found = busy.fit(FULL, lattice)
     tests = len(lattice) * len(found.windows) * 168
-    assert found.threshold == pytest.approx(np.log(tests / 1.0), abs=0.05)
+    bound = threshold_of(found, busy.context(lattice))
+    assert bound == pytest.approx(np.log(tests / 1.0), abs=0.05)
+    assert bound - MOST_EARNED <= found.threshold <= bound
+
+
+def test_a_calm_past_lowers_the_threshold_and_a_noisy_one_does_not_raise_it():
+    """Of many episodes some are past incidents: what each test may cost is dear enough. Calm does not make all an alarm."""
+    made = cross()
+    context = made.context(made.lattice())
+    noisy, calm = np.linspace(20.0, 8.0, 60), np.zeros(0)
+    assert earned(10.0, noisy, 4.0, context) == 10.0
+    assert earned(10.0, calm, 4.0, context) == 10.0 - MOST_EARNED
 
 
 def test_more_slices_need_more_surprise():
@@ -213,7 +234,7 @@ def test_more_slices_need_more_surprise():
 def test_surprises_are_the_tail_where_it_matters():
     """-ln P(NB <= y) for low counts, a small constant for ordinary ones, NaN for unknown."""
     y, mu = np.array([[100.0, 60.0, np.nan, 150.0]]), np.full((1, 4), 100.0)
-    found = surprises(y, mu, np.array([0.0]))
+    found = surprises(y, mu, np.zeros((1, 4)))
     assert found[0, 0] == found[0, 3] < 1
     assert found[0, 1] == pytest.approx(11.3, abs=0.3)
     assert np.isnan(found[0, 2])
@@ -224,7 +245,7 @@ def test_no_surprise_of_three_nats_is_passed_over(mu, alpha, share):
     """Whatever the volume and the dispersion: what is left out of the exact tail is ordinary."""
     y = np.floor(mu * share)
     exact = -np.log(float(lower_tail(np.array(y), np.array(mu), np.array(alpha))))
-    found = float(surprises(np.array([[y]]), np.array([[mu]]), np.array([alpha]))[0, 0])
+    found = float(surprises(np.array([[y]]), np.array([[mu]]), np.array([[alpha]]))[0, 0])
     assert found == (pytest.approx(exact) if found != ORDINARY else ORDINARY)
     assert found != ORDINARY or exact < 3.0
 
