@@ -68,15 +68,18 @@ class Live:
         opened: list[Opened] = []
         alarmed: list[Bools] = []
         fits: list[Fit] = []
-        for column, transitions, answer in self._buckets(fits):
-            opened += [
-                Opened(t.incident, column, self.lattice.leaves.members(t.incident.cause))
-                for t in transitions
-                if t.change is Change.OPENED
-            ]
+        for column, told, answer in self._buckets(fits):
+            opened += [Opened(t.incident, column, self.lattice.leaves.members(t.incident.cause)) for t in told]
             alarmed.append(answer.alarmed)
         last = tuple(self.known[item.incident.id] for item in opened)
         return Run(tuple(opened), last, np.stack(alarmed, axis=1), tuple(fits))
+
+    def _told_aloud(self, news: Transition) -> bool:
+        """Whether somebody is called: for what is new, and for a thread that explains more than twice what it did."""
+        if news.change is not Change.WIDENED:
+            return news.change is Change.OPENED
+        now, before = (abs(one.expected - one.observed) for one in (news.incident, self.known[news.incident.id]))
+        return now > 2.0 * before
 
     def _buckets(self, fits: list[Fit]) -> Iterator[tuple[int, tuple[Transition, ...], Answer]]:
         starts = self.world.starts
@@ -104,10 +107,11 @@ class Live:
                 context=context,
             )
             made = judge_bucket(self.rule, at, [question], self.open)
+            told = tuple(t for t in made.transitions if self._told_aloud(t))
             self._remember(made.transitions)
             for start, inside in made.flags.items():
                 self.flagged[:, np.searchsorted(starts, start)] = inside
-            yield column, made.transitions, made.answers[0]
+            yield column, told, made.answers[0]
 
     def _series(self, first: int, stop: int) -> LeafSeries:
         stretch = slice(first, stop)

@@ -129,15 +129,18 @@ def _follow_all(view: View, question: Question, incidents: tuple[Incident, ...])
         left_out |= view.overlapping(inside)
     raw = view.judging(np.zeros_like(view.healed))
     common = raw.common_by_bucket(left_out)
-    found = [_follow(raw, item, inside, common, question.detector) for item, inside in zip(items, members, strict=True)]
+    detector, least = question.detector, question.context.min_change
+    found = [_follow(raw, item, inside, common, detector, least) for item, inside in zip(items, members, strict=True)]
     return [replace(item, late=_came_late(raw, item, question.context)) for item in found]
 
 
-def _follow(view: View, incident: Incident, members: Bools, common: Floats, detector: Detector) -> Followed:
+def _follow(
+    view: View, incident: Incident, members: Bools, common: Floats, detector: Detector, least: float
+) -> Followed:
     codes = codes_of(view.lattice, incident.cause)
     first = int(np.searchsorted(view.recent.starts, to_epoch(incident.since)))
     found = track(view, codes, members, first)
-    standing = detector.stands(view, found, first, common if len(incident.cause) else None, _ratio_of(incident))
+    standing = detector.stands(view, found, first, common if len(incident.cause) else None, _ratio_of(incident), least)
     return Followed(incident, codes, members, first, found, standing, len(view.recent.starts))
 
 
@@ -397,7 +400,7 @@ def _replaces(view: View, question: Question, finding: Finding, mate: Followed) 
     if not mate.bad or any(incident.cause.covers(earlier.slice) for earlier in incident.causes):
         return False
     rest = mate.members & ~inside
-    return _never_bad(view, rest, mate.first, question.context) or _is_back(view, question.detector, rest, mate)
+    return _never_bad(view, rest, mate.first, question.context) or _is_back(view, question, rest, mate)
 
 
 def _never_bad(view: View, leaves: Bools, first: int, context: Context) -> bool:
@@ -408,11 +411,12 @@ def _never_bad(view: View, leaves: Bools, first: int, context: Context) -> bool:
     return normal > 0 and abs(seen / normal - 1.0) < context.min_change / 2.0
 
 
-def _is_back(view: View, detector: Detector, leaves: Bools, mate: Followed) -> bool:
+def _is_back(view: View, question: Question, leaves: Bools, mate: Followed) -> bool:
     """Whether leaves that were lost with an incident have been back for more than the newest bucket."""
     nameless = tuple(len(known) for known in view.lattice.leaves.values)
     found = track(view, nameless, leaves, mate.first)
-    standing = detector.stands(view, found, mate.first, None, _ratio_of(mate.incident))
+    least = question.context.min_change
+    standing = question.detector.stands(view, found, mate.first, None, _ratio_of(mate.incident), least)
     return standing.cleared and not standing.still_bad(mate.buckets - 1)
 
 

@@ -51,9 +51,17 @@ class Default:
         """What together is nearly all of a wider slice is told as that slice."""
         return joined(view, causes)
 
-    def stands(self, view: View, found: Track, first: int, common: Floats | None, ratio: float) -> Standing:  # noqa: ARG002  the track says it all
+    def stands(
+        self,
+        view: View,
+        found: Track,
+        first: int,
+        common: Floats | None,
+        ratio: float,
+        least: float,  # noqa: ARG002  others need it
+    ) -> Standing:
         """Cumulated likelihood ratios."""
-        return stands(found, first, common, ratio)
+        return stands(found, first, common, ratio, least)
 
 
 def open_default(choice: DetectorChoice, metric: str) -> Default:  # noqa: ARG001  every detector is opened alike

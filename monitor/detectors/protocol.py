@@ -46,5 +46,7 @@ class Detector(Protocol):
     def join(self, view: View, causes: list[Cause]) -> list[Cause]:
         """Causes, new and still standing, of which some together are one wider cause."""
 
-    def stands(self, view: View, found: Track, first: int, common: Floats | None, ratio: float) -> Standing:
+    def stands(
+        self, view: View, found: Track, first: int, common: Floats | None, ratio: float, least: float
+    ) -> Standing:
         """Whether an open cause, bad since column `first`, is still bad; `ratio` is what it had of what was expected."""

@@ -94,7 +94,15 @@ class Threshold(Default):
         """Each as it is: a wider slice that is outside has been found by itself."""
         return causes
 
-    def stands(self, view: View, found: Track, first: int, common: Floats | None, ratio: float) -> Standing:  # noqa: ARG002
+    def stands(
+        self,
+        view: View,
+        found: Track,
+        first: int,
+        common: Floats | None,
+        ratio: float,
+        least: float,  # noqa: ARG002  others need it
+    ) -> Standing:
         """Bad until the last bucket that was outside; over once a later one is known to be inside."""
         low, high = limits(self.bounds, found.expected)
         outside = found.observed < low if ratio < 1.0 else found.observed > high

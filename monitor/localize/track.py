@@ -59,10 +59,10 @@ def track(view: View, codes: tuple[int, ...], members: Bools, first: int) -> Tra
     return Track(observed, seasonal * here, view.fit.windows, tuple(float(alpha) for alpha in alphas))
 
 
-def stands(found: Track, first: int, common: Floats | None, ratio: float) -> Standing:
+def stands(found: Track, first: int, common: Floats | None, ratio: float, least: float = 0.0) -> Standing:
     """How a tracked cause stands at the newest bucket; columns are those of the view."""
     expected = found.expected if common is None else found.expected * excuse(common, down=ratio < 1.0)
-    inside = standing(found.observed[first:], expected[first:], found.alpha_over, ratio)
+    inside = standing(found.observed[first:], expected[first:], found.alpha_over, ratio, least)
     return Standing(first + inside.bad_until, inside.cleared)
 
 

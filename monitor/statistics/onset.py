@@ -40,10 +40,11 @@ class Standing:
         return self.bad_until >= buckets
 
 
-def standing(y: Floats, mu: Floats, alpha_over: Callable[[int], float], ratio: float) -> Standing:
+def standing(y: Floats, mu: Floats, alpha_over: Callable[[int], float], ratio: float, least: float = 0.0) -> Standing:
     """Judge y [T] from the start of an incident on, whose bad buckets held `ratio` of mu.
 
-    `alpha_over(n)` is the dispersion of a sum over n buckets.
+    `alpha_over(n)` is the dispersion of a sum over n buckets; a change of less than half of `least` is none, however many
+    events speak for it.
     """
     # A slice that comes back by a third is not back: less than half of mu is bad, however deep the loss was.
     bad = max(ratio, 0.5) if ratio < 1.0 else min(ratio, 2.0)
@@ -54,15 +55,16 @@ def standing(y: Floats, mu: Floats, alpha_over: Callable[[int], float], ratio: f
     if not known.any():
         return Standing(start, cleared=False)
     seen, normal = float(y[start:][known].sum()), float(mu[start:][known].sum())
-    return Standing(start, cleared=_compatible(seen, normal, alpha_over(int(known.sum())), ratio))
+    return Standing(start, cleared=_compatible(seen, normal, alpha_over(int(known.sum())), ratio, least))
 
 
-def _compatible(seen: float, normal: float, alpha: float, ratio: float) -> bool:
+def _compatible(seen: float, normal: float, alpha: float, ratio: float, least: float) -> bool:
     drop = ratio < 1.0
     y, mu, a = np.array([seen]), np.array([normal]), np.array([alpha])
     missed = upper_tail(y, 0.5 * mu, a) if drop else lower_tail(y, 2.0 * mu, a)
     fits = lower_tail(y, mu, a) if drop else upper_tail(y, mu, a)
-    return bool(missed[0] < k.CLEAR_MISS_P and fits[0] > k.CLEAR_COMPATIBLE_P)
+    small = abs(seen - normal) < 0.5 * least * normal
+    return bool(missed[0] < k.CLEAR_MISS_P and (small or fits[0] > k.CLEAR_COMPATIBLE_P))
 
 
 def _evidence(y: Floats, better: Floats, worse: Floats, alpha: float) -> Floats:
