@@ -53,12 +53,12 @@ class Default:
 
     def stands(
         self,
-        view: View,
+        view: View,  # noqa: ARG002  the track says it all
         found: Track,
         first: int,
         common: Floats | None,
         ratio: float,
-        least: float,  # noqa: ARG002  others need it
+        least: float,
     ) -> Standing:
         """Cumulated likelihood ratios."""
         return stands(found, first, common, ratio, least)

@@ -12,7 +12,7 @@ from monitor.detectors.model import Context, Verdicts
 from monitor.detectors.view import View
 from monitor.lattice import EVERY
 from monitor.statistics import constants as k
-from monitor.statistics.common_mode import contrastable, excuse, uneven
+from monitor.statistics.common_mode import contrastable, excuse
 from monitor.statistics.negbin import lower_tail, most_surprise, silence, upper_tail
 
 Floats = NDArray[np.float64]
@@ -56,17 +56,12 @@ def _direction(fit: Fit, observed: Floats, expected: Floats, common: Floats, row
     leans &= fit.eligible[rows][:, None] & (expected > 0)
     # Without references there is no common mode: a contrast would be the plain test under another name.
     usable = contrastable(excused) & (~plain[:, None] | bool(fit.references.any()))
-    around = expected * excused[None, :]
-    contrast = _nats(fit, observed, around, rows, leans & usable, plain=False, down=down, extra=uneven(excused))
-    bare = _nats(
-        fit, observed, expected, rows, leans & plain[:, None], plain=True, down=down, extra=np.zeros(len(excused))
-    )
+    contrast = _nats(fit, observed, expected * excused[None, :], rows, leans & usable, plain=False, down=down)
+    bare = _nats(fit, observed, expected, rows, leans & plain[:, None], plain=True, down=down)
     return np.maximum(contrast, bare, out=contrast)
 
 
-def _nats(
-    fit: Fit, y: Floats, mu: Floats, rows: Rows, asked: Bools, *, plain: bool, down: bool, extra: Floats
-) -> Floats:
+def _nats(fit: Fit, y: Floats, mu: Floats, rows: Rows, asked: Bools, *, plain: bool, down: bool) -> Floats:
     """Calibrated surprise [n, W] of the cells `asked` where a slice's silence would be noticed, else 0.
 
     Cells of which a quick bound says that they cannot reach the threshold stay 0 as well.
@@ -78,7 +73,7 @@ def _nats(
         tails = np.array([fit.tails_plain[w]] * len(fit.tails[w]) if plain else fit.tails[w], dtype=object)
         needed = np.array([tail.needed(fit.threshold) for tail in tails])
         part = np.flatnonzero(asked[:, w])
-        alpha_w, scale = alpha[rows, w][part] + extra[w], unrest[rows, w][part]
+        alpha_w, scale = alpha[rows, w][part], unrest[rows, w][part]
         least = needed[classes[part]] * scale
         near = _reaches(y[part, w], mu[part, w], alpha_w, least)
         out[part[near], w] = _calibrated(
@@ -155,7 +150,7 @@ def _persistent(view: View, verdicts: Verdicts, context: Context, nats: Floats, 
         enough = nats[rows] >= verdicts.threshold + k.LONG_BUCKET_MARGIN
     elif down:
         excused = excuse(verdicts.common, down=True)[first]
-        nominal = lower_tail(y, mu * excused, view.fit.alpha[rows, first] + uneven(excused))
+        nominal = lower_tail(y, mu * excused, view.fit.alpha[rows, first])
         gone = y < k.OVERWHELMING_RATIO * mu
         enough = np.broadcast_to(((nominal < k.OVERWHELMING_P) & gone)[:, None], enough.shape)
     return np.asarray(newest[:, None] & (before[:, None] | enough))

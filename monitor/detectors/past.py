@@ -18,7 +18,7 @@ from monitor.detectors.episodes import TOLD_NATS, Exceedances
 from monitor.statistics import constants as k
 from monitor.statistics.blocks import blocks
 from monitor.statistics.calibration import NOMINAL, Tail, fit_tail
-from monitor.statistics.common_mode import common_mode, contrastable, excuse, uneven
+from monitor.statistics.common_mode import common_mode, contrastable, excuse
 from monitor.statistics.dispersion import raw_alpha, shrink
 from monitor.statistics.level import before, cap_spikes, cumulate, level, tempered
 from monitor.statistics.negbin import lower_tail
@@ -95,7 +95,7 @@ class Past:
         step = max(1, width // 3) if len(self.observed) >= MANY else 1
         seen = self._windows(width, np.arange(len(self.observed)), step, who.references)
         independent = len(np.unique(self.day)) * self.grid.per_day / width
-        raw = np.concatenate([raw_alpha(*seen.around(rows), seen.day, seen.uneven) for rows in blocks(len(seen.y))])
+        raw = np.concatenate([raw_alpha(*seen.around(rows), seen.day) for rows in blocks(len(seen.y))])
         alpha = shrink(raw, who.volume, independent, weight=2.0 if self.grid.daily else 1.0)
         unrest = np.ones(len(alpha))
         tails, noted, outages = [], [], []
@@ -213,11 +213,6 @@ class Seen:
     def _usable(self) -> Bools:
         return contrastable(self.common)
 
-    @cached_property
-    def uneven(self) -> Singles:
-        """[K]: dispersion that the common mode accounts for."""
-        return uneven(self.common).astype(np.float32)
-
     def around(self, rows: slice | Ints, *, excused: bool = False) -> tuple[Singles, Singles]:
         """(y, mu) [n, K] of some slices around the common mode, or only as far as that excuses a fall."""
         common = (excuse(self.common, down=True) if excused else self.common).astype(np.float32)
@@ -230,12 +225,11 @@ class Seen:
         What is left around the common mode is some slice's own past incident: then the `worst_day` is left out. What
         moves everything (weather) comes again, and the test without the common mode has to bear it.
         """
-        excused = uneven(excuse(self.common, down=True))
         found = np.empty((len(part), len(self.day)), dtype=np.float32)
         high, gone = np.empty(len(part)), np.zeros(found.shape, dtype=bool)
         for rows in blocks(len(part)):
             y, mu = self.around(part[rows], excused=True)
-            found[rows] = surprises(y, mu, alpha[rows, None] + excused)
+            found[rows] = surprises(y, mu, alpha[rows])
             high[rows] = _high(found[rows], self.day)
             once = past_outages(found[rows], y, mu, self.day)
             gone[rows] = once & overwhelming(found[rows], y, mu)
@@ -261,14 +255,14 @@ class Seen:
 
 
 def surprises(y: Singles, mu: Singles, alpha: Floats) -> Singles:
-    """-ln P(NB <= y) [n, K], alpha [n, K] too: exact from three nats on, `ORDINARY` where it may be less; NaN where y is unknown."""
-    wide = 1.0 + alpha.astype(mu.dtype) * mu
+    """-ln P(NB <= y) [n, K]: exact from three nats on, `ORDINARY` where it may be less; NaN where y is unknown."""
+    wide = 1.0 + alpha[:, None].astype(mu.dtype) * mu
     # How far below the mean three nats begin at the least: 1.58 sd for a wide hump, .945 of the mean for a steep slope.
     least = np.minimum(1.58 * np.sqrt(mu * wide) - 0.65 * wide, 0.945 * mu)
     out = np.where(np.isnan(y), np.nan, ORDINARY).astype(y.dtype)
     with np.errstate(invalid="ignore"):
         cells = np.flatnonzero(mu - y >= least)
-    exact = lower_tail(y.ravel()[cells].astype(float), mu.ravel()[cells].astype(float), alpha.ravel()[cells])
+    exact = lower_tail(y.ravel()[cells].astype(float), mu.ravel()[cells].astype(float), alpha[cells // y.shape[1]])
     out.ravel()[cells] = -np.log(exact)
     return out
 

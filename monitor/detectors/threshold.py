@@ -96,12 +96,12 @@ class Threshold(Default):
 
     def stands(
         self,
-        view: View,
+        view: View,  # noqa: ARG002  the track says it all
         found: Track,
         first: int,
-        common: Floats | None,
+        common: Floats | None,  # noqa: ARG002  bounds stand as they are
         ratio: float,
-        least: float,  # noqa: ARG002  others need it
+        least: float,  # noqa: ARG002  as above
     ) -> Standing:
         """Bad until the last bucket that was outside; over once a later one is known to be inside."""
         low, high = limits(self.bounds, found.expected)

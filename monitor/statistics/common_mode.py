@@ -97,8 +97,3 @@ def excuse(common: Floats, *, down: bool) -> Floats:
     Where siblings grow and hide a loss, C rises with them; a healthy slice that did not grow has lost nothing.
     """
     return np.asarray(np.minimum(common, 1.0) if down else np.maximum(common, 1.0))
-
-
-def uneven(common: Floats) -> Floats:
-    """Added dispersion around a common mode C: of what moves all at once some slices take half, some twice their share."""
-    return np.asarray((k.COMMON_UNEVEN * np.log(common)) ** 2)

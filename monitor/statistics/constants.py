@@ -26,9 +26,6 @@ COMMON_MIN_EXPECTED = 20.0
 COMMON_CLIP = (0.3, 3.0)
 """Beyond it the whole is one event: no slice is contrasted with it, the total speaks alone."""
 
-COMMON_UNEVEN = 0.5
-"""How unevenly slices take part in what moves them all: standard deviation of their part, the common one being 1."""
-
 # Dispersion (step 5)
 ALPHA_MAX = 4.0
 POOL_STRENGTH = 28.0

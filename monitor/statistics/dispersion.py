@@ -14,25 +14,20 @@ Floats = NDArray[np.float64]
 Singles = NDArray[np.floating[Any]]
 
 
-def raw_alpha(y: Singles, mu: Singles, day: NDArray[np.int64], known: Singles | None = None) -> Floats:
-    """Moment estimate [N] from windows [N, T] and the day each belongs to (ascending); the worst is dropped.
-
-    `known` [T] is dispersion that is accounted for elsewhere.
-    """
+def raw_alpha(y: Singles, mu: Singles, day: NDArray[np.int64]) -> Floats:
+    """Moment estimate [N] from windows [N, T] and the day each belongs to (ascending); the worst is dropped."""
     starts = np.flatnonzero(np.diff(day, prepend=-1))
     alpha = np.empty(len(y))
     for rows in blocks(len(y)):
-        alpha[rows] = _raw(y[rows], mu[rows], starts, known)
+        alpha[rows] = _raw(y[rows], mu[rows], starts)
     return alpha
 
 
-def _raw(y: Singles, mu: Singles, starts: NDArray[np.int64], accounted: Singles | None) -> Floats:
+def _raw(y: Singles, mu: Singles, starts: NDArray[np.int64]) -> Floats:
     known = ~np.isnan(y) & ~np.isnan(mu)
     square = np.where(known, (y - mu) ** 2, 0.0)
     first = np.where(known, mu, 0.0)
     second = np.where(known, mu * mu, 0.0)
-    if accounted is not None:
-        first = first + accounted * second
     by_day, excess, scale = (np.add.reduceat(part, starts, axis=1) for part in (square, first, second))
     worst = np.argmax(by_day - excess, axis=1)[:, None]
     total = _without(by_day, worst) - _without(excess, worst)

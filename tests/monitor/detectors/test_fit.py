@@ -234,7 +234,7 @@ def test_more_slices_need_more_surprise():
 def test_surprises_are_the_tail_where_it_matters():
     """-ln P(NB <= y) for low counts, a small constant for ordinary ones, NaN for unknown."""
     y, mu = np.array([[100.0, 60.0, np.nan, 150.0]]), np.full((1, 4), 100.0)
-    found = surprises(y, mu, np.zeros((1, 4)))
+    found = surprises(y, mu, np.array([0.0]))
     assert found[0, 0] == found[0, 3] < 1
     assert found[0, 1] == pytest.approx(11.3, abs=0.3)
     assert np.isnan(found[0, 2])
@@ -245,7 +245,7 @@ def test_no_surprise_of_three_nats_is_passed_over(mu, alpha, share):
     """Whatever the volume and the dispersion: what is left out of the exact tail is ordinary."""
     y = np.floor(mu * share)
     exact = -np.log(float(lower_tail(np.array(y), np.array(mu), np.array(alpha))))
-    found = float(surprises(np.array([[y]]), np.array([[mu]]), np.array([[alpha]]))[0, 0])
+    found = float(surprises(np.array([[y]]), np.array([[mu]]), np.array([alpha]))[0, 0])
     assert found == (pytest.approx(exact) if found != ORDINARY else ORDINARY)
     assert found != ORDINARY or exact < 3.0
 
