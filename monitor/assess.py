@@ -252,7 +252,7 @@ def _changed(view: View, cause: Cause, least: float) -> bool:
         return True
     observed, expected = track(view, cause.codes, cause.members, cause.first).sums(cause.first, len(view.recent.starts))
     change = expected - observed if cause.down else observed - expected
-    return change >= 0.5 * least * expected
+    return change >= 0.75 * least * expected
 
 
 def _with_open(view: View, found: list[Cause], followed: list[Followed], join: Join, *, down: bool) -> list[Cause]:

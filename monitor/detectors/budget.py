@@ -17,7 +17,7 @@ FIRST_THRESHOLD = 12.0
 COUNTED = 20_000
 """Slices whose testability is looked at: of more, every so many-th by volume stands for its neighbours."""
 KEPT_BACK = 0.5
-MOST_EARNED = 3.0
+MOST_EARNED = 1.5
 """Nats by which a calm past may lower a threshold that takes each test for a false incident of its own."""
 PLACES = 56
 """Places of the week at which it is looked at."""

@@ -97,7 +97,7 @@ def _fit(
         threshold=0.0,
         held_back=held_back,
     )
-    outages = _cells_of(lattice, history, [item.outages for item in learned], windows)
+    outages = _cells_of(lattice, history, Exceedances.together([item.outages for item in learned]))
     noted = Exceedances.together([item.noted for item in learned])
     if stage < FULL_STAGE:
         return replace(found, threshold=threshold_of(found, context)), outages
@@ -106,14 +106,12 @@ def _fit(
     return replace(found, threshold=earned(threshold_of(found, context), tops, weeks, context)), outages
 
 
-def _cells_of(lattice: Lattice, history: LeafSeries, outages: Sequence[Exceedances], windows: Sequence[int]) -> Bools:
-    """bool[S, T]: leaves and buckets of the windows that were outages, by width of window."""
+def _cells_of(lattice: Lattice, history: LeafSeries, outages: Exceedances) -> Bools:
+    """bool[S, T]: leaves and buckets of outages."""
     inside = np.zeros(history.values.shape, dtype=bool)
-    for found, width in zip(outages, windows, strict=True):
-        for row in np.unique(found.rows):
-            ends = found.columns[found.rows == row]
-            columns = np.unique(ends[:, None] - np.arange(width)[None, :])
-            inside[np.ix_(lattice.incidence[[int(row)]].indices, columns)] = True
+    for row in np.unique(outages.rows):
+        columns = np.unique(outages.columns[outages.rows == row])
+        inside[np.ix_(lattice.incidence[[int(row)]].indices, columns)] = True
     return inside
 
 

@@ -51,7 +51,7 @@ class Learned:
     noted: Exceedances
     """What would have been large enough to be told."""
     outages: Exceedances
-    """Windows within an overwhelming loss that a slice had once."""
+    """Buckets of an overwhelming loss that a slice had once."""
 
 
 @dataclass(frozen=True)
@@ -107,8 +107,17 @@ class Past:
             noted.append(found.noted)
             outages.append(found.outages)
         bare, restless, plain = self._plainly(width, who, alpha)
-        told, gone = Exceedances.together([*noted, plain.noted]), Exceedances.together(outages)
+        told, gone = Exceedances.together([*noted, plain.noted]), self._silent(Exceedances.together(outages), width)
         return Learned(alpha, bare, unrest, restless, plain.tail, tuple(tails), told, gone)
+
+    def _silent(self, outages: Exceedances, width: int) -> Exceedances:
+        """The buckets within windows of outages in which next to nothing came, each once."""
+        rows = np.repeat(outages.rows, width)
+        columns = (outages.columns[:, None] - np.arange(width)[None, :]).ravel()
+        rows, columns = np.unique(np.stack([rows, columns]), axis=1)
+        y, mu = (part[rows, columns + 1] - part[rows, columns] for part in (self.observed, self.expected))
+        silent = y < k.OVERWHELMING_RATIO * mu
+        return Exceedances(rows[silent], columns[silent], np.full(int(silent.sum()), np.inf))
 
     def _plainly(self, width: int, who: Learners, alpha: Floats) -> tuple[Floats, Floats, ClassTail]:
         """(alpha [N], unrest [N], tail) of those that are also judged without the common mode."""

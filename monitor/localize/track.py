@@ -12,7 +12,7 @@ from monitor.detectors.view import View
 from monitor.lattice import ANY
 from monitor.localize.causes import own_row
 from monitor.statistics.common_mode import excuse
-from monitor.statistics.level import level
+from monitor.statistics.level import level, tempered
 from monitor.statistics.onset import Standing, standing
 
 Floats = NDArray[np.float64]
@@ -51,9 +51,7 @@ def track(view: View, codes: tuple[int, ...], members: Bools, first: int) -> Tra
     clean = view.leaf_clean[members].sum(axis=0)
     row = own_row(view, codes)
     seasonal = view.leaf_seasonal[members].sum(axis=0) if row is None else view.seasonal_of(row)
-    begin = max(0, first - level_span(view.grid))
-    whole = _level(view.clean_total[begin:first], view.seasonal_of(0)[begin:first], 1.0)
-    here = _level(clean[begin:first], seasonal[begin:first], whole) if view.fit.bounds is None else 1.0
+    here = _standing_level(view, clean, seasonal, first) if view.fit.bounds is None else 1.0
     table = view.fit.alpha_plain if not any(code != ANY for code in codes) else view.fit.alpha
     alphas = table[row] if row is not None else np.median(table, axis=0)
     return Track(observed, seasonal * here, view.fit.windows, tuple(float(alpha) for alpha in alphas))
@@ -64,6 +62,19 @@ def stands(found: Track, first: int, common: Floats | None, ratio: float, least:
     expected = found.expected if common is None else found.expected * excuse(common, down=ratio < 1.0)
     inside = standing(found.observed[first:], expected[first:], found.alpha_over, ratio, least)
     return Standing(first + inside.bad_until, inside.cleared)
+
+
+def _standing_level(view: View, clean: Floats, seasonal: Floats, first: int) -> float:
+    """Where a cause stood before column `first`: as of any slice, not far above where it stood the days before that."""
+    span, total = level_span(view.grid), view.seasonal_of(0)
+    stretches = [slice(max(0, stop - span), max(0, stop)) for stop in (first, first - span)]
+    recent, older = (
+        _level(clean[part], seasonal[part], _level(view.clean_total[part], total[part], 1.0)) for part in stretches
+    )
+    if view.grid.daily:
+        return recent
+    events = np.array(seasonal[stretches[1]].sum())
+    return float(tempered(np.array(recent), np.array(older), events))
 
 
 def _level(observed: Floats, seasonal: Floats, prior: float) -> float:

@@ -64,6 +64,8 @@ OUTAGE_DAYS = 2
 LONG_BUCKET_SECONDS = 6 * 3600
 LONG_BUCKET_MARGIN = 2.3
 """Nats beyond the threshold (a factor of ten) with which one bucket of at least six hours is evidence enough."""
+ONSET_DOUBT = 1.0
+"""Nats by which a later start of a loss may explain it less well than an earlier one."""
 CLEAR_MISS_P = 0.01
 CLEAR_COMPATIBLE_P = 0.01
 

@@ -17,11 +17,11 @@ Floats = NDArray[np.float64]
 def onset(y: Floats, mu: Floats, alpha: float, ratio: float) -> int:
     """Index from which on `ratio * mu` explains y [T] better than mu, up to the end; T - 1 at the latest.
 
-    Unknown buckets (NaN) say nothing.
+    Of starts that explain about as well it is the latest: nobody is told of a loss before it is plain. Unknown buckets (NaN) say nothing.
     """
     gain = _evidence(y, ratio * mu, mu, alpha)
     from_here = np.cumsum(gain[::-1])[::-1]
-    return int(np.argmax(from_here)) if len(gain) else 0
+    return int(np.flatnonzero(from_here >= from_here.max() - k.ONSET_DOUBT)[-1]) if len(gain) else 0
 
 
 @dataclass(frozen=True)
