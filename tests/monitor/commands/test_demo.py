@@ -142,7 +142,7 @@ def test_the_folder_can_be_looked_at_with_the_other_commands(story):
 @pytest.mark.parametrize(
     ("seed", "device"),
     [
-        (3, "smart_tv"),
+        pytest.param(3, "smart_tv", marks=pytest.mark.soak),
         pytest.param(0, "web_desktop", marks=pytest.mark.soak),
         pytest.param(7, "android_phone", marks=pytest.mark.soak),
     ],
