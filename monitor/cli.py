@@ -10,6 +10,7 @@ import click
 from monitor.commands import HELP
 
 COMMANDS = {
+    "backtest": "Report what rules would have told over a stretch of history.",
     "check": "Check settings and rule files, and with --online the events themselves.",
     "demo": "Generate a small lake, break one device under a stable total, show the alert.",
     "init": "Write a first working configuration.",
