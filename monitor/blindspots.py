@@ -22,6 +22,7 @@ from monitor.detectors.view import View
 from monitor.lattice import Lattice
 from monitor.statistics import constants as k
 from monitor.statistics.blocks import blocks
+from monitor.statistics.common_mode import uneven
 from monitor.statistics.negbin import lower_tail
 
 Floats = NDArray[np.float64]
@@ -87,16 +88,33 @@ def sight(
         starts = np.arange(0, count, max(1, count // STARTS), dtype=np.int64)
     ages = _ages(fit, extra)
     needed = np.full((len(lattice), len(ages), len(starts)), NEVER)
+    dragged = _dragging(fit, lattice)
     floor = np.minimum(fit.leaf_mean, fit.held_back[:, None]) if fit.held_back.any() else None
     for part in blocks(len(lattice), STARTS * STEPS):
         rows = np.arange(len(lattice))[part]
         mean = fit.mean[rows].astype(float)
         lossable = mean if floor is None else np.maximum(mean - lattice.rollup(floor, rows), 0.0)
-        ground = Ground(fit, context, rows, Curve.of(mean), Curve.of(lossable), levels[rows], starts)
+        curves = Curve.of(mean), Curve.of(lossable)
+        ground = Ground(fit, context, rows, *curves, levels[rows], starts, dragged[rows])
         for a, age in enumerate(ages.tolist()):
             needed[part, a] = ground.needed(age)
     needed = np.minimum.accumulate(needed, axis=1)
-    return Sight(ages, _through_others(needed, fit, lattice, context, levels[:, 0]))
+    through = _through_others(needed, fit, lattice, context, levels[:, 0])
+    # What moves the common mode moves all others with it, and they are excused as well.
+    return Sight(ages, np.where(dragged[:, None, None], needed, through))
+
+
+def _dragging(fit: Fit, lattice: Lattice) -> Bools:
+    """[N]: slices that hold most of the events of references with more than half of all their weight."""
+    refs = np.flatnonzero(fit.references)
+    if not len(refs):
+        return np.zeros(len(lattice), dtype=bool)
+    weighed = lattice.incidence.multiply(fit.leaf_volume[None, :]).tocsr()
+    shared = (weighed @ lattice.incidence[refs].T).tocoo()
+    whole, weight = fit.volume[refs], np.sqrt(fit.volume[refs])
+    most = shared.data > 0.5 * whole[shared.col]
+    inside = np.bincount(shared.row[most], weights=weight[shared.col[most]], minlength=len(lattice))
+    return np.asarray(inside > 0.5 * weight.sum())
 
 
 def _through_others(needed: Floats, fit: Fit, lattice: Lattice, context: Context, levels: Floats) -> Floats:
@@ -165,6 +183,8 @@ class Ground:
     levels: Floats
     """[n, W]: what is expected beside the means, by the window."""
     starts: Ints
+    dragged: Bools
+    """[n]: slices whose loss moves the common mode with it: it excuses them, and only the plain test is left."""
 
     def needed(self, age: int) -> Floats:
         """[n, P]: the smallest share whose loss alarms in some window `age` buckets after it began; inf where none."""
@@ -197,7 +217,8 @@ class Ground:
         lean = _ratio(0.5 * self.context.min_change * mu, gone)
         if age > 1 or self._long:
             return lean
-        enough = np.minimum(self._overwhelming.at(mu), k.OVERWHELMING_RATIO * mu)
+        excused = np.where(self.dragged, k.COMMON_CLIP[0], 1.0)[:, None]
+        enough = np.minimum(self._overwhelming.at(mu * excused), k.OVERWHELMING_RATIO * mu)
         return np.maximum(lean, _ratio(mu - enough, gone))
 
     @property
@@ -217,6 +238,7 @@ class Ground:
         found = contrast.at(mu)
         if not self.fit.references.any():
             found[plain] = np.nan
+        found[self.dragged] = np.nan
         found[plain] = np.fmax(found[plain], bare.at(mu[plain]))
         return found
 
@@ -235,9 +257,10 @@ class Ground:
 
     @cached_property
     def _overwhelming(self) -> Limit:
-        """One bucket is evidence enough."""
+        """One bucket is evidence enough; how unevenly a common movement moves slices is doubted."""
         first = self.fit.windows.index(1)
-        alpha = self.fit.alpha[self.rows, first]
+        doubt = uneven(np.array([k.COMMON_CLIP[0]]))[0]
+        alpha = self.fit.alpha[self.rows, first] + np.where(self.dragged, doubt, 0.0)
         return Limit.of(self._most(first), alpha, np.full(len(alpha), -np.log(k.OVERWHELMING_P)))
 
     def _most(self, w: int) -> Floats:

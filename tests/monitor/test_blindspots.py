@@ -45,7 +45,8 @@ def test_a_little_more_than_what_is_needed_alarms_and_a_little_less_does_not(row
     """At every slice, time to begin and age; where not even silence is enough, silence does not alarm."""
     mean = Curve.of(FIT.mean[[row]].astype(float))
     level = np.ones((1, len(FIT.windows)))
-    ground = Ground(FIT, CONTEXT, np.array([row]), mean, mean, level, np.array([place]))
+    calm = np.array([False])
+    ground = Ground(FIT, CONTEXT, np.array([row]), mean, mean, level, np.array([place]), calm)
     needed = float(ground.needed(age)[0, 0])
     if np.isinf(needed):
         assert not alarms(row, place, age, 0.999)
@@ -76,6 +77,14 @@ def test_a_loss_shows_in_the_slices_it_is_a_part_of():
         least = min(seen.least(24)[p] * fit.volume[p] / fit.volume[row] for p in parents)
         if least < 0.95:
             assert seen.least(24)[row] <= least * 1.02
+
+
+def test_what_takes_the_common_mode_with_it_is_told_later():
+    """The silence of everything moves all slices alike: one bucket of it is less evidence than one of a single slice."""
+    seen = sight(FIT, LATTICE, CONTEXT)
+    large = int(np.argsort(-FIT.volume)[1])
+    assert np.median(seen.silence[large]) == 1
+    assert np.median(seen.silence[0]) == 2
 
 
 def test_what_is_ignored_or_too_small_is_a_blind_spot():
