@@ -22,7 +22,6 @@ from monitor.detectors.view import View
 from monitor.lattice import Lattice
 from monitor.statistics import constants as k
 from monitor.statistics.blocks import blocks
-from monitor.statistics.common_mode import uneven
 from monitor.statistics.negbin import lower_tail
 
 Floats = NDArray[np.float64]
@@ -257,10 +256,9 @@ class Ground:
 
     @cached_property
     def _overwhelming(self) -> Limit:
-        """One bucket is evidence enough; how unevenly a common movement moves slices is doubted."""
+        """One bucket is evidence enough."""
         first = self.fit.windows.index(1)
-        doubt = uneven(np.array([k.COMMON_CLIP[0]]))[0]
-        alpha = self.fit.alpha[self.rows, first] + np.where(self.dragged, doubt, 0.0)
+        alpha = self.fit.alpha[self.rows, first]
         return Limit.of(self._most(first), alpha, np.full(len(alpha), -np.log(k.OVERWHELMING_P)))
 
     def _most(self, w: int) -> Floats:

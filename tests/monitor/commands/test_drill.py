@@ -51,7 +51,7 @@ def test_blind_spots_are_told_by_dimensions_and_by_slice(told):
     asked = json.loads(told.run("blindspots", "playback_volume", "--at", "2026-03-04T00:00", "--json").stdout)
     assert stored == asked
     assert [row["dimensions"] for row in stored["cover"]] == [[], ["device"], ["country"], ["device", "country"]]
-    assert stored["cover"][0] == {"dimensions": [], "slices": 1, "protected": [0, 1, 1], "traffic": [0.0, 1.0, 1.0]}
+    assert stored["cover"][0] == {"dimensions": [], "slices": 1, "protected": [1, 1, 1], "traffic": [1.0, 1.0, 1.0]}
     assert stored["slices"][0]["slice"] == {}
     assert all(spot["silence_seconds"] <= 86_400 for spot in stored["slices"][:10])
 
