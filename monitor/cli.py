@@ -20,6 +20,7 @@ COMMANDS = {
     "replay": "Evaluate a stretch of history as if live, sending nothing.",
     "run": "Run the daemon: evaluate on schedule, deliver alerts.",
     "status": "Show how every rule stands.",
+    "suggest": "Print a rule for a table, from what it holds.",
     "test": "Run the tests that stand in rules.",
 }
 
