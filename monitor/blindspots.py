@@ -82,18 +82,14 @@ def sight(
     stand today beside their seasonal mean, 1 by default.
     """
     levels = np.ones((len(lattice), len(fit.windows))) if levels is None else levels
-    if starts is None:
-        count = context.grid.positions
-        starts = np.arange(0, count, max(1, count // STARTS), dtype=np.int64)
+    starts = _spread(context.grid) if starts is None else starts
     ages = _ages(fit, extra)
     needed = np.full((len(lattice), len(ages), len(starts)), NEVER)
     dragged = _dragging(fit, lattice)
-    floor = np.minimum(fit.leaf_mean, fit.held_back[:, None]) if fit.held_back.any() else None
     for part in blocks(len(lattice), STARTS * STEPS):
         rows = np.arange(len(lattice))[part]
         mean = fit.mean[rows].astype(float)
-        lossable = mean if floor is None else np.maximum(mean - lattice.rollup(floor, rows), 0.0)
-        curves = Curve.of(mean), Curve.of(lossable)
+        curves = Curve.of(mean), Curve.of(_lossable(fit, lattice, rows, mean))
         ground = Ground(fit, context, rows, *curves, levels[rows], starts, dragged[rows])
         for a, age in enumerate(ages.tolist()):
             needed[part, a] = ground.needed(age)
@@ -101,6 +97,18 @@ def sight(
     through = _through_others(needed, fit, lattice, context, levels[:, 0])
     # What moves the common mode moves all others with it, and they are excused as well.
     return Sight(ages, np.where(dragged[:, None, None], needed, through))
+
+
+def _lossable(fit: Fit, lattice: Lattice, rows: Ints, mean: Floats) -> Floats:
+    """[n, positions]: the part of the means that can be seen to go; silence of counts that are held back is none."""
+    if not fit.held_back.any():
+        return mean
+    return np.maximum(mean - lattice.rollup(np.minimum(fit.leaf_mean, fit.held_back[:, None]), rows), 0.0)
+
+
+def _spread(grid: Grid) -> Ints:
+    """Places of the week, evenly spread."""
+    return np.arange(0, grid.positions, max(1, grid.positions // STARTS), dtype=np.int64)
 
 
 def _dragging(fit: Fit, lattice: Lattice) -> Bools:

@@ -72,6 +72,16 @@ class Profile:
     """Combinations of the columns to slice by that occur."""
 
 
+@dataclass(frozen=True)
+class Times:
+    """The columns that are times, and the first and last event."""
+
+    event: Column
+    arrived: Column | None
+    others: tuple[str, ...]
+    events: Interval
+
+
 def profile_of(source: Source, ref: SourceRef) -> Profile:
     """Ask a source for the newest days of a table. The source's errors go through; raises `NothingToSuggestError`."""
     columns = source.columns(ref)
@@ -81,32 +91,40 @@ def profile_of(source: Source, ref: SourceRef) -> Profile:
     events = source.span(ref, Timestamp(time.name), None)
     if events is None:
         raise NothingToSuggestError(f"{ref.name} holds no events")
-    ask = _Ask(source, ref, Timestamp(time.name), _newest(events))
+    times = Times(time, arrived, others, events)
+    return _profile(_Ask(source, ref, Timestamp(time.name), _newest(events)), columns, times)
+
+
+def _profile(ask: _Ask, columns: Sequence[Column], times: Times) -> Profile:
     found = [ask.values(column) for column in columns if column.family in {"string", "boolean", "integer"}]
     names = [item for item in found if 1 < item.count <= _most(item.column)]
     if not names:
-        raise NothingToSuggestError(f"{ref.name}: no column holds a few values to slice by: {_listed(columns)}")
+        raise NothingToSuggestError(f"{ask.ref.name}: no column holds a few values to slice by: {_listed(columns)}")
     names = sorted(names, key=lambda item: -item.entropy)[:MOST_TOGETHER]
     joint = ask.counts([item.column.name for item in names])
+    daily = times.event.family == "date" or ask.of_whole_days(names[0].column.name)
+    amounts = _amounts(columns, names)
     kept = followed(names, joint)
-    daily = time.family == "date" or ask.of_whole_days(names[0].column.name)
-    sliced = {item.column.name for item in names}
-    amounts = tuple(c.name for c in columns if c.family == "integer" and c.name not in sliced and not _is_id(c.name))
     return Profile(
-        source=ref,
-        timestamp=time,
-        arrived_at=arrived,
-        other_times=others,
-        events=events,
+        source=ask.ref,
+        timestamp=times.event,
+        arrived_at=times.arrived,
+        other_times=times.others,
+        events=times.events,
         daily=daily,
         rows_a_day=float(joint["m0"].sum()) / max(joint["bucket"].nunique(), 1),
         values=kept,
         constant=tuple(item.column.name for item in found if item.count == 1),
         too_many=tuple(i for i in found if i.count > _most(i.column) and i.column.family != "integer"),
         amounts=amounts,
-        summed=amounts[0] if amounts and ask.one_row_each([item.column.name for item in names], daily=daily) else None,
+        summed=next(iter(amounts), None) if amounts and ask.one_row_each(names, daily=daily) else None,
         leaves=len(joint.drop_duplicates([item.column.name for item in kept if item.follows is None])),
     )
+
+
+def _amounts(columns: Sequence[Column], names: Sequence[Values]) -> tuple[str, ...]:
+    sliced = {item.column.name for item in names}
+    return tuple(c.name for c in columns if c.family == "integer" and c.name not in sliced and not _is_id(c.name))
 
 
 def times_of(columns: Sequence[Column]) -> tuple[Column | None, Column | None, tuple[str, ...]]:
@@ -169,8 +187,9 @@ class _Ask:
         hours = self.counts([dimension], timedelta(hours=1))["bucket"]
         return len(hours) > 0 and hours.min() < hours.max() and bool((hours == hours.dt.normalize()).all())
 
-    def one_row_each(self, dimensions: Sequence[str], *, daily: bool) -> bool:
+    def one_row_each(self, names: Sequence[Values], *, daily: bool) -> bool:
         """Whether each combination has one row at most in any bucket: then a row is a count, not an event."""
+        dimensions = [item.column.name for item in names]
         frame = self.counts(dimensions, timedelta(days=1) if daily else timedelta(hours=1))
         return bool(len(frame)) and float((frame["m0"] == 1).mean()) > ALONE
 

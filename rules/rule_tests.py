@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, StringConstraints, model_validator
 
 from rules.document import Path
 from rules.duration import parse_duration
@@ -152,12 +152,16 @@ def _injection(raw: object, at: Path) -> _Written:
     change = named[0]
     _fitting(change, raw, at)
     moved = change in {"move", "rename"}
+    share = 0.0 if moved or "to" not in raw else _share(raw["to"], (*at, "to"))
+    if (change == "drop" and share >= 1.0) or (change == "spike" and share <= 1.0):
+        hint = "write what is left: 0 or 30%" if change == "drop" else "write how many times as many: x3"
+        raise refusal("bad-value", f"{described(raw['to'])} of what comes is no {change}", hint, at=(*at, "to"))
     return _Written(
         change=change,
         terms=_terms(raw[change], (*at, change)),
         to=_terms(raw["to"], (*at, "to")) if moved else None,
         rest={
-            "share": 0.0 if moved or "to" not in raw else _share(raw["to"], (*at, "to")),
+            "share": share,
             "late": _late(raw["by"], (*at, "by")) if "by" in raw else timedelta(0),
             "buckets": _whole(raw.get("buckets", 1), (*at, "buckets"), 1),
             "after": _whole(raw.get("after", 0), (*at, "after"), 0),
@@ -225,6 +229,12 @@ class ExpectShape(BaseModel):
         PlainValidator(lambda raw: _whole(raw, (), 1)),
         Doc("whole number", "Buckets, counted from the first broken one, by whose end all has fired."),
     ] = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> ExpectShape:
+        if self.firing is None and not self.not_firing:
+            raise refusal("missing-key", "'expect' says neither what fires nor what does not", "write firing: []")
+        return self
 
 
 # --- the test ----------------------------------------------------------------------------------------------------

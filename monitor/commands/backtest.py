@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
-from dashboards.backtest import Difference, Label, Report
+from dashboards.backtest import Difference, Label, Noise, Report
 from dashboards.backtest_page import page
 from dashboards.backtest_text import report_text
 from monitor.app import App
@@ -18,7 +19,7 @@ from monitor.commands import HELP
 from monitor.commands.common import FAILED, Moment, config_option, json_option, opened, progress, rules_called
 from monitor.replay import line_of, stamp
 from monitor.revisions import RevisionError, rules_at
-from rules.model import Interval
+from rules.model import Interval, Rule
 from rules.slices import slice_to_json
 
 
@@ -49,21 +50,25 @@ def backtest(
     if end <= start:
         raise click.UsageError("--to is not after --from: there is nothing to evaluate")
     with opened(config, store_url="sqlite://") as app:
-        revision = _revision(app, against)
         trial = Backtest(lambda rule: app.source(rule.source.source), Interval(start, end))
         reports = []
-        for rule in rules_called(app, rules):
-            with progress(rule.name) as show:
-                report = trial.run(rule, show)
-            if revision is not None:
-                with progress(f"{rule.name} at {revision.name}") as show:
-                    report = trial.against(report, rule, revision, show)
+        for report in _reports(trial, rules_called(app, rules), _revision(app, against)):
             click.echo(json.dumps(report_to_json(report), ensure_ascii=False) if as_json else report_text(report))
             speed = f"{report.work.speed:,.0f} slices x buckets a CPU second"
-            click.echo(f"{rule.name}: {report.work.cpu_seconds:.1f} CPU seconds, {speed}", err=True)
+            click.echo(f"{report.rule}: {report.work.cpu_seconds:.1f} CPU seconds, {speed}", err=True)
             reports.append(report)
         if html is not None:
             _write(html, page(reports))
+
+
+def _reports(trial: Backtest, rules: list[Rule], revision: Revision | None) -> Iterator[Report]:
+    for rule in rules:
+        with progress(rule.name) as show:
+            report = trial.run(rule, show)
+        if revision is not None:
+            with progress(f"{rule.name} at {revision.name}") as show:
+                report = trial.against(report, rule, revision, show)
+        yield report
 
 
 def _revision(app: App, name: str | None) -> Revision | None:
@@ -92,7 +97,6 @@ def _write(path: Path, text: str) -> None:
 
 def report_to_json(report: Report) -> dict[str, Any]:
     """A report as `--json` prints it; the keys are part of the public surface."""
-    noise = report.noise
     return {
         "rule": report.rule,
         "from": stamp(report.stretch.start),
@@ -101,12 +105,7 @@ def report_to_json(report: Report) -> dict[str, Any]:
         "unknown": report.work.unknown,
         "slices": report.work.slices,
         "incidents": [line_of(incident) for incident in report.incidents],
-        "noise": {
-            "budget_per_week": noise.budget_per_week,
-            "nominal": round(noise.nominal, 4),
-            "fired": noise.fired,
-            "unlabelled": noise.unlabelled,
-        },
+        "noise": _noise(report.noise),
         "noisiest": [
             {"slice": slice_to_json(row.slice), "incidents": row.incidents, "buckets": row.buckets}
             for row in report.noisiest
@@ -121,6 +120,15 @@ def report_to_json(report: Report) -> dict[str, Any]:
         "precision": report.precision,
         "known": [_label(label) for label in report.labels],
         "against": None if report.difference is None else _difference(report.difference),
+    }
+
+
+def _noise(noise: Noise) -> dict[str, Any]:
+    return {
+        "budget_per_week": noise.budget_per_week,
+        "nominal": round(noise.nominal, 4),
+        "fired": noise.fired,
+        "unlabelled": noise.unlabelled,
     }
 
 

@@ -40,7 +40,7 @@ def alarms(row: int, place: int, age: int, share: float) -> bool:
 
 
 @given(st.sampled_from(ROWS.tolist()), st.integers(0, 167), st.integers(1, 24))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_a_little_more_than_what_is_needed_alarms_and_a_little_less_does_not(row, place, age):
     """At every slice, time to begin and age; where not even silence is enough, silence does not alarm."""
     mean = Curve.of(FIT.mean[[row]].astype(float))

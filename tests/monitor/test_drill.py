@@ -32,9 +32,15 @@ def scene(made=MADE, buckets: int = 6, **rule):
 
 
 @pytest.fixture(scope="module")
-def drilled():
+def plain():
+    """Six hours of ordinary history."""
+    return scene()
+
+
+@pytest.fixture(scope="module")
+def drilled(plain):
     """Every slice lost for six hours."""
-    trial = Drill(scene(), Loss(1.0, 6))
+    trial = Drill(plain, Loss(1.0, 6))
     rows = sample(trial.scene, None).tolist()
     return report_of(trial, list(trial.run(rows)), len(rows))
 
@@ -69,9 +75,9 @@ def test_the_text_counts_by_size(drilled):
     assert agreement.both + agreement.unforeseen == caught
 
 
-def test_a_smaller_loss_is_seen_by_fewer():
+def test_a_smaller_loss_is_seen_by_fewer(plain):
     """Thinning is by event and the same in every run; a third less of a large slice is not overwhelming in an hour."""
-    made = scene()
+    made = plain
     rows = sample(made, 4).tolist()
     part = without(made, rows[1], Loss(0.3, 6))
     assert np.array_equal(part, without(made, rows[1], Loss(0.3, 6)), equal_nan=True)
@@ -93,12 +99,11 @@ def test_what_fires_anyway_is_nobodys_merit():
     assert cause(device="phone") in {name for _, name in trial._undisturbed()}
 
 
-def test_a_sample_is_heaviest_first_or_spread():
+def test_a_sample_is_heaviest_first_or_spread(plain):
     """So many of the heaviest, or as many from the heaviest to the lightest; what never has events is not lost."""
-    made = scene(buckets=1)
-    every = sample(made, None)
-    assert sample(made, 5).tolist() == every[:5].tolist()
-    spread = sample(made, 5, spread=True)
+    every = sample(plain, None)
+    assert sample(plain, 5).tolist() == every[:5].tolist()
+    spread = sample(plain, 5, spread=True)
     assert (spread[0], spread[-1], len(spread)) == (every[0], every[-1], 5)
 
 
