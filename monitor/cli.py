@@ -10,13 +10,18 @@ import click
 from monitor.commands import HELP
 
 COMMANDS = {
+    "backtest": "Report what rules would have told over a stretch of history.",
+    "blindspots": "Tell what a rule would not notice.",
     "check": "Check settings and rule files, and with --online the events themselves.",
     "demo": "Generate a small lake, break one device under a stable total, show the alert.",
+    "drill": "Lose every slice on purpose, and see which losses a rule tells.",
     "init": "Write a first working configuration.",
     "once": "Evaluate rules once, now or as if it were another time.",
     "replay": "Evaluate a stretch of history as if live, sending nothing.",
     "run": "Run the daemon: evaluate on schedule, deliver alerts.",
     "status": "Show how every rule stands.",
+    "suggest": "Print a rule for a table, from what it holds.",
+    "test": "Run the tests that stand in rules.",
 }
 
 

@@ -17,7 +17,7 @@ from rules.problem import Place, Problem, Span
 
 Path = tuple[str | int, ...]
 
-TEXTUAL = frozenset({"expected", "ignore", "labels", "slice"})
+TEXTUAL = frozenset({"expected", "ignore", "labels", "slice", "given", "expect", "values"})
 """Keys below which a plain 8, 010 or true is the text a source would print, never a number."""
 
 MAX_NODES = 200_000

@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from rules.problem import Place, Span
 from rules.slices import Slice
+
+if TYPE_CHECKING:
+    from rules.rule_tests import RuleTest
 
 
 class Severity(StrEnum):
@@ -101,6 +105,16 @@ class PlannedEvent:
 
 
 @dataclass(frozen=True)
+class KnownIncident:
+    """An incident of the past that people know of: what a backtest is held against. No `kind` is any."""
+
+    during: Interval
+    slice: Slice = field(default_factory=Slice)
+    kind: str | None = None
+    name: str = ""
+
+
+@dataclass(frozen=True)
 class Bound:
     """So many events a bucket, or that share of the same bucket a week before."""
 
@@ -175,6 +189,10 @@ class Rule:
     notify: tuple[tuple[Severity, tuple[str, ...]], ...] = ()
     """Receivers by severity; empty means the operators' fallback."""
     runbook_url: str | None = None
+    known: tuple[KnownIncident, ...] = ()
+    """Labelled incidents of the past."""
+    tests: tuple[RuleTest, ...] = ()
+    """What must fire and what must not, where events are lost on purpose."""
     spans: tuple[tuple[str, Span], ...] = field(default=(), compare=False, repr=False)
     """Where each value was written, by its path (`dimensions.0`), and each key (`slices.max:`).
 

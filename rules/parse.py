@@ -14,15 +14,17 @@ from pydantic import BaseModel, ValidationError
 from rules.checks import RULE_CHECKS
 from rules.document import Document, Path, read_yaml
 from rules.explain import explain
+from rules.known import known_incidents
 from rules.model import Interval, Rule, SlicePolicy, SourceRef, Timestamp
 from rules.problem import Place, Problem, Span
+from rules.rule_tests import rule_tests
 from rules.schema import DAY, FileShape, RuleShape
 from rules.slices import Slice
 
 LOOKBACK = timedelta(days=28)
 LOOKBACK_OF_DAYS = timedelta(days=56)
 
-NOT_BY_DEFAULT = frozenset({"name", "was", "tests"})
+NOT_BY_DEFAULT = frozenset({"name", "was", "known", "tests"})
 """Keys that belong to one rule and have no place in `defaults`."""
 
 
@@ -178,6 +180,8 @@ def _rule(shape: RuleShape, place: Place, spans: tuple[tuple[str, Span], ...]) -
         owner=shape.owner,
         notify=shape.notify,
         runbook_url=shape.runbook_url,
+        known=known_incidents(shape.known, shape.dimensions, shape.timezone),
+        tests=rule_tests(shape.tests, shape.dimensions, shape.timezone),
         spans=spans,
     )
 

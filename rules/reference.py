@@ -12,7 +12,9 @@ from pydantic.fields import FieldInfo
 from rules.duration import format_duration
 from rules.events import EventShape
 from rules.explain import Doc
+from rules.known import KnownShape
 from rules.model import Metric
+from rules.rule_tests import ExpectShape, HistoryShape, TestShape
 from rules.schema import BaselineShape, FileShape, RuleShape, SlicesShape
 
 _TABLES: tuple[tuple[str, str, type[BaseModel]], ...] = (
@@ -21,6 +23,10 @@ _TABLES: tuple[tuple[str, str, type[BaseModel]], ...] = (
     ("`slices`", "slices.", SlicesShape),
     ("`baseline`", "baseline.", BaselineShape),
     ("An event of `baseline.events`", "", EventShape),
+    ("An incident of `known`", "", KnownShape),
+    ("A test of `tests`", "", TestShape),
+    ("`expect` of a test", "expect.", ExpectShape),
+    ("`history` of a test", "history.", HistoryShape),
 )
 
 

@@ -15,7 +15,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidat
 from rules.document import Path
 from rules.duration import format_duration, parse_duration
 from rules.explain import Doc, described, refusal
+from rules.known import KnownShape
 from rules.model import Bound, Bounds, DetectorChoice, Direction, Holidays, Metric, Mode, Severity
+from rules.rule_tests import TestShape
 from rules.vocabulary import did_you_mean, nearest, one_of
 
 DAY = timedelta(days=1)
@@ -542,7 +544,16 @@ class RuleShape(BaseModel):
     repeat_interval: Annotated[Any, _later("'repeat_interval'"), Doc("duration", "Not yet available.")] = None
     mute: Annotated[Any, _later("'mute'"), Doc("list", "Not yet available.")] = None
     inhibited_by: Annotated[Any, _later("'inhibited_by'"), Doc("list of rules", "Not yet available.")] = None
-    tests: Annotated[Any, _later("'tests'"), Doc("list", "Not yet available.")] = None
+    known: Annotated[
+        tuple[KnownShape, ...],
+        BeforeValidator(_nothing_is_empty),
+        Doc("list of incidents", "Incidents of the past, that `backtest` is held against."),
+    ] = ()
+    tests: Annotated[
+        tuple[TestShape, ...],
+        BeforeValidator(_nothing_is_empty),
+        Doc("list of tests", "What must fire and what must not, tried by `slicewatch test`."),
+    ] = ()
 
 
 class FileShape(BaseModel):

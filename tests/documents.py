@@ -1,11 +1,12 @@
-"""Pages that are made from the program: docs/cli.md, and the alert on README's first screen.
+"""Pages that are made from the program: docs/cli.md, the alert on README's first screen, and what commands print on the demo.
 
-`.venv/bin/python -m tests.documents` writes both anew; tests compare them with what the program prints.
+`.venv/bin/python -m tests.documents` writes them anew; tests compare them with what the program prints.
 """
 
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import tempfile
 from pathlib import Path
@@ -17,6 +18,9 @@ from monitor.cli import COMMANDS, slicewatch
 from tests.monitor.commands.place import PROGRAM
 
 ROOT = Path(__file__).resolve().parents[1]
+SHOWN = re.compile(r"```sh\n(slicewatch [^\n]*)\n```\n\n```text\n(.*?)```", re.DOTALL)
+"""A command on a page, and what it prints on the demo's lake."""
+PAGES = tuple(ROOT / "docs" / f"{name}.md" for name in ("backtest", "blindspots", "suggest"))
 CLI, README = ROOT / "docs" / "cli.md", ROOT / "README.md"
 BEGIN = "<!-- commands: made from the program by tests/documents.py; a test compares -->"
 ALERT = re.compile(r"```text\n(.*?)\n```", re.DOTALL)
@@ -44,18 +48,31 @@ def messages(out: str) -> list[str]:
     return [part.strip("\n") for part in RULER.split(out)[1::2]]
 
 
-def demo_output() -> str:
-    """What `slicewatch demo` prints."""
-    with tempfile.TemporaryDirectory() as folder:
-        return subprocess.run([PROGRAM, "demo"], cwd=folder, capture_output=True, text=True, check=True).stdout
+def demo_output(folder: str) -> str:
+    """What `slicewatch demo` prints; the demo is left in the folder."""
+    return subprocess.run([PROGRAM, "demo"], cwd=folder, capture_output=True, text=True, check=True).stdout
+
+
+def shown(page: str, folder: str) -> str:
+    """A page with what its commands print now, in a folder that holds the demo."""
+
+    def run(found: re.Match[str]) -> str:
+        words = [PROGRAM, *shlex.split(found[1])[1:]]
+        done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
+        return f"```sh\n{found[1]}\n```\n\n```text\n{done.stdout}```"
+
+    return SHOWN.sub(run, page)
 
 
 def main() -> None:
-    """Write both anew."""
+    """Write all of them anew."""
     head = CLI.read_text(encoding="utf-8").partition(BEGIN)[0]
     CLI.write_text(f"{head}{BEGIN}\n\n{command_reference()}\n", encoding="utf-8")
-    block = f"```text\n{messages(demo_output())[0]}\n```"
-    README.write_text(ALERT.sub(lambda _: block, README.read_text(encoding="utf-8"), count=1), encoding="utf-8")
+    with tempfile.TemporaryDirectory() as folder:
+        block = f"```text\n{messages(demo_output(folder))[0]}\n```"
+        README.write_text(ALERT.sub(lambda _: block, README.read_text(encoding="utf-8"), count=1), encoding="utf-8")
+        for page in PAGES:
+            page.write_text(shown(page.read_text(encoding="utf-8"), folder), encoding="utf-8")
 
 
 if __name__ == "__main__":

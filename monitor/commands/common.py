@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -15,9 +15,12 @@ import click
 
 from alerts.ports import Notifier
 from monitor.app import App
+from monitor.buckets import to_datetime, to_epoch
+from monitor.evaluation import Watched
 from monitor.query import SourceError
 from monitor.settings import Settings, SettingsError
 from monitor.store import StoreError
+from rules.duration import parse_duration
 from rules.model import Rule
 from rules.vocabulary import did_you_mean
 
@@ -48,6 +51,41 @@ class Moment(click.ParamType[datetime]):
         except ValueError:
             self.fail(f"{value!r} is not a time such as 2026-01-31 or 2026-01-31T14:00Z", param, ctx)
         return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+
+
+class Length(click.ParamType[timedelta]):
+    """A duration such as 6h or 1d12h, longer than none."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """Read the duration; anything else is a usage error."""
+        if isinstance(value, timedelta):
+            return value
+        try:
+            found = parse_duration(str(value))
+        except ValueError:
+            found = timedelta(0)
+        if not found:
+            self.fail(f"{value!r} is not a duration such as 6h or 1d", param, ctx)
+        return found
+
+
+class Share(click.ParamType[float]):
+    """A share such as 50% or 0.5, more than none and at most all."""
+
+    name = "share"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read the share; anything else is a usage error."""
+        text = str(value).strip()
+        try:
+            found = float(text.removesuffix("%")) / (100.0 if text.endswith("%") else 1.0)
+        except ValueError:
+            found = 0.0
+        if not 0.0 < found <= 1.0:
+            self.fail(f"{value!r} is not a share such as 50% or 0.5", param, ctx)
+        return found
 
 
 @contextmanager
@@ -81,6 +119,17 @@ def rules_called(app: App, names: Sequence[str]) -> list[Rule]:
         if name not in known:
             raise click.UsageError(" - ".join(filter(None, (f"no rule is called {name!r}", did_you_mean(name, known)))))
     return app.chosen(names)
+
+
+def newest_bucket(app: App, rule: Rule) -> datetime | None:
+    """Start of the newest bucket that is whole, by the newest event; None where a rule's table is empty."""
+    span = app.source(rule.source.source).span(rule.source, rule.timestamp, rule.where)
+    if span is None:
+        return None
+    grid = Watched.of(rule).grid
+    last = grid.floor(to_epoch(span.end))
+    # The last bucket may still be filling, unless its events are times of buckets already.
+    return to_datetime(last if grid.daily or to_epoch(span.end) == last else grid.shift(last, -1))
 
 
 @contextmanager

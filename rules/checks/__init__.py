@@ -14,6 +14,7 @@ from rules.checks.one_select import one_select
 from rules.checks.reachable_change import reachable_change
 from rules.checks.slices_of_dimensions import slices_of_dimensions
 from rules.checks.source_names_table import source_names_table
+from rules.checks.tests_of_dimensions import tests_of_dimensions
 from rules.model import Rule
 from rules.problem import Problem
 
@@ -27,6 +28,7 @@ RULE_CHECKS: tuple[Callable[[Rule], Iterable[Problem]], ...] = (
     reachable_change,
     known_countries,
     detector_fits,
+    tests_of_dimensions,
 )
 """Each sees one rule that is sound by itself; an error keeps the rule from running."""
 

@@ -16,7 +16,7 @@ from alerts.model import Incident, Kind, State, TotalState
 from monitor import store
 from monitor.cli import COMMANDS, slicewatch
 from monitor.demo import DEVICE_NAMES
-from tests.documents import ALERT, README, messages
+from tests.documents import ALERT, PAGES, README, SHOWN, messages, shown
 from tests.monitor.commands.place import PROGRAM
 
 pytestmark = pytest.mark.xdist_group("demo")
@@ -104,6 +104,14 @@ def test_the_readme_shows_the_alert_that_is_sent(story):
     """Word for word what the demo prints; `python -m tests.documents` writes it anew."""
     (block,) = ALERT.findall(README.read_text(encoding="utf-8"))
     assert block == story.messages[0]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])
+def test_pages_show_what_commands_print_on_the_demo(story, page):
+    """Word for word; `python -m tests.documents` writes them anew."""
+    text = page.read_text(encoding="utf-8")
+    assert SHOWN.search(text)
+    assert shown(text, str(story.folder.parent)) == text
 
 
 def test_the_demo_says_what_the_total_did_and_where_to_look_next(story):
