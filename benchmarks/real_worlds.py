@@ -67,6 +67,8 @@ NYC_BIKE = Real(
         ("zone_row", "zone_col", "direction"),
         PLACE,
         metrics=(Metric("sum", "trips"),),
+        # A zone is two of the dimensions, and losses of one direction in one zone are among those laid in.
+        depth=3,
     ),
     begin="2014-04-29",
     events=frozenset().union(
@@ -90,7 +92,7 @@ USAGOV = Real(
         lookback=timedelta(days=56),
     ),
     begin="2023-11-08",
-    events=_days("2023-11-10") | _days("2023-11-22", "2023-11-26") | _days("2023-12-22", "2024-01-04"),
+    events=_days("2023-11-10") | _days("2023-11-22", "2023-11-26") | _days("2023-12-22", "2024-01-01"),
     plan=Plan(45, levels=((0, 1, 2), (0, 1), (0, 2), (1, 2), (0,), (2,)), lengths=(1, 2, 3), apart=4),
 )
 REALS = (NYC_BIKE, USAGOV)
