@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from alerts.model import Incident, Kind
-from rules.model import Rule
+from rules.model import Metric, Rule
 from rules.slices import Folded
 
 KEYWORDS = frozenset(
@@ -102,27 +103,61 @@ KEYWORDS = frozenset(
 
 
 def query_to_paste(rule: Rule, incident: Incident) -> str:
-    """SQL that counts the incident's slice per bucket; "" where no SQL can say it (a folded rest, a blind source)."""
+    """SQL that returns one row: `observed` counted in the warehouse, what was `expected`, and `week_before`.
+
+    The same stretch a week before (on the rule's own clock) tells a person more than a number that slicewatch made.
+    "" where no SQL can say it (a folded rest, a blind source).
+    """
     if incident.kind in {Kind.BLIND, Kind.LATE} or any(isinstance(value, Folded) for _, value in incident.cause):
         return ""
     metric = next((m for m in rule.metrics if m.name == incident.metric), rule.metrics[0])
-    what = "count(*)" if metric.column is None else f"sum({_name(metric.column)})"
-    table = (
-        ".".join(_name(part) for part in rule.source.table)
-        if rule.source.query is None
-        else f"({rule.source.query}) AS events"
-    )
-    time = _name(rule.timestamp.column)
-    conditions = [
-        f"{time} >= {_time(incident.since, rule.timestamp.timezone)}",
-        f"{time} < {_time(incident.until, rule.timestamp.timezone)}",
-        *(
-            f"{_name(name)} IS NULL" if value is None else f"{_name(name)} = {_text(str(value))}"
-            for name, value in incident.cause
-        ),
-        *([f"({rule.where})"] if rule.where else []),
+    now = _within(rule, incident.since, incident.until)
+    then = _within(rule, *(_week_before(moment, rule.timezone) for moment in (incident.since, incident.until)))
+    lines = [
+        f"SELECT {_amount(metric, now)} AS observed,",
+        f"       {_number(incident.expected)} AS expected,",
+        f"       {_amount(metric, then)} AS week_before",
+        f"FROM {_table(rule)}",
+        f"WHERE ({now} OR {then})",
+        *(f"  AND {condition}" for condition in _conditions(rule, incident)),
     ]
-    return f"SELECT {what} AS observed FROM {table} WHERE " + " AND ".join(conditions)
+    return "\n".join(lines)
+
+
+def _amount(metric: Metric, stretch: str) -> str:
+    """What the metric counts within one of the stretches; 0 where nothing is there."""
+    if metric.column is None:
+        return f"count(CASE WHEN {stretch} THEN 1 END)"
+    return f"coalesce(sum(CASE WHEN {stretch} THEN {_name(metric.column)} END), 0)"
+
+
+def _within(rule: Rule, start: datetime, end: datetime) -> str:
+    time, zone = _name(rule.timestamp.column), rule.timestamp.timezone
+    return f"{time} >= {_time(start, zone)} AND {time} < {_time(end, zone)}"
+
+
+def _week_before(moment: datetime, zone: str) -> datetime:
+    """The same time of day, also over a change of the clock."""
+    return (moment.astimezone(ZoneInfo(zone)) - timedelta(days=7)).astimezone(UTC)
+
+
+def _table(rule: Rule) -> str:
+    if rule.source.query is None:
+        return ".".join(_name(part) for part in rule.source.table)
+    return f"({rule.source.query}) AS events"
+
+
+def _conditions(rule: Rule, incident: Incident) -> Iterator[str]:
+    """The slice, and the rule's own filter."""
+    for name, value in incident.cause:
+        yield f"{_name(name)} IS NULL" if value is None else f"{_name(name)} = {_text(str(value))}"
+    if rule.where:
+        yield f"({rule.where})"
+
+
+def _number(expected: float) -> str:
+    """Small expectations keep a digit: 0.4 events are not none."""
+    return f"{expected:.0f}" if expected >= 10 else f"{expected:.1f}"
 
 
 def _name(name: str) -> str:

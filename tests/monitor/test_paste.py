@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import duckdb
 import pytest
+import sqlalchemy as sa
 
 from alerts.model import Incident, Kind, State
 from monitor.paste import query_to_paste
@@ -47,70 +49,114 @@ def incident(slice_: Slice, **fields) -> Incident:
     return replace(base, **fields)
 
 
-@pytest.fixture
-def engine():
-    """Three hours of events; the middle two count."""
+ROWS = [
+    ("11-16 13:59:59", "ios", "NO", 2),
+    ("11-16 14:00:00", "ios", "NO", 20),
+    ("11-16 15:59:59", "ios", "SE", 200),
+    ("11-23 13:59:59", "ios", "NO", 1),
+    ("11-23 14:00:00", "ios", "NO", 10),
+    ("11-23 14:30:00", "ios", None, 100),
+    ("11-23 15:59:59", "o'brien\"s", "NO", 1_000),
+    ("11-23 15:00:00", "", "NO", 10_000),
+    ("11-23 16:00:00", "ios", "NO", 100_000),
+]
+TABLE = 'CREATE TABLE playback ("at" TIMESTAMP, device TEXT, "Country Code" TEXT, visits BIGINT)'
+
+
+def _duckdb():
     connection = duckdb.connect()
-    connection.execute('CREATE TABLE playback ("at" TIMESTAMP, device TEXT, "Country Code" TEXT, visits BIGINT)')
-    rows = [
-        ("13:59:59", "ios", "NO", 1),
-        ("14:00:00", "ios", "NO", 10),
-        ("14:30:00", "ios", None, 100),
-        ("15:59:59", "o'brien\"s", "NO", 1_000),
-        ("15:00:00", "", "NO", 10_000),
-        ("16:00:00", "ios", "NO", 100_000),
-    ]
-    for clock, *rest in rows:
-        connection.execute("INSERT INTO playback VALUES (?, ?, ?, ?)", [f"2026-11-23 {clock}", *rest])
-    yield connection
+    connection.execute(TABLE)
+    connection.executemany("INSERT INTO playback VALUES (?, ?, ?, ?)", [(f"2026-{at}", *rest) for at, *rest in ROWS])
+    yield lambda text: connection.execute(text).fetchone()
     connection.close()
+
+
+def _postgres(url: str):
+    engine = sa.create_engine(url)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("CREATE SCHEMA main; SET search_path TO main; " + TABLE)
+        for at, *rest in ROWS:
+            connection.exec_driver_sql("INSERT INTO playback VALUES (%s, %s, %s, %s)", (f"2026-{at}", *rest))
+        yield lambda text: tuple(connection.exec_driver_sql(text.replace("%", "%%")).one())
+    engine.dispose()
+
+
+@pytest.fixture(params=["duckdb", "postgres"])
+def ask(request):
+    """Events of two hours and around them, and of the same hours a week before, in a real engine."""
+    if request.param == "duckdb":
+        yield from _duckdb()
+    else:
+        yield from _postgres(request.getfixturevalue("postgres_url"))
 
 
 @pytest.mark.parametrize(
     ("slice_", "count", "visits"),
     [
-        (Slice(), 4, 11_110),
-        (cause(device="ios"), 2, 110),
-        (Slice.of({"device": "ios", "Country Code": None}), 1, 100),
-        (cause(device="o'brien\"s"), 1, 1_000),
-        (cause(device=""), 1, 10_000),
-        (cause(device="NULL"), 0, None),
+        (Slice(), (4, 2), (11_110, 220)),
+        (cause(device="ios"), (2, 2), (110, 220)),
+        (Slice.of({"device": "ios", "Country Code": None}), (1, 0), (100, 0)),
+        (cause(device="o'brien\"s"), (1, 0), (1_000, 0)),
+        (cause(device=""), (1, 0), (10_000, 0)),
+        (cause(device="NULL"), (0, 0), (0, 0)),
     ],
 )
-def test_it_counts_the_slice_from_since_to_until(engine, slice_, count, visits):
-    """Count and sum of the cause in [since, until): quotes, NULL, empty strings and odd column names included."""
-    assert engine.execute(query_to_paste(RULE, incident(slice_))).fetchone() == (count,)
-    summed = query_to_paste(RULE, incident(slice_, metric="sum(visits)"))
-    assert engine.execute(summed).fetchone() == (visits,)
+def test_it_returns_the_numbers_of_the_slice(ask, slice_, count, visits):
+    """Observed, expected, a week before: quotes, NULL, empty strings and odd column names included."""
+    now, then = count
+    assert ask(query_to_paste(RULE, incident(slice_, expected=812_345.6))) == (now, 812_346, then)
+    now, then = visits
+    summed = query_to_paste(RULE, incident(slice_, metric="sum(visits)", expected=0.4))
+    assert ask(summed) == (now, Decimal("0.4"), then)
 
 
-def test_it_keeps_the_rule_s_own_filter(engine):
+def test_an_incident_of_weeks_counts_each_stretch_in_full(ask):
+    """Where the two stretches overlap, an event belongs to both."""
+    long = incident(cause(device="ios"), since=SINCE - timedelta(days=7))
+    assert ask(query_to_paste(RULE, long)) == (5, 0, 3)
+
+
+def test_it_keeps_the_rule_s_own_filter(ask):
     """`where` is one condition among others, whatever it holds."""
     rule = replace(RULE, where="device = 'ios' OR visits > 5000")
-    assert engine.execute(query_to_paste(rule, incident(cause(device="")))).fetchone() == (1,)
-    assert engine.execute(query_to_paste(rule, incident(cause(device="o'brien\"s")))).fetchone() == (0,)
+    assert ask(query_to_paste(rule, incident(cause(device=""))))[0] == 1
+    assert ask(query_to_paste(rule, incident(cause(device="o'brien\"s"))))[0] == 0
 
 
-def test_it_asks_the_rule_s_own_query(engine):
+def test_it_asks_the_rule_s_own_query(ask):
     """A rule over a query counts within it."""
     rule = replace(RULE, source=SourceRef("lake", query="SELECT * FROM playback WHERE visits < 50"))
-    assert engine.execute(query_to_paste(rule, incident(cause(device="ios")))).fetchone() == (1,)
+    assert ask(query_to_paste(rule, incident(cause(device="ios")))) == (1, 0, 1)
 
 
-def test_it_speaks_the_column_s_own_time(engine):
+def test_it_speaks_the_column_s_own_time(ask):
     """A naive column on Oslo's clock: two hours from 14:00 UTC are those from 15:00 there."""
     rule = replace(RULE, timestamp=Timestamp("at", "Europe/Oslo"))
-    assert engine.execute(query_to_paste(rule, incident(Slice()))).fetchone() == (3,)
+    assert ask(query_to_paste(rule, incident(Slice()))) == (3, 0, 1)
+
+
+def test_a_week_before_is_the_same_time_of_day():
+    """Norway's clocks went back on 25 October: ten in the morning is compared with ten in the morning."""
+    since = datetime(2026, 10, 26, 9, tzinfo=UTC)
+    rule = replace(RULE, timezone="Europe/Oslo")
+    text = query_to_paste(rule, incident(Slice(), since=since, until=since + timedelta(hours=1)))
+    assert "'2026-10-26 09:00:00'" in text
+    assert "'2026-10-19 08:00:00'" in text
 
 
 def test_plain_names_stay_bare():
     """What every engine takes as it is, is not quoted: easier to read, and engines that fold case agree."""
     rule = replace(RULE, timestamp=Timestamp("event_time"))
-    text = query_to_paste(rule, incident(cause(device="ios")))
-    assert text == (
-        "SELECT count(*) AS observed FROM main.playback WHERE event_time >= '2026-11-23 14:00:00'"
-        " AND event_time < '2026-11-23 16:00:00' AND device = 'ios'"
-    )
+    now = "event_time >= '2026-11-23 14:00:00' AND event_time < '2026-11-23 16:00:00'"
+    then = "event_time >= '2026-11-16 14:00:00' AND event_time < '2026-11-16 16:00:00'"
+    assert query_to_paste(rule, incident(cause(device="ios"), expected=96.2)).splitlines() == [
+        f"SELECT count(CASE WHEN {now} THEN 1 END) AS observed,",
+        "       96 AS expected,",
+        f"       count(CASE WHEN {then} THEN 1 END) AS week_before",
+        "FROM main.playback",
+        f"WHERE ({now} OR {then})",
+        "  AND device = 'ios'",
+    ]
 
 
 @pytest.mark.parametrize(

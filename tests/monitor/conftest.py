@@ -1,4 +1,4 @@
-"""Fixtures of the source tests."""
+"""Fixtures of several folders."""
 
 from tests.standins.postgres import postgres_url
 
