@@ -43,8 +43,9 @@ from benchmarks.rows import Row
 from monitor import store
 from monitor.backfill import Backfill
 from monitor.buckets import DAY, to_datetime, to_epoch
-from monitor.evaluation import Evaluator, Watched
+from monitor.evaluation import Evaluator
 from monitor.query import Column, Cost, CountQuery
+from monitor.watched import Watched
 from rules.model import Interval, Rule, SourceRef, Timestamp
 from rules.problem import Place
 

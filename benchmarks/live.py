@@ -16,10 +16,10 @@ from alerts.model import Change, Incident, State, Transition
 from benchmarks.simulator import World
 from monitor.assess import Answer, Question
 from monitor.buckets import Grid, to_datetime
+from monitor.context import context_of
 from monitor.detectors.fit import Fit, from_begin
 from monitor.detectors.learn import fit
 from monitor.detectors.model import LeafSeries
-from monitor.evaluation import context_of
 from monitor.judging import first_needed, judge_bucket
 from monitor.lattice import Lattice
 from rules.model import Rule

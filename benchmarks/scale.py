@@ -41,10 +41,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.rows import Row
 from monitor import store
 from monitor.buckets import DAY, to_datetime, to_epoch
-from monitor.evaluation import Evaluator, Outcome, Watched
+from monitor.evaluation import Evaluator
 from monitor.lattice import Lattice, Leaves
 from monitor.query import Column, Cost, CountQuery
 from monitor.ripeness import lag_class
+from monitor.tick import Outcome
+from monitor.watched import Watched
 from rules.model import Interval, Rule, SourceRef, Timestamp
 from rules.problem import Place
 

@@ -16,14 +16,16 @@ from typing import Self, TextIO
 from alerts.deliver import Courier, Outcome, drain
 from alerts.notifiers import notifier_class
 from alerts.ports import Notifier
-from monitor import evaluation, store
+from monitor import store
 from monitor.backfill import Backfill, Plan, Progress
 from monitor.buckets import to_datetime, to_epoch
 from monitor.checks import load_runnable
-from monitor.evaluation import Evaluator, Watched
+from monitor.evaluation import Evaluator
 from monitor.opening import open_source
 from monitor.query import Source, SourceError
 from monitor.settings import ReceiverSettings, Settings, load_settings
+from monitor.tick import Outcome as Evaluated
+from monitor.watched import Watched
 from rules.load import RuleSet
 from rules.model import Rule
 
@@ -138,7 +140,7 @@ class App:
             done += buckets
             progress(done, plan.buckets)
 
-    def tick(self, rule: Rule, tick: datetime, progress: Progress = _nothing) -> evaluation.Outcome:
+    def tick(self, rule: Rule, tick: datetime, progress: Progress = _nothing) -> Evaluated:
         """Learn what is missing, then evaluate one tick. A source that fails makes the tick blind, not an error."""
         evaluator = self.evaluator(rule)
         try:

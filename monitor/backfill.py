@@ -11,9 +11,10 @@ import numpy as np
 from monitor import store
 from monitor.buckets import DAY, to_datetime
 from monitor.counts import Counts, Terms
-from monitor.evaluation import Watched, write_pages
 from monitor.query import Cost, CountQuery, Source
+from monitor.recording import write_pages
 from monitor.ripeness import lag_class
+from monitor.watched import Watched
 from rules.model import Interval
 
 

@@ -8,10 +8,10 @@ from datetime import datetime
 from monitor.buckets import DAY, to_epoch
 from monitor.counts import Counts
 from monitor.detectors import open_detector
-from monitor.evaluation import Watched
 from monitor.lattice import Lattice, Leaves
 from monitor.query import Source
 from monitor.ripeness import LAG_SECONDS
+from monitor.watched import Watched
 from rules.model import Rule
 from rules.problem import Problem
 

@@ -16,6 +16,7 @@ from monitor import store
 from monitor.buckets import Grid
 from monitor.counts import Terms
 from monitor.lattice import Lattice
+from monitor.watched import Watched
 from rules.slices import FOLDED, Slice
 
 Mask = NDArray[np.bool_]
@@ -32,6 +33,11 @@ class Lookback:
     leaves: int
     """S: the first leaves of the store, by id, that are looked at."""
     measures: int
+
+    @classmethod
+    def of(cls, watched: Watched, as_of: int, leaves: int) -> Lookback:
+        rule = watched.rule
+        return cls(rule.name, watched.grid, watched.lookback, as_of, leaves, len(rule.metrics))
 
     def days(self) -> list[tuple[int, int]]:
         """[start, end) of each local day within it, the oldest first."""

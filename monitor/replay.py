@@ -11,8 +11,9 @@ from alerts.model import Incident
 from monitor import store
 from monitor.backfill import Backfill
 from monitor.buckets import to_datetime, to_epoch
-from monitor.evaluation import Evaluator, Watched
+from monitor.evaluation import Evaluator
 from monitor.query import Source
+from monitor.watched import Watched
 from rules.model import Rule
 from rules.slices import slice_to_json
 

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from monitor import store
 from monitor.buckets import to_epoch
-from monitor.evaluation import Watched
+from monitor.watched import Watched
 
 
 def rewind(state: store.Store, watched: Watched, tick: datetime) -> None:

@@ -15,9 +15,9 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from alerts.wording import counted
 from monitor import store
 from monitor.app import App, due_ticks
-from monitor.evaluation import Outcome
 from monitor.query import SourceError
 from monitor.settings import SettingsError
+from monitor.tick import Outcome
 from rules.model import Rule
 
 log = logging.getLogger("slicewatch")

@@ -27,11 +27,12 @@ from monitor.commands.common import (
     progress,
     rules_called,
 )
-from monitor.evaluation import Outcome, Watched
 from monitor.query import SourceError
 from monitor.replay import incident_to_json, stamp
 from monitor.rewind import rewind
 from monitor.settings import SettingsError
+from monitor.tick import Outcome
+from monitor.watched import Watched
 from rules.model import Rule
 
 DELIVER_SECONDS = 60

@@ -16,9 +16,9 @@ from monitor.app import App, latest_tick
 from monitor.buckets import DAY, to_datetime, to_epoch
 from monitor.commands import HELP
 from monitor.commands.common import config_option, json_option, opened
-from monitor.evaluation import Watched
 from monitor.replay import incident_to_json, stamp
 from monitor.statistics.constants import ARRIVAL_DAYS, STAGE_DAYS
+from monitor.watched import Watched
 from rules.model import Rule
 
 LEARNED_AFTER = timedelta(days=ARRIVAL_DAYS)

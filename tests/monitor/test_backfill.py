@@ -16,9 +16,10 @@ import pytest
 from monitor import store
 from monitor.backfill import Backfill
 from monitor.buckets import DAY, Grid, to_datetime
-from monitor.evaluation import Evaluator, Watched
+from monitor.evaluation import Evaluator
 from monitor.query import SourceError
 from monitor.sources import SourceConfig, open_source
+from monitor.watched import Watched
 from rules.model import SlicePolicy
 from rules.slices import FOLDED
 from tests.monitor.ticks import Ticks, told

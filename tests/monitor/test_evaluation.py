@@ -13,7 +13,8 @@ import pytest
 
 from alerts.model import Change, Kind, Reason, State, TotalState
 from monitor import store
-from monitor.evaluation import Evaluator, Watched
+from monitor.evaluation import Evaluator
+from monitor.watched import Watched
 from rules.model import Direction, Interval, Metric, SlicePolicy
 from rules.slices import FOLDED, Slice
 from tests.monitor.ticks import Ticks, told

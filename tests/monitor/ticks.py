@@ -10,7 +10,9 @@ from alerts.model import Change, Incident, Transition
 from monitor import store
 from monitor.backfill import Backfill
 from monitor.buckets import to_datetime
-from monitor.evaluation import Evaluator, Outcome, Watched
+from monitor.evaluation import Evaluator
+from monitor.tick import Outcome
+from monitor.watched import Watched
 from rules.model import Rule
 from tests.monitor.world import World, WorldSource, rule_of
 

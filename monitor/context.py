@@ -1,0 +1,63 @@
+"""What of a rule the detector may know, and the history that its baseline leaves out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.assess import codes_of
+from monitor.buckets import Grid, to_epoch
+from monitor.detectors.model import Context, LeafSeries
+from monitor.detectors.occasions import Occasions
+from monitor.lattice import Lattice
+from rules.model import Direction, Rule
+from rules.slices import Slice
+
+
+def context_of(rule: Rule, lattice: Lattice, grid: Grid) -> Context:
+    """What of a rule the detector may know."""
+    return Context(
+        grid=grid,
+        false_incidents_per_week=rule.false_incidents_per_week,
+        min_change=rule.min_change,
+        min_loss=rule.min_loss,
+        directions=2 if rule.direction is Direction.BOTH else 1,
+        metrics=len(rule.metrics),
+        expected=_expected(rule, lattice),
+        ignored=_ignored(rule, lattice),
+    )
+
+
+def _expected(rule: Rule, lattice: Lattice) -> NDArray[np.bool_]:
+    expected = np.zeros(len(lattice), dtype=bool)
+    named = [Slice(((name, value),)) for name, values in rule.slices.expected for value in values]
+    if named:
+        rows = lattice.rows_of(np.array([codes_of(lattice, item) for item in named], dtype=np.int32))
+        expected[rows[rows >= 0]] = True
+    return expected
+
+
+def _ignored(rule: Rule, lattice: Lattice) -> NDArray[np.bool_]:
+    ignored = np.zeros(len(lattice), dtype=bool)
+    for item in rule.slices.ignore:
+        ignored |= lattice.covered_by(item)
+    return ignored
+
+
+def excluded(series: LeafSeries, rule: Rule) -> LeafSeries:
+    """History without the stretches that the rule's baseline leaves out: unknown, not zero."""
+    if not rule.exclude:
+        return series
+    out = np.zeros(len(series.starts), dtype=bool)
+    for part in rule.exclude:
+        out |= (series.starts >= to_epoch(part.start)) & (series.starts < to_epoch(part.end))
+    return replace(series, values=np.where(out[None, :], np.nan, series.values))
+
+
+def ordinary(series: LeafSeries, occasions: Occasions) -> LeafSeries:
+    """History whose holidays and planned events teach nothing, as what was flagged teaches nothing."""
+    if not occasions:
+        return series
+    return replace(series, flagged=series.flagged | occasions.touched(*series.values.shape))

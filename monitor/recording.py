@@ -1,0 +1,61 @@
+"""What a tick leaves in the store: pages, flags, fits, incidents, decisions and messages, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import numpy as np
+
+from alerts.message import parts_of
+from alerts.model import Decision, Message
+from monitor import store
+from monitor.buckets import to_epoch
+from monitor.counts import Counts, Terms
+from monitor.tick import Judged, Remembered
+
+
+def write_pages(tx: store.Tx, rule: str, counts: Counts, known: Sequence[Terms], to_read: Mapping[int, int]) -> None:
+    """Store what was counted: new leaves first, then a page per bucket at its lag class, and at earlier known ones."""
+    fresh = counts.terms[len(known) :]
+    if fresh:
+        seen = counts.values[:, len(known) :].any(axis=0)
+        first = counts.starts[np.argmax(seen, axis=1)]
+        ids = store.add_leaves(tx, rule, list(fresh), first)
+        expected = np.arange(len(known), len(counts.terms))
+        if not np.array_equal(ids, expected):
+            raise store.ConflictError(f"{rule}: another process counted the same rule meanwhile; run the tick again")
+    for bucket, lag in to_read.items():
+        for earlier in range(lag if counts.earlier is not None else 0):
+            positions, values = counts.page(bucket, earlier)
+            store.put_page(tx, rule, bucket, positions, values, lag=earlier)
+        positions, values = counts.page(bucket)
+        store.put_page(tx, rule, bucket, positions, values, lag=lag)
+
+
+def record(
+    tx: store.Tx,
+    rule: str,
+    tick: datetime,
+    before: Remembered,
+    fresh: Counts | None,
+    judged: Judged,
+    decisions: Sequence[Decision],
+    messages: Sequence[tuple[str, Message]],
+) -> None:
+    """Write it all; `fresh` is None where the source could not be asked."""
+    if fresh is not None:
+        write_pages(tx, rule, fresh, before.terms, before.to_read)
+    for as_of, blob in judged.fits.items():
+        store.put_fit(tx, rule, as_of, blob)
+    if judged.fits:
+        store.prune(tx, rule, to_epoch(tick))
+    for bucket, inside in judged.flags.items():
+        store.put_flags(tx, rule, bucket, np.flatnonzero(inside).astype(np.int32))
+    for transition in judged.transitions:
+        store.save_incident(tx, transition.incident)
+        store.add_transition(tx, transition)
+    for decision in decisions:
+        store.add_decision(tx, decision)
+    for receiver, message in messages:
+        store.enqueue(tx, message, receiver, parts_of(message), tick)
