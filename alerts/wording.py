@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from alerts.model import SliceFact
-from rules.slices import FOLDED, Slice, label_of
+from rules.slices import Folded, Slice, label_of
 
 VALUE_LENGTH = 60
 LISTED = 10
@@ -89,7 +89,7 @@ def name_of(item: Slice) -> str:
 
 
 def _value(value: object) -> str:
-    if value is None or value is FOLDED:
+    if value is None or isinstance(value, Folded):
         return label_of(value)
     return clean(label_of(str(value)))
 

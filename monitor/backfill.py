@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 
 import numpy as np
 
 from monitor import store
 from monitor.buckets import DAY, to_datetime
 from monitor.counts import Counts, Terms
-from monitor.query import Cost, CountQuery, Source
+from monitor.query import Cost, Source
 from monitor.recording import write_pages
 from monitor.ripeness import lag_class
 from monitor.watched import Watched
@@ -82,6 +81,7 @@ class Backfill:
                 starts=np.array(day, dtype=np.int64),
                 known=known,
             )
+            counts = counts.refolded(store.membership(tx, rule.name).folded)
             counts = counts.restricted(allowed) if allowed is not None else counts
             counts = counts.bounded(len(known), rule.slices.max)
             write_pages(tx, rule.name, counts, known, lags)
@@ -116,14 +116,7 @@ class Backfill:
             first = to_start(window) // DAY * DAY
             last = -(-int(window.end.timestamp()) // DAY) * DAY
             days = np.arange(first, last, DAY, dtype=np.int64)
-            query = CountQuery(
-                **{
-                    **query.__dict__,
-                    "bucket": timedelta(days=1),
-                    "timezone": "UTC",
-                    "windows": (Interval(to_datetime(first), to_datetime(last)),),
-                }
-            )
+            query = self.watched.by_day(Interval(to_datetime(first), to_datetime(last)), tick)
         frame = self.source.count(query)
         rule = self.watched.rule
         return Counts.from_frame(frame, dimensions=rule.dimensions, measures=len(rule.metrics), starts=days, known=())

@@ -79,9 +79,20 @@ class Counts:
         if len(fresh) <= room:
             return self
         volume = self.values.sum(axis=(0, 2))
-        ranked = sorted(fresh, key=lambda i: (-int(volume[i]), _order(self.terms[i])))
+        ranked = sorted(fresh, key=lambda i: (-int(volume[i]), order_of(self.terms[i])))
         kept = [*range(known), *sorted(ranked[:room])]
         return self._fold(kept, ranked[room:], folded)
+
+    def refolded(self, gone: NDArray[np.int64]) -> Counts:
+        """The counts of known leaves that are folded (positions) go to the folded leaf; they stay, with zeros.
+
+        The folded leaf is a known one wherever any leaf was folded.
+        """
+        rest = self.folded()
+        if not len(gone) or rest is None:
+            return self
+        moved = [_moved(block, gone, rest) for block in (self.values, self.earlier) if block is not None]
+        return Counts(self.terms, self.starts, moved[0], moved[1] if len(moved) > 1 else None)
 
     def restricted(self, allowed: frozenset[Terms]) -> Counts:
         """Only leaves of a set kept apart; the others' counts go to the folded leaf."""
@@ -133,6 +144,14 @@ def _poured(values: NDArray[np.int64], kept: list[int], gone: list[int], place: 
     return found
 
 
+def _moved(values: NDArray[np.int64], gone: NDArray[np.int64], rest: int) -> NDArray[np.int64]:
+    """Counts [..., S, T] of the leaves `gone` added to the leaf `rest`."""
+    out = values.copy()
+    out[..., rest, :] += out[..., gone, :].sum(axis=-2)
+    out[..., gone, :] = 0
+    return out
+
+
 def _placed(frame: pd.DataFrame, dimensions: Sequence[str], leaves: Leaves) -> tuple[NDArray[np.int64], list[Terms]]:
     """(leaf of each row int64[n], the leaves that are new): new ones follow the known in the order of their values."""
     codes = np.empty((len(frame), len(dimensions)), dtype=np.int32)
@@ -148,7 +167,7 @@ def _placed(frame: pd.DataFrame, dimensions: Sequence[str], leaves: Leaves) -> t
     row = leaves.find(codes)
     new = np.flatnonzero(row < 0)
     unknown = [tuple(values[d][c] for d, c in enumerate(item)) for item in codes[new].tolist()]
-    fresh = sorted(set(unknown), key=_order)
+    fresh = sorted(set(unknown), key=order_of)
     later = {terms: len(leaves) + i for i, terms in enumerate(fresh)}
     row[new] = [later[terms] for terms in unknown]
     return row, fresh
@@ -158,6 +177,6 @@ def _is_null(value: object) -> bool:
     return value is None or value is pd.NA or (isinstance(value, float) and value != value)  # noqa: PLR0124  # NaN is the one value unequal to itself
 
 
-def _order(terms: Terms) -> tuple[tuple[int, str], ...]:
+def order_of(terms: Terms) -> tuple[tuple[int, str], ...]:
     """Sort key of leaves: NULL first, then strings, then the folded rest."""
-    return tuple((0, "") if v is None else (2, "") if v is FOLDED else (1, str(v)) for v in terms)
+    return tuple((0, "") if v is None else (2, "") if v == FOLDED else (1, str(v)) for v in terms)

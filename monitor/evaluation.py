@@ -26,6 +26,7 @@ from monitor.notices import overflow, retirements
 from monitor.paste import query_to_paste
 from monitor.query import Source, SourceError
 from monitor.recording import record, write_pages
+from monitor.refolding import Refolding
 from monitor.ripeness import LAG_SECONDS, lag_class
 from monitor.tick import (
     UNKNOWN,
@@ -41,7 +42,7 @@ from monitor.tick import (
 from monitor.watched import Watched
 from monitor.watermark import behind, same_places
 from rules.model import Interval
-from rules.slices import Slice
+from rules.slices import Folded, Slice
 
 
 class TooManySlicesError(Exception):
@@ -71,6 +72,10 @@ class Evaluator:
             before = self._remembered(tx, tick)
         if before.done:
             return self._repeat(tick, before)
+        refolded = self._refolded(before)
+        if refolded is not None:
+            with self.state.read() as tx:
+                before = self._remembered(tx, tick)
         try:
             fresh = self._count(before)
             self._check_slices(fresh.terms)
@@ -81,7 +86,7 @@ class Evaluator:
             return self._unknown(tick, before, Kind.LATE, late)
         try:
             judged = self._judge(tick, before, fresh)
-            return self._finish(tick, before, fresh, judged, notices=self._notices(before, fresh, judged))
+            return self._finish(tick, before, fresh, judged, notices=self._notices(before, fresh, judged, refolded))
         except BaseException:
             # A fit that was made on the way was not stored: the next attempt has to make it again, and store it.
             self._learner.forget()
@@ -107,24 +112,27 @@ class Evaluator:
         to_read = self.watched.schedule.to_read(epoch, known, first)
         to_read |= {b: self._age(b, epoch) for b in to_judge if b not in to_read and b not in known}
         every = store.incidents(tx, rule=name, newest_first=False)
+        members = store.membership(tx, name)
         return Remembered(
             tick=epoch,
             done=_done(tx, name, epoch),
             to_judge=tuple(to_judge),
             to_read=dict(sorted(to_read.items())),
-            terms=self._known_terms(tx),
+            terms=self._known_terms(tx, members.combinations),
             open=tuple(i for i in every if i.state is not State.RESOLVED),
             closed=tuple(i for i in every if may_be_late(i, tick)),
             renames=tuple(rename_of(i) for i in every if is_told_rename(i, tick)),
             accepted=accepted_of(every, epoch),
             told=store.told(tx, name),
+            membership=members,
         )
 
-    def _known_terms(self, tx: store.Tx) -> tuple[Terms, ...]:
+    def _known_terms(self, tx: store.Tx, combinations: int) -> tuple[Terms, ...]:
         """All leaves of the rule; those read before are kept, since an id always means the same."""
         fresh = store.leaves(tx, self.watched.rule.name, len(self._terms)).terms
         if fresh:
-            self._terms = (*self._terms, *fresh)
+            rest = (Folded(combinations),) * len(self.watched.rule.dimensions)
+            self._terms = (*self._terms, *(rest if item == rest else item for item in fresh))
         return self._terms
 
     def _age(self, bucket: int, tick: int) -> int:
@@ -150,6 +158,7 @@ class Evaluator:
     def _bounded(self, counts: Counts, before: Remembered) -> Counts:
         """No more leaves than `slices.max`, those silent for the whole lookback not counted."""
         known, most = len(before.terms), self.watched.rule.slices.max
+        counts = counts.refolded(before.membership.folded)
         if len(counts.terms) <= most or not before.to_judge:
             return counts.bounded(known, most)
         midnight = self.watched.grid.midnight(before.to_judge[0])
@@ -158,13 +167,31 @@ class Evaluator:
                 self._retired = {midnight: int(silent(tx, Lookback.of(self.watched, midnight, known)).sum())}
         return counts.bounded(known, most + self._retired[midnight])
 
-    def _notices(self, before: Remembered, fresh: Counts, judged: Judged) -> tuple[str, ...]:
-        """What is told once: slices retired at a midnight of this tick, and a cube that has begun to be folded."""
+    def _refolded(self, before: Remembered) -> str | None:
+        """Decide anew which leaves a cube that folds keeps apart, once a local day; what is told of it, or None."""
+        if not before.to_judge or self.watched.folded not in before.terms:
+            return None
+        midnight = self.watched.grid.midnight(before.to_judge[0])
+        if before.membership.as_of >= midnight:
+            return None
+        leaves = self._learner.leaves_of(before.terms)
+        held = np.logical_or.reduce([leaves.members(i.cause) for i in before.open] or [np.zeros(len(leaves), bool)])
+        deciding = Refolding(
+            self.watched, self.source, self.state, before.terms, before.membership, midnight, before.tick
+        )
+        told = deciding.run({before.terms[i] for i in np.flatnonzero(held)})
+        # The rest stands for another number of combinations now.
+        self._terms, self._learner, self._retired = (), Learner(self.watched), {}
+        return told
+
+    def _notices(self, before: Remembered, fresh: Counts, judged: Judged, refolded: str | None) -> tuple[str, ...]:
+        """What is told once: slices retired at a midnight of this tick, a cube that has begun to be folded or changed."""
         grid, terms = self.watched.grid, before.terms
         midnights = [at for at in sorted(judged.fits) if at == grid.midnight(at)]
         with self.state.read() as tx:
             gone = retirements(tx, self.watched, midnights, len(terms), lambda: self._learner.lattice(terms))
-            return (*gone, *overflow(tx, self.watched, fresh, before.to_judge))
+            found = (*gone, *overflow(tx, self.watched, fresh, before.to_judge))
+        return (*found, refolded) if refolded else found
 
     def _check_slices(self, terms: tuple[Terms, ...]) -> None:
         most = min((d.most_slices for d in self._learner.detectors if d.most_slices is not None), default=None)

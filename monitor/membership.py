@@ -97,7 +97,7 @@ def retired(tx: store.Tx, lookback: Lookback, lattice: Lattice) -> tuple[Slice, 
 def _broadest(slices: Sequence[Slice]) -> tuple[Slice, ...]:
     kept: list[Slice] = []
     for item in sorted(slices, key=len):
-        folded = any(value is FOLDED for _, value in item)
+        folded = any(value == FOLDED for _, value in item)
         if not folded and not any(wide.covers(item) for wide in kept):
             kept.append(item)
     return tuple(kept)

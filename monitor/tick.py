@@ -69,6 +69,7 @@ class Remembered:
     renames: tuple[ToldRename, ...]
     accepted: tuple[Accepted, ...]
     told: Mapping[str, tuple[str, ...]]
+    membership: store.Membership
 
 
 @dataclass(frozen=True)

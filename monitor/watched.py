@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from monitor.buckets import Grid, to_datetime
 from monitor.query import Arrivals, CountQuery
 from monitor.ripeness import LAG_SECONDS, Schedule
 from rules.model import Interval, Rule
+from rules.slices import FOLDED, Value
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,11 @@ class Watched:
         """Seconds of history that the baseline is made from."""
         return int(self.rule.lookback.total_seconds())
 
+    @property
+    def folded(self) -> tuple[Value, ...]:
+        """The leaf that stands for all that a bounded cube does not keep apart."""
+        return (FOLDED,) * len(self.rule.dimensions)
+
     def query(self, windows: Sequence[Interval], tick: int) -> CountQuery:
         """The rule's question for some stretches of time, as the source was at a tick where it knows that."""
         rule = self.rule
@@ -50,6 +56,10 @@ class Watched:
             timezone=rule.timezone,
             arrivals=arrivals,
         )
+
+    def by_day(self, window: Interval, tick: int) -> CountQuery:
+        """The rule's question by days of UTC, for a stretch of whole ones: coarse buckets keep the answer small."""
+        return replace(self.query([window], tick), bucket=timedelta(days=1), timezone="UTC")
 
     def windows(self, buckets: Sequence[int]) -> list[Interval]:
         """Buckets (ascending) as disjoint stretches of time."""

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from enum import Enum
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 
-class Folded(Enum):
+@dataclass(frozen=True, slots=True)
+class Folded:
     """The value that stands for every combination a bounded cube does not keep apart.
 
-    It is no string, so it can never collide with a real value such as "(other)".
+    It is no string, so it can never collide with a real value such as "(other)". All are equal, whatever they hold.
     """
 
-    OTHER = "folded"
+    combinations: int = field(default=0, compare=False)
+    """How many it stands for, as far as that is known; 0 where it is not."""
 
 
-FOLDED = Folded.OTHER
+FOLDED = Folded()
 
 Value = str | None | Folded
 """A dimension's value: a string, None for NULL, or FOLDED."""
@@ -75,25 +76,27 @@ def label_of(value: Value) -> str:
     """How a value is shown: NULL and the empty string are told apart from strings that look alike."""
     if value is None:
         return "NULL"
-    if value is FOLDED:
-        return "other (folded)"
-    assert isinstance(value, str)
+    if isinstance(value, Folded):
+        return f"other (folded, {value.combinations:,} values)" if value.combinations else "other (folded)"
     return value if value and value == value.strip() and value != "NULL" else f"'{value}'"
 
 
-def value_to_json(value: Value) -> str | dict[str, bool] | None:
-    """A string, null for NULL, {"folded": true} for the folded rest."""
-    return {"folded": True} if isinstance(value, Folded) else value
+def value_to_json(value: Value) -> str | dict[str, int] | None:
+    """A string, null for NULL, {"folded": true} for the folded rest, with its `values` where their number is known."""
+    if not isinstance(value, Folded):
+        return value
+    return {"folded": True, "values": value.combinations} if value.combinations else {"folded": True}
 
 
 def value_from_json(raw: object) -> Value:
     """The inverse of `value_to_json`."""
     if raw is None or isinstance(raw, str):
         return raw
-    return FOLDED
+    held = raw.get("values", 0) if isinstance(raw, Mapping) else 0
+    return Folded(held if isinstance(held, int) else 0)
 
 
-def slice_to_json(item: Slice) -> dict[str, str | dict[str, bool] | None]:
+def slice_to_json(item: Slice) -> dict[str, str | dict[str, int] | None]:
     """An object of dimension to value, in the rule's order; `{}` is the total."""
     return {name: value_to_json(value) for name, value in item.terms}
 

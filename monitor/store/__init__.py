@@ -26,6 +26,7 @@ from monitor.store.incident_tables import (
     transitions,
 )
 from monitor.store.leaf_table import LeafTable, add_leaves, leaves
+from monitor.store.membership_table import Membership, membership, put_membership
 from monitor.store.outbox_table import (
     DeadLetter,
     OutboxCounts,
@@ -67,6 +68,7 @@ __all__ = [
     "DeadLetter",
     "History",
     "LeafTable",
+    "Membership",
     "OutboxCounts",
     "PageBlock",
     "RuleStatus",
@@ -95,6 +97,7 @@ __all__ = [
     "incident",
     "incidents",
     "leaves",
+    "membership",
     "newest_fit",
     "newest_good",
     "newest_run",
@@ -105,6 +108,7 @@ __all__ = [
     "prune",
     "put_fit",
     "put_flags",
+    "put_membership",
     "put_page",
     "read_again",
     "record_run",

@@ -44,11 +44,11 @@ def definition(tx: Tx, rule: str) -> str | None:
 
 
 def reset_history(tx: Tx, rule: str, definition: str) -> None:
-    """Forget leaves, pages, flags and fits of a rule, and note what the next ones mean.
+    """Forget leaves, pages, flags, fits and membership of a rule, and note what the next ones mean.
 
     Runs and incidents stay: they happened.
     """
     key = ensure_rule(tx, rule)
-    for table in (schema.page, schema.flags, schema.fit, schema.leaf):
+    for table in (schema.page, schema.flags, schema.fit, schema.membership, schema.leaf):
         tx.connection.execute(delete(table).where(table.c.rule == key))
     tx.connection.execute(update(schema.rule).where(schema.rule.c.id == key).values(definition=definition))

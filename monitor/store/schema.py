@@ -84,6 +84,15 @@ fit = Table(
     Column("body", LargeBinary, nullable=False),
 )
 
+membership = Table(
+    "slicewatch_membership",
+    metadata,
+    _rule_key(),
+    Column("as_of", BigInteger, nullable=False),  # local midnight
+    Column("combinations", Integer, nullable=False),
+    Column("folded", LargeBinary, nullable=False),  # compressed bitmap of leaf ids
+)
+
 run = Table(
     "slicewatch_run",
     metadata,
