@@ -186,7 +186,7 @@ def test_a_restart_and_a_repeated_tick_change_nothing(state):
     other.close()
 
 
-def test_an_interrupted_change_is_begun_again_and_ends_the_same(state, tmp_path):
+def test_an_interrupted_change_is_begun_again_and_ends_the_same(state):
     """The store fails in the middle of the rewriting; the next attempt at the tick leaves what one attempt would."""
     made, last = grown(7), 8 * GRID.per_day
     whole = running(made, state).run(range(FIRST, last + 1))
