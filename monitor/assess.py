@@ -90,13 +90,7 @@ class Followed:
 
 def assess(question: Question) -> Answer:
     """Judge the newest bucket: follow what is open, look for what is new, explain it, match the two."""
-    present = None
-    if question.curves is not None and question.recent.lag is not None:
-        present = question.curves.over(question.recent.lag)
-    recent = question.recent
-    view = View(
-        question.grid, question.lattice, question.fit, recent, recent.flagged, question.occasions, present
-    ).widened()
+    view = _view_of(question)
     followed = _follow_all(view, question, tuple(i for i in question.open if i.state is not State.RESOLVED))
     closed = _follow_all(view, question, question.closed)
     view = view.judging(_healed(view, followed))
@@ -114,6 +108,26 @@ def assess(question: Question) -> Answer:
             flagged[item.members, item.first : item.first + _stretch(view, item).stop] = False
     amendments = tuple(_over_stretch(view, item) for item in closed)
     return Answer(tuple(matched), tuple(_recoveries(view, followed)), flagged, alarmed, amendments)
+
+
+def judged_view(question: Question) -> tuple[View, Bools]:
+    """What `assess` looks at, and the slices [N] that what is open keeps out of the common mode."""
+    view = _view_of(question)
+    followed = _follow_all(view, question, tuple(i for i in question.open if i.state is not State.RESOLVED))
+    left_out = np.zeros(len(view.lattice), dtype=bool)
+    for item in followed:
+        left_out |= view.overlapping(item.members)
+    return view.judging(_healed(view, followed)), left_out
+
+
+def _view_of(question: Question) -> View:
+    present = None
+    if question.curves is not None and question.recent.lag is not None:
+        present = question.curves.over(question.recent.lag)
+    recent = question.recent
+    return View(
+        question.grid, question.lattice, question.fit, recent, recent.flagged, question.occasions, present
+    ).widened()
 
 
 # --- what is open --------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ COMMANDS = {
     "check": "Check settings and rule files, and with --online the events themselves.",
     "demo": "Generate a small lake, break one device under a stable total, show the alert.",
     "drill": "Lose every slice on purpose, and see which losses a rule tells.",
+    "explain": "Say why a slice was, or was not, alarmed.",
     "init": "Write a first working configuration.",
     "once": "Evaluate rules once, now or as if it were another time.",
     "replay": "Evaluate a stretch of history as if live, sending nothing.",

@@ -10,7 +10,7 @@ import numpy as np
 
 from alerts.incidents import StepPolicy, amend, step
 from alerts.message import RuleFacts, compose
-from alerts.model import Assessment, Decision, Finding, Kind, Message, State, Transition
+from alerts.model import Assessment, Decision, Finding, Incident, Kind, Message, State, Transition
 from alerts.plan import Routes, plan
 from monitor import store
 from monitor.accepted import accepted_of
@@ -235,10 +235,22 @@ class Evaluator:
         if not terms:
             return so_far.after(step(so_far.open, Assessment(rule.name, at), StepPolicy.of(rule)), {}, {})
         with self.state.read() as tx:
-            learned, blob = self._learner.learned_for(tx, bucket, terms, before, fresh, so_far)
-            closed = before.closed if any(item.curves is not None for item in learned) else ()
-            found = self._learner.recent(tx, bucket, terms, before, fresh, so_far, (*so_far.open, *closed))
-            recent = [from_begin(item, known.fit.begin) for item, known in zip(found, learned, strict=True)]
+            questions, blob, closed = self._questions(tx, bucket, before, fresh, so_far)
+        judged = judge_bucket(rule, at, questions, so_far.open)
+        known = {incident.id: so_far.closed.get(incident.id, incident) for incident in closed}
+        grown = [amend(known[r.incident], r, at) for answer in judged.answers for r in answer.amendments]
+        made = (*judged.transitions, *(transition for transition in grown if transition is not None))
+        return so_far.after(made, judged.flags, blob)
+
+    def _questions(
+        self, tx: store.Tx, bucket: int, before: Remembered, fresh: Counts, so_far: Judged
+    ) -> tuple[list[Question], dict[int, bytes], tuple[Incident, ...]]:
+        """One question per metric, the fits to store, and the closed incidents that are followed."""
+        rule, terms = self.watched.rule, fresh.terms
+        learned, blob = self._learner.learned_for(tx, bucket, terms, before, fresh, so_far)
+        closed = before.closed if any(item.curves is not None for item in learned) else ()
+        found = self._learner.recent(tx, bucket, terms, before, fresh, so_far, (*so_far.open, *closed))
+        recent = [from_begin(item, known.fit.begin) for item, known in zip(found, learned, strict=True)]
         lattice = self._learner.lattice(terms)
         occasions = self._learner.calendar.over(self.watched.grid, lattice.leaves, recent[0].starts)
         questions = [
@@ -259,11 +271,19 @@ class Evaluator:
             )
             for m, metric in enumerate(rule.metrics)
         ]
-        judged = judge_bucket(rule, at, questions, so_far.open)
-        known = {incident.id: so_far.closed.get(incident.id, incident) for incident in closed}
-        grown = [amend(known[r.incident], r, at) for answer in judged.answers for r in answer.amendments]
-        made = (*judged.transitions, *(transition for transition in grown if transition is not None))
-        return so_far.after(made, judged.flags, blob)
+        return questions, blob, closed
+
+    def questions(self, tick: datetime) -> list[Question]:
+        """What the newest bucket of a tick is judged by, from the store alone; nothing is asked or remembered.
+
+        Empty where nothing was ever counted.
+        """
+        with self.state.read() as tx:
+            before = replace(self._remembered(tx, tick), to_read={})
+            if not before.terms:
+                return []
+            bucket = self.watched.schedule.newest(before.tick)
+            return self._questions(tx, bucket, before, self._count(before), Judged(open=before.open))[0]
 
     # --- remembering -------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from alerts.model import Incident, Kind
 from rules.model import Metric, Rule
-from rules.slices import Folded
+from rules.slices import Folded, Slice
 
 KEYWORDS = frozenset(
     [
@@ -103,23 +103,30 @@ KEYWORDS = frozenset(
 
 
 def query_to_paste(rule: Rule, incident: Incident) -> str:
+    """SQL for an incident's stretch; "" where no SQL can say it (a folded rest, a blind source)."""
+    if incident.kind in {Kind.BLIND, Kind.LATE}:
+        return ""
+    return query_of(rule, incident.metric, incident.cause, (incident.since, incident.until), incident.expected)
+
+
+def query_of(rule: Rule, metric: str, item: Slice, stretch: tuple[datetime, datetime], expected: float) -> str:
     """SQL that returns one row: `observed` counted in the warehouse, what was `expected`, and `week_before`.
 
     The same stretch a week before (on the rule's own clock) tells a person more than a number that slicewatch made.
-    "" where no SQL can say it (a folded rest, a blind source).
+    "" for a folded rest.
     """
-    if incident.kind in {Kind.BLIND, Kind.LATE} or any(isinstance(value, Folded) for _, value in incident.cause):
+    if any(isinstance(value, Folded) for _, value in item):
         return ""
-    metric = next((m for m in rule.metrics if m.name == incident.metric), rule.metrics[0])
-    now = _within(rule, incident.since, incident.until)
-    then = _within(rule, *(_week_before(moment, rule.timezone) for moment in (incident.since, incident.until)))
+    measure = next((m for m in rule.metrics if m.name == metric), rule.metrics[0])
+    now = _within(rule, *stretch)
+    then = _within(rule, *(_week_before(moment, rule.timezone) for moment in stretch))
     lines = [
-        f"SELECT {_amount(metric, now)} AS observed,",
-        f"       {_number(incident.expected)} AS expected,",
-        f"       {_amount(metric, then)} AS week_before",
+        f"SELECT {_amount(measure, now)} AS observed,",
+        f"       {_number(expected)} AS expected,",
+        f"       {_amount(measure, then)} AS week_before",
         f"FROM {_table(rule)}",
         f"WHERE ({now} OR {then})",
-        *(f"  AND {condition}" for condition in _conditions(rule, incident)),
+        *(f"  AND {condition}" for condition in _conditions(rule, item)),
     ]
     return "\n".join(lines)
 
@@ -147,9 +154,9 @@ def _table(rule: Rule) -> str:
     return f"({rule.source.query}) AS events"
 
 
-def _conditions(rule: Rule, incident: Incident) -> Iterator[str]:
+def _conditions(rule: Rule, item: Slice) -> Iterator[str]:
     """The slice, and the rule's own filter."""
-    for name, value in incident.cause:
+    for name, value in item:
         yield f"{_name(name)} IS NULL" if value is None else f"{_name(name)} = {_text(str(value))}"
     if rule.where:
         yield f"({rule.where})"

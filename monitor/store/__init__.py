@@ -29,9 +29,11 @@ from monitor.store.leaf_table import LeafTable, add_leaves, leaves
 from monitor.store.membership_table import Membership, membership, put_membership
 from monitor.store.outbox_table import (
     DeadLetter,
+    Delivered,
     OutboxCounts,
     SqlOutbox,
     dead_letters,
+    deliveries,
     enqueue,
     outbox_counts,
     requeue,
@@ -66,6 +68,7 @@ __all__ = [
     "ConflictError",
     "DaemonLock",
     "DeadLetter",
+    "Delivered",
     "History",
     "LeafTable",
     "Membership",
@@ -90,6 +93,7 @@ __all__ = [
     "dead_letters",
     "decisions",
     "definition",
+    "deliveries",
     "dump",
     "enqueue",
     "fit",

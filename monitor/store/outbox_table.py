@@ -93,6 +93,28 @@ def outbox_counts(tx: Tx) -> OutboxCounts:
     return OutboxCounts(**tx.pairs(query))
 
 
+@dataclass(frozen=True)
+class Delivered:
+    """One part of a message as the outbox holds it."""
+
+    receiver: str
+    seq: int
+    part: str
+    state: str
+    attempts: int
+    last_error: str
+
+
+def deliveries(tx: Tx, incident: str) -> list[Delivered]:
+    """What became of an incident's messages, in their order."""
+    table = schema.outbox.c
+    query = select(table.receiver, table.seq, table.part, table.state, table.attempts, table.last_error)
+    rows = tx.connection.execute(
+        query.where(table.incident == incident).order_by(table.seq, table.receiver, table.rank)
+    )
+    return [Delivered(*row) for row in rows]
+
+
 def dead_letters(tx: Tx) -> list[DeadLetter]:
     """Items that were given up, oldest first."""
     query = select(schema.outbox).where(_box.state == DEAD).order_by(_box.created_at, _box.seq, _box.rank, _box.id)

@@ -1,0 +1,83 @@
+"""`slicewatch explain`: why a slice was, or was not, alarmed."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from monitor import store
+from monitor.app import App
+from monitor.buckets import to_datetime, to_epoch
+from monitor.chain_text import explanation_text, explanation_to_json
+from monitor.commands import HELP
+from monitor.commands.common import Moment, config_option, json_option, opened, rules_called
+from monitor.explaining import explained
+from monitor.watched import Watched
+from rules.model import Rule
+from rules.slices import Slice, Value
+from rules.vocabulary import did_you_mean
+
+
+@click.command("explain", context_settings=HELP)
+@click.argument("target", metavar="INCIDENT | RULE SLICE TIME", nargs=-1, required=True)
+@config_option
+@json_option
+def explain(target: tuple[str, ...], config: Path, *, as_json: bool) -> None:
+    """Say why a slice was, or was not, alarmed: the whole chain from counts to deliveries.
+
+    SLICE is `device=ios,country=NO` or `total` (`country=NULL` for NULL), TIME any moment of the bucket. An INCIDENT
+    is explained at the bucket at which it was raised. Reads slicewatch's own store, with the counts known today.
+    """
+    with opened(config) as app:
+        rule, item, moment = _wanted(app, target)
+        found = explained(app, rule, item, moment)
+        if not found.chains:
+            raise click.UsageError(f"{rule.name} has counted nothing yet: `slicewatch once` reads its history")
+    click.echo(json.dumps(explanation_to_json(found), ensure_ascii=False) if as_json else explanation_text(found))
+
+
+def _wanted(app: App, target: tuple[str, ...]) -> tuple[Rule, Slice, datetime]:
+    if len(target) == 1:
+        return _of_incident(app, target[0])
+    if len(target) != 3:
+        raise click.UsageError("name an incident, or a rule, a slice and a time: RULE device=ios 2026-01-31T14:00Z")
+    (rule,) = rules_called(app, target[:1])
+    return rule, slice_called(rule, target[1]), Moment().convert(target[2], None, None)
+
+
+def _of_incident(app: App, name: str) -> tuple[Rule, Slice, datetime]:
+    with app.state.read() as tx:
+        incident = store.incident(tx, name)
+    if incident is None:
+        raise click.UsageError(f"no incident is called {name!r}: `slicewatch status` lists those that are open")
+    (rule,) = rules_called(app, [incident.rule])
+    raised = incident.raised_at or incident.first_seen_at
+    newest = Watched.of(rule).schedule.newest(to_epoch(raised))
+    return rule, incident.cause, to_datetime(newest)
+
+
+def slice_called(rule: Rule, text: str) -> Slice:
+    """The slice a person means by `device=ios,country=NO`; a value may hold commas. A wrong one is a usage error."""
+    if text == "total":
+        return Slice()
+    names = "|".join(re.escape(name) for name in sorted(rule.dimensions, key=len, reverse=True))
+    parts = re.split(rf"(?:^|,\s*)({names})=", text)
+    if parts[0] or len(parts) < 3:
+        meant = did_you_mean(text.partition("=")[0], rule.dimensions)
+        known = ", ".join(rule.dimensions)
+        raise click.UsageError(
+            " - ".join(filter(None, (f"{text!r} names no slice of {rule.name} (dimensions: {known})", meant)))
+        )
+    values = {name: _value(value) for name, value in zip(parts[1::2], parts[2::2], strict=True)}
+    return Slice.of((name, values[name]) for name in rule.dimensions if name in values)
+
+
+def _value(text: str) -> Value:
+    """NULL is NULL; `'NULL'` and `''` are these strings."""
+    if text == "NULL":
+        return None
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] == "'" else text
