@@ -19,10 +19,10 @@ from alerts.ports import Notifier
 from monitor import store
 from monitor.backfill import Backfill, Plan, Progress
 from monitor.buckets import to_datetime, to_epoch
-from monitor.checks import load_runnable
 from monitor.evaluation import Evaluator
 from monitor.opening import open_source
 from monitor.query import Source, SourceError
+from monitor.rulebook import Rulebook, Swap
 from monitor.settings import ReceiverSettings, Settings, load_settings
 from monitor.tick import Outcome as Evaluated
 from monitor.watched import Watched
@@ -46,8 +46,12 @@ class App:
     out: TextIO
     notifiers: Mapping[str, Notifier]
     _sources: dict[str, Source] = field(default_factory=dict)
-    _evaluators: dict[str, Evaluator] = field(default_factory=dict)
+    _evaluators: dict[str, tuple[Rule, Evaluator]] = field(default_factory=dict)
     _stack: ExitStack = field(default_factory=ExitStack)
+    book: Rulebook = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.book = Rulebook(self.settings)
 
     @classmethod
     def open(
@@ -66,7 +70,8 @@ class App:
         settings = load_settings(config, env)
         state = store.Store.open(store_url or settings.store_url())
         made = (notifiers or open_notifiers)(settings, out)
-        app = cls(settings, load_runnable(settings), state, out, made)
+        app = cls(settings, RuleSet(), state, out, made)
+        app.rules = app.book.read()
         app._stack.callback(state.close)
         return app
 
@@ -89,6 +94,20 @@ class App:
 
     # --- rules -------------------------------------------------------------------------------
 
+    def reload(self) -> Swap:
+        """Read the rule files again and put what they say in place of all rules at once.
+
+        Evaluations that run go on to their end by the rule they began with.
+        """
+        fresh = self.book.read()
+        swap = Swap.between(self.rules, fresh)
+        self.rules = fresh
+        return swap
+
+    def rule(self, name: str) -> Rule | None:
+        """The rule of this name as it stands now."""
+        return next((rule for rule in self.rules.rules if rule.name == name), None)
+
     def chosen(self, names: Sequence[str]) -> list[Rule]:
         """Rules of these names, or all; raises KeyError with the name that is none."""
         by_name = {rule.name: rule for rule in self.rules.rules}
@@ -102,11 +121,14 @@ class App:
 
         Raises `SourceError` or `SettingsError` where the source cannot be opened.
         """
-        if rule.name not in self._evaluators:
-            self._remember_definition(rule)
-            watched = Watched.of(routed(rule, self.settings), self.settings.fallback)
-            self._evaluators[rule.name] = Evaluator(watched, self.source(rule.source.source), self.state)
-        return self._evaluators[rule.name]
+        made = self._evaluators.get(rule.name)
+        if made is not None and made[0] == rule:
+            return made[1]
+        self._remember_definition(rule)
+        watched = Watched.of(routed(rule, self.settings), self.settings.fallback)
+        evaluator = Evaluator(watched, self.source(rule.source.source), self.state)
+        self._evaluators[rule.name] = (rule, evaluator)
+        return evaluator
 
     def source(self, name: str) -> Source:
         """The source of this name, opened once."""

@@ -45,15 +45,19 @@ def load_runnable(settings: Settings) -> RuleSet:
     A rule without a source cannot run. One whose receiver is unknown is watched all the same: its
     incidents go to the fallback, for a typing mistake must not blind anyone.
     """
-    found = load_rules(settings.rule_paths())
+    return runnable(load_rules(settings.rule_paths()), settings)
+
+
+def runnable(found: RuleSet, settings: Settings) -> RuleSet:
+    """Of rules that were read, those that can run, with all problems."""
     problems = [*_patterns_without_files(settings), *found.problems]
-    runnable = []
+    sound = []
     for rule in found.rules:
         wrong = list(check_wiring(rule, settings))
         problems += wrong
         if not any(problem.code in NOT_RUNNABLE for problem in wrong):
-            runnable.append(rule)
-    return RuleSet(tuple(runnable), tuple(problems))
+            sound.append(rule)
+    return RuleSet(tuple(sound), tuple(problems))
 
 
 def _patterns_without_files(settings: Settings) -> Iterator[Problem]:

@@ -28,6 +28,8 @@ MOST_OFFSET = 30
 """Seconds over which the rules of one schedule are spread, by a hash of their names."""
 WORKERS = 4
 IDLE_SECONDS = 1.0
+WATCH_SECONDS = 2.0
+"""Between two looks at the rule files: a change is in force after two of them."""
 TROUBLE_SECONDS = 10.0
 """Between two attempts to deliver while the store fails: a full disk gains nothing by a line a second."""
 
@@ -39,7 +41,9 @@ class Daemon:
     app: App
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     stopped: threading.Event = field(default_factory=threading.Event)
+    watch_seconds: float = WATCH_SECONDS
     _news: threading.Event = field(default_factory=threading.Event)
+    _asked: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:
         """Schedule all rules and deliver until `stop` is called; then let running evaluations finish."""
@@ -52,13 +56,17 @@ class Daemon:
         for rule in self.app.rules.rules:
             self._add(scheduler, rule)
         courier = threading.Thread(target=self._deliver, name="deliver")
+        watcher = threading.Thread(target=self._watch, args=[scheduler], name="watch")
         scheduler.start()
         courier.start()
+        watcher.start()
         try:
             self.stopped.wait()
         finally:
             self.stopped.set()
             self._news.set()
+            self._asked.set()
+            watcher.join()
             scheduler.shutdown(wait=True)
             courier.join()
 
@@ -66,6 +74,44 @@ class Daemon:
         """Ask `run` to return."""
         self.stopped.set()
         self._news.set()
+        self._asked.set()
+
+    def reload(self) -> None:
+        """Ask for the rule files to be read now, whether they seem to have changed or not."""
+        self._asked.set()
+
+    def _watch(self, scheduler: BackgroundScheduler) -> None:
+        while not self.stopped.is_set():
+            asked = self._asked.wait(self.watch_seconds)
+            self._asked.clear()
+            try:
+                if not self.stopped.is_set() and (asked or self.app.book.changed()):
+                    self._swap(scheduler)
+            except Exception:
+                # Whatever is wrong with the files, the rules that run go on.
+                log.exception("the rule files could not be read again; the rules stay as they are")
+
+    def _swap(self, scheduler: BackgroundScheduler) -> None:
+        swap = self.app.reload()
+        log.info("rules read again: %s", swap.text())
+        for problem in self.app.rules.problems:
+            if problem.severity == "error":
+                log.error("the last good version of its file stands, where there was one:\n%s", problem.render())
+        for name in swap.removed:
+            scheduler.remove_job(name)
+            self._log_left_open(name)
+        for name in (*swap.added, *swap.changed):
+            rule = self.app.rule(name)
+            if rule is not None:
+                self._add(scheduler, rule)
+
+    def _log_left_open(self, name: str) -> None:
+        with self.app.state.read() as tx:
+            for incident in store.open_incidents(tx, name):
+                cause = incident.cause.label()
+                log.warning(
+                    "%s was removed while %s (%s) is open: nobody follows it any more", name, incident.id, cause
+                )
 
     def _add(self, scheduler: BackgroundScheduler, rule: Rule) -> None:
         offset = zlib.crc32(rule.name.encode()) % min(MOST_OFFSET, max(1, int(rule.schedule.total_seconds()) // 10))
@@ -76,20 +122,27 @@ class Daemon:
             seconds=int(every.total_seconds()),
             start_date=_next_multiple(self.now(), every) + timedelta(seconds=offset),
             next_run_time=self.now(),
-            args=[rule],
+            args=[rule.name],
             id=rule.name,
+            replace_existing=True,
         )
 
-    def _wake(self, rule: Rule) -> None:
-        """Evaluate every due tick of a rule, in order. Whatever fails is told or tried again; nothing is skipped."""
-        try:
-            ticks = self._due(rule)
-        except (SourceError, SettingsError, store.StoreError) as error:
-            log.error("%s: not evaluated, will try again: %s", rule.name, error)
-            return
-        for tick in ticks:
-            if self.stopped.is_set() or not self._evaluate(rule, tick):
+    def _wake(self, name: str) -> None:
+        """Evaluate every due tick of a rule, in order, each by the rule as it then stands.
+
+        Whatever fails is told or tried again; nothing is skipped.
+        """
+        done = None
+        while not self.stopped.is_set() and (rule := self.app.rule(name)) is not None:
+            try:
+                ticks = self._due(rule)
+            except (SourceError, SettingsError, store.StoreError) as error:
+                log.error("%s: not evaluated, will try again: %s", name, error)
                 return
+            # A tick that was evaluated and is due still was recorded by nobody: the next wake tries it again.
+            if not ticks or ticks[0] == done or not self._evaluate(rule, ticks[0]):
+                return
+            done = ticks[0]
 
     def _due(self, rule: Rule) -> list[datetime]:
         watched = self.app.evaluator(rule).watched

@@ -20,13 +20,16 @@ from monitor.scheduler import Daemon, log
 def run(config: Path, *, as_json: bool) -> None:  # noqa: ARG001  # every command takes --json
     """Evaluate every rule on its schedule and deliver alerts, until stopped.
 
-    SIGTERM and SIGINT let running evaluations finish. Ticks missed while the daemon was down are caught up.
+    SIGTERM and SIGINT let running evaluations finish. Ticks missed while the daemon was down are caught up. Rule
+    files that change are read again within seconds, and at once on SIGHUP; a broken one keeps its last good version.
     """
     log_to_stderr()
     with opened(config, sends=True) as app, app.state.lock_daemon():
         daemon = Daemon(app)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: _stop(daemon))
+        if hasattr(signal, "SIGHUP"):
+            signal.signal(signal.SIGHUP, lambda *_: threading.Thread(target=daemon.reload, name="reload").start())
         log.info("watching %s", counted(len(app.rules.rules), "rule"))
         daemon.run()
         log.info("stopped")

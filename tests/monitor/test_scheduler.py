@@ -21,6 +21,7 @@ class Deliveries:
 
     calls: list[Callable[[Callable[[], datetime], Callable[[float], None], datetime], object]]
     rules: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(rules=()))
+    book: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(changed=lambda: False))
     made: int = 0
 
     def deliver(self, clock, wait, until, owner):  # noqa: ARG002  # the app's own form
