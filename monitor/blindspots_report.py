@@ -13,11 +13,12 @@ from dashboards.blindspots import BlindSpots, Cover, Spot
 from dashboards.read import Stage
 from monitor.blindspots import Sight, levels_of, sight
 from monitor.buckets import to_datetime
+from monitor.context import context_of
 from monitor.detectors.fit import Fit
 from monitor.detectors.model import LeafSeries
-from monitor.evaluation import Watched, context_of
 from monitor.fits import Learned
 from monitor.lattice import Lattice
+from monitor.watched import Watched
 from rules.model import Rule
 
 Floats = NDArray[np.float64]

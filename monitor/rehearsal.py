@@ -17,12 +17,13 @@ from alerts.model import Incident, State
 from monitor.assess import Question
 from monitor.buckets import Times, to_datetime, to_epoch
 from monitor.calendars import Calendar
+from monitor.context import context_of
 from monitor.detectors import open_detector
 from monitor.detectors.fit import Fit, from_begin
 from monitor.detectors.model import Context, LeafSeries
-from monitor.evaluation import Watched, context_of
 from monitor.judging import first_needed, judge_bucket
 from monitor.lattice import Lattice
+from monitor.watched import Watched
 from rules.model import Rule
 
 Floats = NDArray[np.float64]

@@ -11,9 +11,10 @@ from monitor import store
 from monitor.backfill import Backfill
 from monitor.broken_source import Broken
 from monitor.buckets import to_datetime, to_epoch
-from monitor.evaluation import Evaluator, Watched
+from monitor.evaluation import Evaluator
 from monitor.query import Source, SourceError
 from monitor.synthetic import MIDDAY, Synthetic, values_of
+from monitor.watched import Watched
 from rules.model import Rule
 from rules.rule_tests import RuleTest
 

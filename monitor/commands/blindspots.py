@@ -25,9 +25,9 @@ from monitor.commands.common import (
     progress,
     rules_called,
 )
-from monitor.evaluation import Watched
 from monitor.learned import Knowledge, newest
 from monitor.replay import Replay, stamp
+from monitor.watched import Watched
 from rules.model import Rule
 from rules.slices import slice_to_json
 

@@ -16,10 +16,10 @@ import click
 from alerts.ports import Notifier
 from monitor.app import App
 from monitor.buckets import to_datetime, to_epoch
-from monitor.evaluation import Watched
 from monitor.query import SourceError
 from monitor.settings import Settings, SettingsError
 from monitor.store import StoreError
+from monitor.watched import Watched
 from rules.duration import parse_duration
 from rules.model import Rule
 from rules.vocabulary import did_you_mean

@@ -27,8 +27,8 @@ from monitor.commands.common import (
     rules_called,
 )
 from monitor.drill import Drill, Loss, NothingToDrillError, report_of, sample, scene_of
-from monitor.evaluation import Watched
 from monitor.replay import Replay, stamp
+from monitor.watched import Watched
 from rules.model import Rule
 from rules.slices import slice_to_json
 

@@ -15,10 +15,10 @@ from monitor.backtest import work_of
 from monitor.buckets import to_datetime, to_epoch
 from monitor.commands import HELP
 from monitor.commands.common import config_option, json_option, newest_bucket, opened, progress
-from monitor.evaluation import Watched
 from monitor.profile import NothingToSuggestError, Profile, profile_of
 from monitor.replay import Replay
 from monitor.suggest import FULL, Noise, bucket_of, dimensions_of, rule_text
+from monitor.watched import Watched
 from rules.model import SourceRef
 from rules.parse import parse_rules
 from rules.vocabulary import did_you_mean

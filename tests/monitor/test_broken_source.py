@@ -9,8 +9,8 @@ import pytest
 
 from monitor.broken_source import Broken, members
 from monitor.buckets import Grid, to_datetime
-from monitor.evaluation import Watched
 from monitor.synthetic import MIDDAY, Synthetic, values_of
+from monitor.watched import Watched
 from rules.model import Interval, Timestamp
 from rules.rule_tests import Expectation, History, Injection, RuleTest
 from tests.monitor.world import cause, rule_of, world
