@@ -20,6 +20,7 @@ from monitor.commands import HELP
 from monitor.opening import open_source
 from monitor.query import Source, SourceError
 from monitor.settings import Settings, SettingsError, load_settings, missing_secrets
+from rules.github import github_lines
 from rules.model import Rule
 from rules.problem import Problem
 
@@ -60,11 +61,12 @@ def run_check(
     out: TextIO,
     now: datetime,
     as_json: bool = False,
+    as_github: bool = False,
     opener: OpenSource | None = None,
 ) -> int:
     """Check and print; the exit code. `opener` is needed where `online`; `now` tells events to come."""
     result = check_config(config, env=env, now=now, opener=opener if online else None)
-    lines = _json_lines(result) if as_json else _text(result)
+    lines = _json_lines(result) if as_json else github_lines(result.problems) if as_github else _text(result)
     out.writelines(f"{line}\n" for line in lines)
     return result.exit_code
 
@@ -159,8 +161,9 @@ def _coverage(item: Coverage) -> str:
     help="The operators' file.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per problem.")
+@click.option("--format", "form", type=click.Choice(["text", "json", "github"]), default="text", help="How to print.")
 @click.option("--online", is_flag=True, help="Also ask the sources for tables, columns, types and events.")
-def check(config: Path, *, as_json: bool, online: bool) -> None:
+def check(config: Path, *, as_json: bool, form: str, online: bool) -> None:
     """Check the settings and all rule files.
 
     Exits with 0 where nothing is wrong, 1 where something is, 2 where something could not be asked.
@@ -172,7 +175,8 @@ def check(config: Path, *, as_json: bool, online: bool) -> None:
         env=os.environ,
         out=sys.stdout,
         now=now,
-        as_json=as_json,
+        as_json=as_json or form == "json",
+        as_github=form == "github",
         opener=open_source if online else None,
     )
     raise SystemExit(code)

@@ -9,6 +9,7 @@ from rules.checks.delay_within_lookback import delay_within_lookback
 from rules.checks.detector_fits import detector_fits
 from rules.checks.duplicate_names import duplicate_names
 from rules.checks.known_countries import known_countries
+from rules.checks.no_secrets import no_secrets
 from rules.checks.one_expression import one_expression
 from rules.checks.one_select import one_select
 from rules.checks.reachable_change import reachable_change
@@ -22,6 +23,7 @@ RULE_CHECKS: tuple[Callable[[Rule], Iterable[Problem]], ...] = (
     source_names_table,
     one_select,
     one_expression,
+    no_secrets,
     columns_once,
     slices_of_dimensions,
     delay_within_lookback,

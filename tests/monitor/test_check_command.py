@@ -291,3 +291,11 @@ def test_more_slices_than_a_detector_can_judge_are_told_before_it_runs(place):
     (problem,) = [p for p in problems if p["code"] == "too-many-slices"]
     assert (problem["line"], problem["severity"]) == (7, "error")
     assert problem["message"].startswith("stl judges at most 200 slices, and the last day has ")
+
+
+def test_a_mistake_is_an_annotation_where_github_asks_for_it(place):
+    """At the place of the mistake, with the exit code of every other form."""
+    rule = write(place, "rules/playback.yaml", RULE.replace("[device, os]", "[device, device]"))
+    run = CliRunner().invoke(check, ["--config", str(place / "slicewatch.toml"), "--format", "github"])
+    assert run.exit_code == 1
+    assert run.output.startswith(f"::error file={rule.as_posix()},line=6,col=26,title=duplicate-dimension::")
