@@ -123,7 +123,7 @@ def compose(transition: Transition, rule: RuleFacts) -> Message:
     incident, evidence = transition.incident, transition.incident.evidence
     charted = evidence is not None and transition.change in CHARTED
     facts = tuple(f for f in _facts(story) if f.text)
-    footer = f"Incident {incident.id} · look further: slicewatch status"
+    footer = f"Incident {incident.id} · why: slicewatch explain {incident.id}"
     title = shorten(f"{_word(story)} {clean(rule.name, 60)}: {_headline(story)}", TITLE_LENGTH)
     query = rule.query if len(rule.query) <= SECTION_LENGTH else ""
     left = MESSAGE_LENGTH - len(title) - len(footer) - len(query) - sum(len(f.label + f.text) for f in facts)

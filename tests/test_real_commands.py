@@ -38,6 +38,7 @@ def bikes(tmp_path_factory) -> Place:
     return place
 
 
+@pytest.mark.soak
 def test_a_backtest_finds_the_hurricane_that_people_know_of(bikes):
     """It is told, within hours, and is all that is told in those days but what came of it."""
     (report,) = bikes.lines("backtest", "--from", "2012-10-28", "--to", "2012-10-30T12:00")

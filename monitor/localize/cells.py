@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize
 
 from monitor.statistics import constants as k
 from monitor.statistics.common_mode import weighted_median
@@ -72,6 +71,8 @@ def measured_noise(codes: Codes, observed: Floats, expected: Floats) -> Cells:
     centre = np.array([np.median(volume[usable][part]) for part in parts])
     middle = np.array([max(np.median(square[part]), 1e-12) for part in parts])
     # Each class counts alike: its error is relative to its own height.
+    from scipy import optimize  # noqa: PLC0415  a quarter of a second, only where forecasts come without a dispersion
+
     line, _ = optimize.nnls(np.stack([np.ones_like(centre), centre], axis=1) / middle[:, None], np.ones_like(middle))
     counted = bool((observed == np.rint(observed)).all())
     noise = max(float(line[0]), 1.0 if counted else k.LEAST_NOISE * float(middle.max()))
