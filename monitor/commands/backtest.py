@@ -16,7 +16,16 @@ from dashboards.backtest_text import report_text
 from monitor.app import App
 from monitor.backtest import Backtest, Revision
 from monitor.commands import HELP
-from monitor.commands.common import FAILED, Moment, config_option, json_option, opened, progress, rules_called
+from monitor.commands.common import (
+    FAILED,
+    Moment,
+    config_option,
+    json_option,
+    opened,
+    progress,
+    rules_called,
+    write_report,
+)
 from monitor.replay import line_of, stamp
 from monitor.revisions import RevisionError, rules_at
 from rules.model import Interval, Rule
@@ -58,7 +67,7 @@ def backtest(
             click.echo(f"{report.rule}: {report.work.cpu_seconds:.1f} CPU seconds, {speed}", err=True)
             reports.append(report)
         if html is not None:
-            _write(html, page(reports))
+            write_report(html, page(reports))
 
 
 def _reports(trial: Backtest, rules: list[Rule], revision: Revision | None) -> Iterator[Report]:
@@ -85,14 +94,6 @@ def _revision(app: App, name: str | None) -> Revision | None:
     if gone:
         click.echo(f"no longer there since {name}: {', '.join(gone)}", err=True)
     return Revision(name, {rule.name: rule for rule in found.rules})
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        click.echo(f"{path}: cannot be written: {error.strerror}", err=True)
-        raise SystemExit(FAILED) from None
 
 
 def report_to_json(report: Report) -> dict[str, Any]:

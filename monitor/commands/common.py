@@ -156,3 +156,12 @@ def log_to_stderr(level: int = logging.INFO) -> None:
     root = logging.getLogger("slicewatch")
     root.handlers = [handler]
     root.setLevel(level)
+
+
+def write_report(path: Path, text: str) -> None:
+    """A file that was asked for; one that cannot be written ends the command with a line."""
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        click.echo(f"{path}: cannot be written: {error.strerror}", err=True)
+        raise SystemExit(FAILED) from None

@@ -11,7 +11,7 @@ import click
 
 from dashboards.trials import Trial, junit, summary_text, trial_text
 from monitor.commands import HELP
-from monitor.commands.common import FAILED, config_option, json_option, opened, rules_called
+from monitor.commands.common import FAILED, config_option, json_option, opened, rules_called, write_report
 from monitor.replay import line_of
 from monitor.rule_trials import Trials
 
@@ -50,18 +50,10 @@ def test(rules: tuple[str, ...], pattern: str, xml: Path | None, config: Path, *
         untested = sum(not rule.tests for rule in chosen)
     click.echo(summary_text(found, untested), err=as_json)
     if xml is not None:
-        _write(xml, junit(found))
+        write_report(xml, junit(found))
     if broken or any(trial.error for trial in found):
         raise SystemExit(FAILED)
     raise SystemExit(int(not all(trial.passed for trial in found)))
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        click.echo(f"{path}: cannot be written: {error.strerror}", err=True)
-        raise SystemExit(FAILED) from None
 
 
 def _to_json(trial: Trial) -> dict[str, Any]:
