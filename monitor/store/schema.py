@@ -1,4 +1,6 @@
-"""Tables of the state store, the same in SQLite and PostgreSQL. Migrations create them; a test compares the two.
+"""Tables of the state store, the same in SQLite and PostgreSQL.
+
+A new store is made from them, an older one is migrated to them; a test holds that both are the same.
 
 Times are epoch seconds (buckets, ticks) or microseconds (moments of delivery), UTC. Texts of JSON are pure ASCII:
 PostgreSQL refuses NUL in text, and dimension values may hold anything.
@@ -16,12 +18,15 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     SmallInteger,
+    String,
     Table,
     Text,
     UniqueConstraint,
 )
 
 VERSION_TABLE = "slicewatch_schema"
+REVISION = "0003"
+"""The newest migration: what these tables are."""
 
 metadata = MetaData(
     naming_convention={
@@ -30,6 +35,14 @@ metadata = MetaData(
         "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
         "pk": "%(table_name)s_pkey",
     }
+)
+
+
+# Alembic's own table, spelled as it spells it.
+version = Table(
+    VERSION_TABLE,
+    MetaData(naming_convention={"pk": "%(table_name)s_pkc"}),
+    Column("version_num", String(32), primary_key=True),
 )
 
 

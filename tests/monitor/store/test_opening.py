@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
@@ -15,12 +16,37 @@ from tests.monitor.store.make import write_tick
 
 
 def test_the_migrations_make_the_tables_of_the_schema(store: Store) -> None:
-    """Types, keys and indexes: nothing is left to generate."""
-    with store.read() as tx:
+    """Types, keys, indexes and their names: a store that grew old and a new one are the same."""
+    made = _tables_of(store)
+    with store.write() as tx:
+        migrate.downgrade(tx.connection, "base")
+        command.upgrade(migrate._config(tx.connection), "head")
+        assert migrate.is_current(tx.connection)
         context = MigrationContext.configure(
             tx.connection, opts={"compare_type": True, "version_table": VERSION_TABLE, "target_metadata": metadata}
         )
         assert compare_metadata(context, metadata) == []
+    assert _tables_of(store) == made
+
+
+def _tables_of(store: Store) -> dict[str, list[str]]:
+    """What the engine says of every table: columns, keys and indexes, by name."""
+    with store.read() as tx:
+        engine = inspect(tx.connection)
+        ask = (
+            engine.get_columns,
+            engine.get_pk_constraint,
+            engine.get_foreign_keys,
+            engine.get_unique_constraints,
+            engine.get_indexes,
+        )
+        return {name: [_plain(question(name)) for question in ask] for name in engine.get_table_names()}
+
+
+def _plain(answer: object) -> str:
+    """A description that can be compared; types by their name."""
+    parts = answer if isinstance(answer, list) else [answer]
+    return repr(sorted(repr(sorted((key, str(value)) for key, value in part.items())) for part in parts))
 
 
 def test_names_of_tables_carry_the_prefix(store: Store) -> None:
