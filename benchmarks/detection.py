@@ -29,6 +29,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.limit import knowable
 from benchmarks.live import Live, Run
 from benchmarks.peers import PEERS, stl
 from benchmarks.real_worlds import NYC_BIKE, REALS, Real, shortened
@@ -131,6 +132,7 @@ def simulated(scale: Scale, log: Callable[[str], None]) -> Iterator[Row]:
                 log(listing(result, SIMULATED))
         yield from _quality(f"simulation, {losses} losses", [*halves[0], *halves[1]])
         yield from _masked(f"simulation, {losses} losses", *halves)
+        yield from _limit(f"simulation, {losses} losses", [*halves[0], *halves[1]])
     for budget in scale.budgets:
         rule = replace(SIMULATED, false_incidents_per_week=budget)
         quiet = [watch(rule, world[seed]) for seed in scale.seeds]
@@ -157,6 +159,14 @@ def _quality(name: str, results: Sequence[Result], events: frozenset[date] = fro
     yield Row(f"{name}: false incidents", len(whole.false) / days, "a day", "at most 1.0" if not events else "")
     yield Row(f"{name}: false episodes", sum(result.episodes for result in results) / days, "a day")
     yield Row(f"{name}: precision", 1.0 - len(whole.false) / max(whole.told, 1), "share", f"{whole.told} told")
+
+
+def _limit(name: str, results: Sequence[Result]) -> Iterator[Row]:
+    """What one would find who knows how the counts were drawn, at the threshold of the last fit."""
+    found = tuple(item for result in results for item in knowable(result.world, result.run.fits[-1].threshold))
+    for size, chosen in SIZES.items():
+        value, count = Score(found, (), 0).recall(chosen)
+        yield Row(f"{name}: recall, {size}, knowing the truth", value, "share", f"of {count}; nobody does better")
 
 
 def _masked(name: str, first: Sequence[Result], second: Sequence[Result]) -> Iterator[Row]:

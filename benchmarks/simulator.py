@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,14 @@ SHARES = (1.0, 0.5, 0.3)
 HOURS = (6, 12, 24)
 LEVELS = ((0, 1, 2), (0, 2), (0, 1), (0,), (2,))
 """Dimensions named at leaf, device x country, device x OS, device and country level."""
+NOISE = {0: 0.03, 1: 0.02, 2: 0.05}
+"""Standard deviation of the noise that the slices of a device, system or country share, by dimension."""
+COMMON_NOISE = 0.03
+"""Of the noise that everything shares."""
+RHO = 0.9
+"""How much of the noise is left an hour later."""
+REFILLED = 0.1
+"""Share of a loss that another one's masking may give back: beyond it nothing would be missing."""
 SMALLEST, LARGEST = 0.5, 0.35
 """Events an hour of the smallest slice that loses, and share of all events of the largest."""
 
@@ -52,6 +61,16 @@ class Loss:
 
 
 @dataclass(frozen=True)
+class Truth:
+    """How counts were drawn: what nobody who only sees them can know."""
+
+    mean: Floats
+    """[S, T]: with the waves, drifts and what everything has in common, without other noise and spikes."""
+    alpha: Floats
+    """[S]: over-dispersion of each leaf."""
+
+
+@dataclass(frozen=True)
 class World:
     """Counts [S, T] of leaves in consecutive buckets, judged from column `begin` on, and what was done to them."""
 
@@ -60,6 +79,8 @@ class World:
     counts: Ints
     begin: int
     losses: tuple[Loss, ...] = ()
+    truth: Truth | None = None
+    """Of simulated counts."""
 
 
 @dataclass(frozen=True)
@@ -83,12 +104,15 @@ def simulate(seed: int, *, days: int = DAYS, test_days: int = TEST_DAYS, countri
     leaves = _leaves(rng, countries)
     hours, begin = days * DAY_HOURS, (days - test_days) * DAY_HOURS
     mean = _volume(rng, leaves, countries)[:, None] * _waves(rng, leaves, countries, hours)
-    mean *= np.exp(_shared_noise(rng, leaves, countries, hours))
+    known, unknown = _noise(rng, leaves, countries, hours)
+    truth = mean * np.exp(known)
+    mean *= np.exp(known + unknown)
     _spike(rng, mean)
     alpha = np.exp(rng.uniform(np.log(0.002), np.log(0.05), len(mean)))[:, None]
     counts = rng.poisson(mean * rng.gamma(1.0 / alpha, alpha, mean.shape))
     _past_outages(rng, leaves, counts, begin)
-    return World(leaves, START + HOUR * np.arange(hours, dtype=np.int64), counts, begin)
+    starts = START + HOUR * np.arange(hours, dtype=np.int64)
+    return World(leaves, starts, counts, begin, truth=Truth(truth, alpha[:, 0]))
 
 
 def _leaves(rng: np.random.Generator, countries: int) -> Leaves:
@@ -120,19 +144,17 @@ def _waves(rng: np.random.Generator, leaves: Leaves, countries: int, hours: int)
     return np.asarray((day * weekend)[leaves.codes[:, 2]])
 
 
-def _shared_noise(rng: np.random.Generator, leaves: Leaves, countries: int, hours: int) -> Floats:
-    """Logarithm of what countries, devices, systems and everything have in common [S, T]."""
+def _noise(rng: np.random.Generator, leaves: Leaves, countries: int, hours: int) -> tuple[Floats, Floats]:
+    """Logarithms [S, T]: the drift of devices and what everything has in common; what countries and the like have."""
     d, o, c = leaves.codes.T
     drift = np.cumsum(rng.normal(0.0, 0.004 / np.sqrt(24), (DEVICES, hours)), axis=1)
-    return np.asarray(
-        _ar1(rng, 0.05, countries, hours)[c]
-        + (_ar1(rng, 0.03, DEVICES, hours) + drift)[d]
-        + _ar1(rng, 0.02, SYSTEMS, hours)[o]
-        + _ar1(rng, 0.03, 1, hours)
-    )
+    country = _ar1(rng, NOISE[2], countries, hours)
+    device = _ar1(rng, NOISE[0], DEVICES, hours)
+    system = _ar1(rng, NOISE[1], SYSTEMS, hours)
+    return drift[d] + _ar1(rng, COMMON_NOISE, 1, hours), country[c] + device[d] + system[o]
 
 
-def _ar1(rng: np.random.Generator, sd: float, series: int, hours: int, rho: float = 0.9) -> Floats:
+def _ar1(rng: np.random.Generator, sd: float, series: int, hours: int, rho: float = RHO) -> Floats:
     """Autoregressive noise [series, T] of standard deviation `sd`."""
     noise = rng.normal(0.0, sd, (series, hours))
     noise[:, 1:] *= np.sqrt(1.0 - rho * rho)
@@ -195,18 +217,32 @@ def _place(
         members = lattice.incidence[[row]].toarray()[0] > 0
         codes = tuple(int(code) for code in lattice.codes[row])
         loss = Loss(codes, members, start, start + length, plan.shares[i % len(plan.shares)], masked)
-        if not any(_clash(loss, other, world.counts, plan.apart) for other in placed):
+        if not any(_clash(loss, other, world, plan.apart) for other in placed):
             return loss
     return None
 
 
-def _clash(a: Loss, b: Loss, counts: Ints, apart: int) -> bool:
-    """Whether one of two losses at about the same time holds more than a tenth of the other's events."""
+def _clash(a: Loss, b: Loss, world: World, apart: int) -> bool:
+    """Whether two losses at about the same time share cells, or the masking of one would undo the other.
+
+    Whether they are masked does not matter: each pair of worlds, masked the other way round, holds the same losses.
+    """
     if a.start >= b.stop + apart or b.start >= a.stop + apart:
         return False
-    size = counts.mean(axis=1)
+    size = world.counts.mean(axis=1)
     shared = float(size[a.members & b.members].sum())
-    return shared > 0.1 * min(float(size[a.members].sum()), float(size[b.members].sum()))
+    if shared > 0.1 * min(float(size[a.members].sum()), float(size[b.members].sum())):
+        return True
+    together = a.start < b.stop and b.start < a.stop
+    return together and (_refills(a, b, world.leaves, size) or _refills(b, a, world.leaves, size))
+
+
+def _refills(one: Loss, other: Loss, leaves: Leaves, size: Floats) -> bool:
+    """Whether the growth that masks one loss gives back what another one takes."""
+    siblings = _siblings(leaves, one, size)
+    growth = one.share * float(size[one.members].sum()) / max(float(size[siblings].sum()), 1e-9)
+    returned = growth * float(size[other.members & siblings].sum())
+    return returned > REFILLED * other.share * float(size[other.members].sum())
 
 
 def _take(rng: np.random.Generator, counts: Ints, leaves: Leaves, loss: Loss) -> Loss:
@@ -216,7 +252,7 @@ def _take(rng: np.random.Generator, counts: Ints, leaves: Leaves, loss: Loss) ->
     gone = rng.binomial(before, loss.share)
     counts[loss.members, stretch] = before - gone
     if loss.masked:
-        siblings = _siblings(leaves, loss, counts)
+        siblings = _siblings(leaves, loss, counts[:, stretch].sum(axis=1))
         for t, amount in enumerate(gone.sum(axis=0)):
             now = counts[siblings, loss.start + t]
             if now.sum() > 0:
@@ -224,12 +260,15 @@ def _take(rng: np.random.Generator, counts: Ints, leaves: Leaves, loss: Loss) ->
     return replace(loss, lost=int(gone.sum()))
 
 
-def _siblings(leaves: Leaves, loss: Loss, counts: Ints) -> Bools:
-    """Leaves of the other values of the first dimension named, in the same place otherwise; everything else if none."""
+def _siblings(leaves: Leaves, loss: Loss, size: NDArray[Any]) -> Bools:
+    """Leaves of the other values of the first dimension named, in the same place otherwise; everything else if none.
+
+    `size` [S] says which leaves have events.
+    """
     parent = np.ones(len(leaves), dtype=bool)
     first = next(d for d, code in enumerate(loss.codes) if code != ANY)
     for d, code in enumerate(loss.codes):
         if code != ANY and d != first:
             parent &= leaves.codes[:, d] == code
     siblings = parent & ~loss.members
-    return siblings if counts[siblings, loss.start : loss.stop].sum() > 0 else ~loss.members
+    return siblings if size[siblings].sum() > 0 else ~loss.members

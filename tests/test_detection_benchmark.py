@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from benchmarks.limit import knowable
 from benchmarks.peers import PEERS
 from benchmarks.scoring import Told, false_episodes, score, slices_found, upper_bound
 from benchmarks.simulator import Plan, World, inject, simulate
@@ -47,6 +50,25 @@ def test_the_right_cause_at_the_right_time_is_found_and_others_are_false(lossy):
     early = score(lossy, [Told(loss.members, lossy.begin - 100)], after=24)
     assert early.found[0].delay is None
     assert len(early.false) == 1
+
+
+def test_who_knows_the_truth_finds_what_is_gone(lossy):
+    """Half of hundreds of events gone is found at once, and none where as much is asked as no count can say."""
+    clear = tuple(loss for loss in lossy.losses if loss.share >= 0.5 and loss.lost > 500)
+    found = knowable(replace(lossy, losses=clear), 12.0)
+    assert len(clear) > 1
+    assert [item.delay for item in found] == [1] * len(clear)
+    assert all(item.delay is None for item in knowable(lossy, 1e6))
+
+
+def test_no_loss_is_given_back_by_what_masks_another(quiet, lossy):
+    """Of each large loss more than half of its share is missing, whatever masks the others."""
+    large = [loss for loss in lossy.losses if loss.lost > 100]
+    assert len(large) > 2
+    for loss in large:
+        stretch = np.ix_(loss.members, range(loss.start, loss.stop))
+        before, after = quiet.counts[stretch].sum(), lossy.counts[stretch].sum()
+        assert before - after > 0.5 * loss.share * before
 
 
 def test_an_alarm_elsewhere_is_a_false_episode(lossy):
