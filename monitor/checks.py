@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from monitor.detectors import detector_names
+from monitor.detectors import detector_names, is_detector
 from monitor.query import Column, QueryRefusedError, Source, SourceError
 from monitor.settings import Settings
 from rules.duration import format_duration
@@ -74,24 +74,23 @@ def check_wiring(rule: Rule, settings: Settings) -> Iterator[Problem]:
 
 
 def _detector_is_known(rule: Rule) -> Iterator[Problem]:
-    known = detector_names()
-    if rule.detector.name not in known:
-        span = rule.span("detector")
+    if not is_detector(rule.detector.name):
         message = f"no detector is called '{rule.detector.name}'"
-        yield span.problem("unknown-detector", message, did_you_mean(rule.detector.name, known))
+        hint = did_you_mean(rule.detector.name, detector_names())
+        yield rule.span("detector").problem("unknown-detector", message, hint)
 
 
 def _source_is_known(rule: Rule, settings: Settings) -> Iterator[Problem]:
-    name, span = rule.source.source, rule.span("source")
+    name = rule.source.source
     source = settings.source(name)
     if source is None:
         hint = did_you_mean(name, [known.name for known in settings.sources])
-        yield span.problem("unknown-source", f"'{name}' is not a source of {settings.file}", hint)
+        yield rule.span("source").problem("unknown-source", f"'{name}' is not a source of {settings.file}", hint)
     elif source.kind == "duckdb" and rule.source.query is None:
         tables, table = [known for known, _ in source.tables], ".".join(rule.source.table)
         if table not in tables:
             message = f"'{table}' is not a table of the source {name}"
-            yield span.problem("unknown-table", message, did_you_mean(table, tables))
+            yield rule.span("source").problem("unknown-table", message, did_you_mean(table, tables))
 
 
 def _receivers_are_known(rule: Rule, settings: Settings) -> Iterator[Problem]:
@@ -108,7 +107,7 @@ def _receivers_are_known(rule: Rule, settings: Settings) -> Iterator[Problem]:
 
 def _notify_span(rule: Rule, name: str) -> Span:
     """The token that names the receiver, in any of the forms of `notify`."""
-    spans = [span for path, span in rule.spans if path.split(".")[0] == "notify"]
+    spans = [span for path, span in rule.spans.items() if path.split(".")[0] == "notify"]
     return next((span for span in spans if _token(span) == name), rule.span("notify"))
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
-
-import pandas as pd
+from typing import TYPE_CHECKING, Protocol
 
 from rules.model import Interval, Metric, SourceRef, Timestamp
+
+if TYPE_CHECKING:
+    import pandas as pd  # half a second: whoever checks rules offline needs none
 
 
 @dataclass(frozen=True)

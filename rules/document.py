@@ -1,21 +1,19 @@
-"""YAML 1.2 text to plain data, with the place of every key and value."""
+"""A text as plain data, with the place of every key and value."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, StringMark, YAMLError
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
-from ruamel.yaml.reader import ReaderError
-
 from rules.problem import Place, Problem, Span
 
 Path = tuple[str | int, ...]
+
+Mark = tuple[int, int, int]
+"""Line and column of a token, both from 0, and how many characters are underlined."""
 
 TEXTUAL = frozenset({"expected", "ignore", "labels", "slice", "given", "expect", "values"})
 """Keys below which a plain 8, 010 or true is the text a source would print, never a number."""
@@ -23,9 +21,39 @@ TEXTUAL = frozenset({"expected", "ignore", "labels", "slice", "given", "expect",
 MAX_NODES = 200_000
 """Aliases can make a small file stand for an endless one."""
 
-_LINES = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
-_OTHER_VERSION = re.compile(r"^%YAML(?![ \t]+1\.2\b).*", re.MULTILINE)
-_PREFIX = "tag:yaml.org,2002:"
+LINES = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
+
+
+@dataclass(frozen=True)
+class Places(Mapping[Path, Span]):
+    """Spans of the tokens of a text. They are made when asked for: most files are sound, and nobody asks."""
+
+    file: str = ""
+    lines: Sequence[str] = ()
+    marks: Mapping[Path, Mark] = field(default_factory=dict)
+
+    def __getitem__(self, path: Path) -> Span:
+        return span_at(self.file, self.lines, *self.marks[path])
+
+    def __contains__(self, path: object) -> bool:
+        return path in self.marks
+
+    def __iter__(self) -> Iterator[Path]:
+        return iter(self.marks)
+
+    def __len__(self) -> int:
+        return len(self.marks)
+
+    def below(self, first: str | int, second: str | int) -> Iterator[tuple[Path, Span]]:
+        """What is at or under two parts of a path, such as `rules`, 3; paths are whole."""
+        return ((path, self[path]) for path in self._by_start.get((first, second), ()))
+
+    @cached_property
+    def _by_start(self) -> dict[Path, list[Path]]:
+        grouped: dict[Path, list[Path]] = {}
+        for path in self.marks:
+            grouped.setdefault(path[:2], []).append(path)
+        return grouped
 
 
 @dataclass(frozen=True)
@@ -36,238 +64,24 @@ class Document:
     """
 
     data: Any
-    keys: Mapping[Path, Span] = field(default_factory=dict)
-    values: Mapping[Path, Span] = field(default_factory=dict)
+    keys: Places = field(default_factory=Places)
+    values: Places = field(default_factory=Places)
     problems: tuple[tuple[Path, Problem], ...] = ()
 
     def value(self, path: Path) -> Span | None:
         """Where the value at `path` is, or the nearest value around it."""
         return next((self.values[path[:end]] for end in range(len(path), -1, -1) if path[:end] in self.values), None)
 
-    def below(self, first: str | int, second: str | int) -> list[tuple[Path, Span, bool]]:
-        """Spans of all values and keys (True) under two parts of a path, such as `rules`, 3."""
-        return self._by_start.get((first, second), [])
 
-    @cached_property
-    def _by_start(self) -> dict[Path, list[tuple[Path, Span, bool]]]:
-        grouped: dict[Path, list[tuple[Path, Span, bool]]] = {}
-        for spans, are_keys in ((self.values, False), (self.keys, True)):
-            for path, span in spans.items():
-                grouped.setdefault(path[:2], []).append((path, span, are_keys))
-        return grouped
+def mark_of(lines: Sequence[str], start: tuple[int, int], end: tuple[int, int]) -> Mark:
+    """From the line and column of a token's start and end; of what spans lines only the first is underlined."""
+    line, column = start
+    if end[0] != line:
+        end = (line, len(lines[line].rstrip()) if line < len(lines) else 0)
+    return line, column, max(end[1] - column, 1)
 
 
-def read_yaml(text: str, file: str) -> Document:
-    """Read one document. Never raises: what cannot be read is a problem with its place."""
-    if old := _OTHER_VERSION.search(text):
-        line = text.count("\n", 0, old.start())
-        span = _span_at(file, _LINES.split(text), line, 0, len(old[0]))
-        return _unreadable(span.problem("syntax", "only YAML 1.2 is read; in others NO is false", "remove the line"))
-    try:
-        node = YAML(typ="rt", pure=True).compose(text)
-    except MarkedYAMLError as error:
-        return _unreadable(_syntax(error, text, file))
-    except ReaderError as error:
-        return _unreadable(_character(error, text, file))
-    except RecursionError:
-        return _unreadable(Problem(Place(file), "syntax", "nested too deeply to be read"))
-    except (YAMLError, ValueError, LookupError, TypeError, AttributeError, AssertionError) as error:
-        # The library answers some malformed text with its own accidents; they are the text's fault all the same.
-        return _unreadable(Problem(Place(file), "syntax", f"this is not YAML: {_one_line(error)}"))
-    return _Reader(file, _LINES.split(text)).read(node)
-
-
-def _unreadable(problem: Problem) -> Document:
-    return Document(None, problems=(((), problem),))
-
-
-def _one_line(error: object) -> str:
-    return " ".join(str(error).split())[:200]
-
-
-def _syntax(error: MarkedYAMLError, text: str, file: str) -> Problem:
-    mark = error.problem_mark or error.context_mark
-    if error.context_mark and mark and mark.index >= len(text.rstrip()):
-        mark = error.context_mark  # the text ended: what was left open says more
-    wrong = _one_line(error.problem or error.context or "this is not YAML")
-    context = f" {_one_line(error.context)}" if error.context and error.problem else ""
-    if not isinstance(mark, StringMark) and mark is None:
-        return Problem(Place(file), "syntax", wrong + context)
-    span = _span_at(file, _LINES.split(text), mark.line, mark.column, 1)
-    hint = "indent with spaces" if "'\\t'" in wrong else ""
-    if "another document" in wrong:
-        return span.problem("syntax", "a second document begins", "one file is one document: remove the '---'")
-    return span.problem("syntax", wrong + context, hint)
-
-
-def _character(error: ReaderError, text: str, file: str) -> Problem:
-    before = _LINES.split(text[: error.position])
-    span = _span_at(file, [_shown(line) for line in _LINES.split(text)], len(before) - 1, len(before[-1]), 1)
-    code = error.character if isinstance(error.character, int) else ord(str(error.character)[:1] or "\0")
-    return span.problem("syntax", f"the character U+{code:04X} may not stand in a YAML file", "remove it")
-
-
-def _shown(line: str) -> str:
-    return "".join(char if char.isprintable() or char == "\t" else "\N{REPLACEMENT CHARACTER}" for char in line)
-
-
-def _span_at(file: str, lines: list[str], line: int, column: int, width: int) -> Span:
+def span_at(file: str, lines: Sequence[str], line: int, column: int, width: int) -> Span:
+    """The span of a mark."""
     excerpt = lines[line] if line < len(lines) else ""
     return Span(Place(file, line + 1, column + 1), excerpt, width)
-
-
-class _TooLargeError(Exception):
-    pass
-
-
-class _Reader:
-    """Walks the nodes of one document."""
-
-    def __init__(self, file: str, lines: list[str]) -> None:
-        self._file = file
-        self._lines = lines
-        self._keys: dict[Path, Span] = {}
-        self._values: dict[Path, Span] = {}
-        self._problems: list[tuple[Path, Problem]] = []
-        self._open: list[Node] = []
-        self._count = 0
-
-    def read(self, node: Node | None) -> Document:
-        if node is None:
-            return Document(None)
-        try:
-            data = self._plain(node, (), textual=False)
-        except _TooLargeError:
-            message = f"the file stands for more than {MAX_NODES} values"
-            return _unreadable(Problem(Place(self._file), "too-large", message, "use fewer aliases"))
-        except RecursionError:
-            return _unreadable(Problem(Place(self._file), "syntax", "nested too deeply to be read"))
-        return Document(data, self._keys, self._values, tuple(self._problems))
-
-    def _plain(self, node: Node, path: Path, *, textual: bool) -> Any:
-        self._count += 1
-        if self._count > MAX_NODES:
-            raise _TooLargeError
-        self._values[path] = self._span(node)
-        if any(node is parent for parent in self._open):
-            return self._wrong(path, node, "syntax", "an alias may not contain itself")
-        self._open.append(node)
-        try:
-            return self._by_kind(node, path, textual=textual)
-        finally:
-            self._open.pop()
-
-    def _by_kind(self, node: Node, path: Path, *, textual: bool) -> Any:
-        tag = str(node.tag).removeprefix(_PREFIX)
-        if isinstance(node, MappingNode) and tag == "map":
-            return self._mapping(node, path, textual=textual)
-        if isinstance(node, SequenceNode) and tag == "seq":
-            return [self._plain(item, (*path, i), textual=textual) for i, item in enumerate(node.value)]
-        if isinstance(node, ScalarNode) and tag in _SCALARS:
-            return self._scalar(node, tag, path, textual=textual)
-        return self._wrong(
-            path, node, "syntax", f"the tag '{str(node.tag).replace(_PREFIX, '!!')}' has no meaning here", "remove it"
-        )
-
-    def _mapping(self, node: MappingNode, path: Path, *, textual: bool) -> dict[str, Any]:
-        read: dict[str, Any] = {}
-        for key, value in self._pairs(node, path):
-            name = self._text(key, path)
-            if name in read:
-                self._duplicate(key, (*path, name))
-                continue
-            self._keys[(*path, name)] = self._span(key)
-            read[name] = self._plain(value, (*path, name), textual=textual or name in TEXTUAL)
-            if read[name] is None and not value.value:  # nothing is written: its key is what can be shown
-                self._values[(*path, name)] = self._keys[(*path, name)]
-        return read
-
-    def _pairs(self, node: MappingNode, path: Path) -> list[tuple[Node, Node]]:
-        """A mapping's own pairs, then those it merges in with `<<` and does not name itself."""
-        own, merged = [], []
-        for key, value in node.value:
-            if not isinstance(key, ScalarNode):
-                self._wrong(path, key, "syntax", "a key must be a word")
-            elif str(key.tag) == f"{_PREFIX}merge":
-                merged += self._merged(value, path)
-            else:
-                own.append((key, value))
-        named = {str(key.value) for key, _ in own}
-        return own + [(key, value) for key, value in merged if str(key.value) not in named]
-
-    def _merged(self, node: Node, path: Path) -> list[tuple[Node, Node]]:
-        sources = node.value if isinstance(node, SequenceNode) else [node]
-        pairs: dict[str, tuple[Node, Node]] = {}
-        for source in sources:
-            if not isinstance(source, MappingNode) or any(source is parent for parent in self._open):
-                self._wrong(path, source, "syntax", "'<<' merges a mapping, or a list of mappings")
-                continue
-            for key, value in source.value:
-                pairs.setdefault(str(key.value), (key, value))
-        return list(pairs.values())
-
-    def _scalar(self, node: ScalarNode, tag: str, path: Path, *, textual: bool) -> Any:
-        plain_text = textual and tag != "null" and node.style is None
-        text = self._text(node, path)
-        try:
-            return text if plain_text else _SCALARS[tag](text)
-        except (ValueError, OverflowError):
-            return self._wrong(path, node, "bad-value", f"'{text[:40]}' is no number that can be read")
-
-    def _text(self, node: Node, path: Path) -> str:
-        """A scalar's text; a character that JSON writes as two escapes is that one character."""
-        text = str(node.value)
-        if not any("\ud800" <= char <= "\udfff" for char in text):
-            return text
-        try:
-            return text.encode("utf-16", "surrogatepass").decode("utf-16")
-        except UnicodeDecodeError:
-            self._wrong(path, node, "syntax", "this holds half a character", "write the character itself")
-            return ""
-
-    def _duplicate(self, key: Node, path: Path) -> None:
-        line = self._keys[path].place.line
-        hint = f"it already stands in line {line}; keep one"
-        self._wrong(path, key, "duplicate-key", f"'{path[-1]}' is given twice", hint)
-
-    def _wrong(self, path: Path, node: Node, code: str, message: str, hint: str = "") -> None:
-        self._problems.append((path, self._span(node).problem(code, message, hint)))
-
-    def _span(self, node: Node) -> Span:
-        """The token; of a mapping its first key, of what spans lines its first line."""
-        if isinstance(node, MappingNode) and node.value and not node.flow_style:
-            return self._span(node.value[0][0])
-        start, end = node.start_mark, node.end_mark
-        line = self._lines[start.line] if start.line < len(self._lines) else ""
-        last = end.column if end.line == start.line else len(line.rstrip())
-        return _span_at(self._file, self._lines, start.line, start.column, max(last - start.column, 1))
-
-
-def _integer(text: str) -> int:
-    if len(text) > 40:
-        raise ValueError(text)
-    plain = text.replace("_", "")
-    return int(plain, 0) if re.match(r"[-+]?0[xob]", plain) else int(plain)
-
-
-def _real(text: str) -> float:
-    plain = text.replace("_", "").lower()
-    return float(plain.replace(".inf", "inf").replace(".nan", "nan"))
-
-
-def _boolean(text: str) -> bool:
-    if text.lower() not in {"true", "false"}:
-        raise ValueError(text)
-    return text.lower() == "true"
-
-
-_SCALARS: Mapping[str, Any] = {
-    "str": str,
-    "int": _integer,
-    "float": _real,
-    "bool": _boolean,
-    "null": lambda _: None,
-    "timestamp": str,  # YAML 1.2 has no dates: the text stands as it is
-    "merge": str,
-    "value": str,
-}

@@ -12,13 +12,14 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, StringConstraints, ValidationError
 
-from rules.document import Document, read_yaml
+from rules.document import Document
 from rules.document import Path as KeyPath
 from rules.explain import Doc, described, explain, refusal
 from rules.model import Interval, PlannedEvent, Rule
 from rules.problem import Place, Problem, Span
 from rules.slices import Slice
 from rules.vocabulary import did_you_mean
+from rules.yaml_text import read_yaml
 
 CHANGE_HINT = "write x1.5, +50%, -30%, or unknown"
 MOST_TIMES = 1_000.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -193,7 +194,7 @@ class Rule:
     """Labelled incidents of the past."""
     tests: tuple[RuleTest, ...] = ()
     """What must fire and what must not, where events are lost on purpose."""
-    spans: tuple[tuple[str, Span], ...] = field(default=(), compare=False, repr=False)
+    spans: Mapping[str, Span] = field(default_factory=dict, compare=False, repr=False)
     """Where each value was written, by its path (`dimensions.0`), and each key (`slices.max:`).
 
     For messages only: no part of what the rule means.
@@ -201,7 +202,6 @@ class Rule:
 
     def span(self, path: str) -> Span:
         """Where the value at `path` (with a `:` its key) was written; else where a parent, else the rule was."""
-        written = dict(self.spans)
         parts = path.split(".")
         tries = (".".join(parts[:end]) for end in range(len(parts), 0, -1))
-        return next((written[name] for name in tries if name in written), Span(self.place))
+        return next((self.spans[name] for name in tries if name in self.spans), Span(self.place))

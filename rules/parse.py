@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ValidationError
 
 from rules.checks import RULE_CHECKS
-from rules.document import Document, Path, read_yaml
+from rules.document import Document, Path
 from rules.explain import explain
 from rules.known import known_incidents
 from rules.model import Interval, Rule, SlicePolicy, SourceRef, Timestamp
@@ -20,6 +21,7 @@ from rules.problem import Place, Problem, Span
 from rules.rule_tests import rule_tests
 from rules.schema import DAY, FileShape, RuleShape
 from rules.slices import Slice
+from rules.yaml_text import read_yaml
 
 LOOKBACK = timedelta(days=28)
 LOOKBACK_OF_DAYS = timedelta(days=56)
@@ -86,13 +88,54 @@ def _defaults(document: Document) -> dict[str, Any]:
     return defaults if isinstance(defaults, dict) else {}
 
 
+@dataclass(frozen=True)
+class WrittenAt(Mapping[str, Span]):
+    """Places of a rule's values by path (`dimensions.0`), and of its keys by path and `:`; made when first asked for."""
+
+    document: Document
+    roots: tuple[tuple[str, str | int], ...]
+    """Where in the document the rule stands (`rules`, 3), and what it inherits (`defaults`, `owner`)."""
+
+    def __getitem__(self, path: str) -> Span:
+        return self._plainly(path) or self._found[path]
+
+    def __contains__(self, path: object) -> bool:
+        return isinstance(path, str) and (self._plainly(path) is not None or path in self._found)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def _plainly(self, path: str) -> Span | None:
+        """What is there if no key holds a dot or is a number, without looking at all the others."""
+        places = self.document.keys if path.endswith(":") else self.document.values
+        parts = tuple(int(part) if part.isdecimal() else part for part in path.removesuffix(":").split("."))
+        roots = [
+            root[:1] if root[0] == "defaults" else root
+            for root in self.roots
+            if root[1] == parts[0] or root[0] != "defaults"
+        ]
+        return next((places[*root, *parts] for root in roots if (*root, *parts) in places), None)
+
+    @cached_property
+    def _found(self) -> dict[str, Span]:
+        return {
+            ".".join(map(str, path[1 if root[0] == "defaults" else 2 :])) + mark: span
+            for root in self.roots
+            for places, mark in ((self.document.values, ""), (self.document.keys, ":"))
+            for path, span in places.below(*root)
+        }
+
+
 class _RuleReader:
     """Reads the rule at one index of a document, over the file's defaults."""
 
     def __init__(self, document: Document, file: str, index: int) -> None:
         self._document = document
         self._file = file
-        self._at = ("rules", index)
+        self._at: tuple[str, int] = ("rules", index)
         self._raw = _rule_list(document)[index]
         self._defaults = _defaults(document)
         self._unreadable = {problem.place for _, problem in document.problems}
@@ -137,15 +180,14 @@ class _RuleReader:
         inherited = bool(path) and path[0] not in self._raw and path[0] in self._defaults
         return ("defaults",) if inherited else self._at
 
-    def _spans(self) -> tuple[tuple[str, Span], ...]:
-        """Places of all the rule's values by path, and of its keys by path and `:`; inherited ones too."""
-        found = [(path[2:], span, key) for path, span, key in self._document.below(*self._at)]
-        for name in (key for key in self._defaults if key not in self._raw):
-            found += [(path[1:], span, key) for path, span, key in self._document.below("defaults", name)]
-        return tuple((".".join(map(str, path)) + ":" * is_key, span) for path, span, is_key in found if path)
+    def _spans(self) -> WrittenAt:
+        inherited: list[tuple[str, str | int]] = [
+            ("defaults", name) for name in self._defaults if name not in self._raw
+        ]
+        return WrittenAt(self._document, (self._at, *inherited))
 
 
-def _rule(shape: RuleShape, place: Place, spans: tuple[tuple[str, Span], ...]) -> Rule:
+def _rule(shape: RuleShape, place: Place, spans: Mapping[str, Span]) -> Rule:
     schedule = shape.schedule or shape.time_bucket
     return Rule(
         name=shape.name,

@@ -34,6 +34,11 @@ def detector_names() -> tuple[str, ...]:
     return tuple(dict.fromkeys([*BUILT_IN, *sorted(point.name for point in entry_points(group=GROUP))]))
 
 
+def is_detector(name: str) -> bool:
+    """Whether a rule can name this one; plug-ins are looked for on the disk only where it is none of our own."""
+    return name in BUILT_IN or name in detector_names()
+
+
 def open_detector(choice: DetectorChoice, metric: str) -> Detector:
     """The detector that a rule chose, for one of its metrics. Raises `UnknownDetectorError`."""
     return _factory(choice.name)(choice, metric)

@@ -2,7 +2,10 @@
 
 import io
 import json
+import os
 import sqlite3
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -299,3 +302,15 @@ def test_a_mistake_is_an_annotation_where_github_asks_for_it(place):
     run = CliRunner().invoke(check, ["--config", str(place / "slicewatch.toml"), "--format", "github"])
     assert run.exit_code == 1
     assert run.output.startswith(f"::error file={rule.as_posix()},line=6,col=26,title=duplicate-dimension::")
+
+
+def test_a_check_offline_loads_no_data_frames_and_no_database(place):
+    """It starts before every commit: what only a source needs stays on the disk."""
+    program = (
+        "import atexit, sys; from monitor.cli import main;"
+        "heavy = {'pandas', 'numpy', 'scipy', 'duckdb', 'sqlalchemy', 'matplotlib', 'ruamel.yaml'};"
+        "atexit.register(lambda: print(sorted(heavy & sys.modules.keys()))); main()"
+    )
+    command = [sys.executable, "-c", program, "check", "--config", str(place / "slicewatch.toml")]
+    run = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": "."})
+    assert run.stdout.splitlines() == ["1 rule can run; 0 errors, 0 warnings", "[]"]

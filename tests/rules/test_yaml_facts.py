@@ -2,8 +2,9 @@
 
 import pytest
 
-from rules.document import MAX_NODES, read_yaml
+from rules.document import MAX_NODES
 from rules.parse import parse_rules
+from rules.yaml_text import read_yaml
 
 RULE = """rules:
   - name: r
