@@ -390,6 +390,8 @@ def _before(story: _Story) -> str:
     """How this differs from what was told before."""
     if story.change is Change.RECLASSIFIED:
         return f"On a closer look: {story.cause} {_verb(story)}."
+    if story.change is Change.ESCALATED:
+        return f"{_capital(story.incident.severity.value)} from now on: {story.transition.because}."
     if story.change not in {Change.WIDENED, Change.NARROWED} or not story.incident.causes:
         return ""
     how = "Wider" if story.change is Change.WIDENED else "Narrower"

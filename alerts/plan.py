@@ -162,5 +162,7 @@ def _decide(case: _Case, now: datetime) -> tuple[Decision, ...]:
 
 
 def _receivers(case: _Case) -> tuple[str, ...]:
-    """Whoever knows the incident already; for a new one the rule's receivers of its severity."""
-    return tuple(dict.fromkeys(case.told or ())) or case.routes.receivers(case.incident.severity)
+    """Whoever knows the incident already, and once it is louder its severity's; for a new one the latter alone."""
+    known, routed = tuple(case.told or ()), case.routes.receivers(case.incident.severity)
+    louder = case.transition.change is Change.ESCALATED
+    return tuple(dict.fromkeys((*known, *routed) if louder else known)) or routed

@@ -21,6 +21,11 @@ class Severity(StrEnum):
     WARNING = "warning"
     CRITICAL = "critical"
 
+    @property
+    def loudness(self) -> int:
+        """0 for the quietest."""
+        return list(Severity).index(self)
+
 
 class Direction(StrEnum):
     """Which changes are sent; both are always computed and shown."""
@@ -140,6 +145,15 @@ class DetectorChoice:
 
 
 @dataclass(frozen=True)
+class Escalation:
+    """From which change on an incident has at least this severity: shares of what is expected, lost or too much."""
+
+    severity: Severity
+    drop: float | None = None
+    spike: float | None = None
+
+
+@dataclass(frozen=True)
 class SlicePolicy:
     """Which slices are kept and tested."""
 
@@ -184,6 +198,7 @@ class Rule:
     for_: int = 0
     keep_firing_for: int = 2
     severity: Severity = Severity.WARNING
+    escalate: tuple[Escalation, ...] = ()
     labels: tuple[tuple[str, str], ...] = ()
     owner: str | None = None
     notify: tuple[tuple[Severity, tuple[str, ...]], ...] = ()

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ValidationError
 
+from rules.alerting import escalations
 from rules.checks import RULE_CHECKS
 from rules.document import Document, Path, read_yaml
 from rules.explain import explain
@@ -176,6 +177,7 @@ def _rule(shape: RuleShape, place: Place, spans: tuple[tuple[str, Span], ...]) -
         for_=_evaluations(shape.for_, schedule),
         keep_firing_for=_evaluations(shape.keep_firing_for, schedule),
         severity=shape.severity,
+        escalate=escalations(shape.escalate),
         labels=tuple(shape.labels.items()),
         owner=shape.owner,
         notify=shape.notify,

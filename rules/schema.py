@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, Strict, StringConstraints
 
+from rules.alerting import EscalationShape
 from rules.document import Path
 from rules.duration import format_duration, parse_duration
 from rules.explain import Doc, described, refusal
@@ -525,6 +526,11 @@ class RuleShape(BaseModel):
     severity: Annotated[
         Severity, _word(Severity), Doc("`info`, `warning`, `critical`", "How loud its incidents are.")
     ] = Severity.WARNING
+    escalate: Annotated[
+        tuple[EscalationShape, ...],
+        BeforeValidator(_nothing_is_empty),
+        Doc("list of escalations", "From which change on an incident is louder; it is never quieter again."),
+    ] = ()
     labels: Annotated[dict[str, str], Doc("mapping of strings", "Shown with its incidents.")] = {}
     owner: Annotated[Text | None, Doc("string", "The team that answers for it.")] = None
     notify: Annotated[
@@ -540,7 +546,6 @@ class RuleShape(BaseModel):
         str | None, BeforeValidator(_web_address), Doc("web address", "What to do about an incident.")
     ] = None
     was: Annotated[Any, _later("'was'"), Doc("name", "Not yet available.")] = None
-    escalate: Annotated[Any, _later("'escalate'"), Doc("list", "Not yet available.")] = None
     repeat_interval: Annotated[Any, _later("'repeat_interval'"), Doc("duration", "Not yet available.")] = None
     mute: Annotated[Any, _later("'mute'"), Doc("list", "Not yet available.")] = None
     inhibited_by: Annotated[Any, _later("'inhibited_by'"), Doc("list of rules", "Not yet available.")] = None

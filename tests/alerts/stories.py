@@ -15,7 +15,7 @@ from alerts.incidents import StepPolicy
 from alerts.message import RuleFacts, compose, plain_text
 from alerts.model import Assessment, Kind, Message, Recovery, TotalState, Transition
 from alerts.notifiers import slack_blocks
-from rules.model import Severity
+from rules.model import Escalation, Severity
 from rules.slices import Slice
 from tests.alerts.make import History, assess, blind, cause, evidence, fact, finding, tick
 
@@ -118,6 +118,13 @@ def widened() -> Transition:
     return told(assess(1, first), assess(2, finding(until=tick(2), evidence=evidence())))
 
 
+def escalated() -> Transition:
+    """Half of ios was missing; by now it is all of it, and the rule says critical from there on."""
+    policy = StepPolicy(escalate=(Escalation(Severity.CRITICAL, drop=0.9),))
+    half = finding(observed=400_000.0, evidence=evidence(grew=()))
+    return told(assess(1, half), assess(2, finding(until=tick(2), evidence=evidence())), policy=policy)
+
+
 def absorbed() -> Transition:
     """A narrower incident closes, since a wider one tells it."""
     narrow = [finding(cause(device="ios", country=code), expected=90_000.0) for code in ("NO", "SE")]
@@ -212,6 +219,7 @@ STORIES: dict[str, tuple[Callable[[], Transition], RuleFacts]] = {
     "resolved": (resolved, RULE),
     "accepted": (accepted, RULE),
     "widened": (widened, RULE),
+    "escalated": (escalated, RULE),
     "absorbed": (absorbed, replace(RULE, query="")),
     "narrowed": (narrowed, RULE),
     "reclassified": (reclassified, RULE),

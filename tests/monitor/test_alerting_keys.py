@@ -1,0 +1,63 @@
+"""Keys that say how loud, how often and when: whole ticks of a rule that has them, with a real store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from alerts.model import Change
+from monitor import store
+from rules.model import Escalation, Severity
+from tests.monitor.ticks import Ticks
+from tests.monitor.world import world
+
+N = 28 * 24 + 10
+"""The first tick; all columns before are history."""
+FRESH = world({"device": ("phone", "tablet", "tv", "web"), "country": ("NO", "SE", "DK")})
+TV = "device=tv"
+
+Over = Callable[..., Ticks]
+
+
+@pytest.fixture(scope="module")
+def learned() -> store.Store:
+    """A store that has counted four weeks of FRESH."""
+    state = store.Store.open("sqlite://")
+    Ticks.over(FRESH, state).learn(N)
+    yield state
+    state.close()
+
+
+@pytest.fixture
+def over(learned: store.Store) -> Over:
+    """Ticks over a world whose first four weeks are those of FRESH, on a copy of its store."""
+    opened: list[store.Store] = []
+
+    def make(made, **rule) -> Ticks:
+        opened.append(store.copy(learned))
+        return Ticks.over(made, opened[-1], **rule)
+
+    yield make
+    for state in opened:
+        state.close()
+
+
+def sent(ticks: Ticks) -> list[tuple[int, str, str, str]]:
+    """Hour after N, receiver, change and severity of each message."""
+    return [
+        (ticks.column(outcome.tick) - N - 1, receiver, message.change.value, message.severity.value)
+        for outcome in ticks.outcomes
+        for receiver, message in outcome.messages
+    ]
+
+
+def test_a_loss_that_grows_past_the_share_of_escalate_is_told_to_the_louder_receivers(over):
+    """Half of tv: the team. All of it, once that is seven tenths since it began: the team's thread, and the pager."""
+    made = FRESH.scaled(0.5, N + 1, None, device="tv").scaled(0.0, N + 4, None, device="tv")
+    notify = ((Severity.WARNING, ("team",)), (Severity.CRITICAL, ("pager",)))
+    ticks = over(made, notify=notify, escalate=(Escalation(Severity.CRITICAL, drop=0.7),)).run(range(N, N + 10))
+    louder = [step for step in sent(ticks) if step[2] == Change.ESCALATED.value]
+    assert [step[1:] for step in louder] == [("team", "escalated", "critical"), ("pager", "escalated", "critical")]
+    assert sent(ticks)[0][1:] == ("team", "opened", "warning")
+    assert [i.severity for i in ticks.incidents] == [Severity.CRITICAL]
