@@ -15,6 +15,7 @@ from typing import Any
 
 from alerts.model import Assessment, CauseAt, Change, Finding, Incident, Kind, Recovery, State, Transition
 from alerts.severity import escalation_of, first_severity, loudest
+from alerts.wording import lasting
 from rules.model import Escalation, Rule, Severity
 from rules.slices import Slice
 
@@ -445,12 +446,8 @@ def _accept(board: _Board) -> None:
         if incident.raised_at is None or incident.id not in board.found:
             continue
         if board.tick - incident.raised_at - incident.unknown_for >= board.policy.accept_after:
-            because = f"it has lasted for {_days(board.tick - incident.since)} and is taken as normal from now on"
+            because = f"it has lasted for {lasting(board.tick - incident.since)} and is taken as normal from now on"
             board.close(incident, Change.ACCEPTED, because, accepted_at=board.tick)
-
-
-def _days(lasted: timedelta) -> str:
-    return f"{lasted.days} days" if lasted.days >= 2 else f"{lasted.total_seconds() / 3600:.0f} hours"
 
 
 # --- what was not found ----------------------------------------------------------------------------------------

@@ -207,6 +207,8 @@ class Change(StrEnum):
     CONFIRMED = "confirmed"
     """Facts or counters updated; changes no message by itself."""
     ESCALATED = "escalated"
+    REPEATED = "repeated"
+    """It goes on, and was told long ago; nothing else has changed."""
     FROZEN = "frozen"
     THAWED = "thawed"
     RESOLVED = "resolved"
@@ -236,6 +238,7 @@ class Reason(StrEnum):
 
     NEW = "new"
     CHANGED = "changed"
+    REPEATED = "repeated"
     RESOLVED = "resolved"
     ACCEPTED = "accepted"
     SHADOW = "shadow"

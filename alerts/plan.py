@@ -61,7 +61,15 @@ class _Case:
 
 
 ENDS = frozenset({Change.RESOLVED, Change.ACCEPTED, Change.ABSORBED})
-NEWS = ENDS | {Change.OPENED, Change.WIDENED, Change.NARROWED, Change.RECLASSIFIED, Change.AMENDED, Change.ESCALATED}
+NEWS = ENDS | {
+    Change.OPENED,
+    Change.WIDENED,
+    Change.NARROWED,
+    Change.RECLASSIFIED,
+    Change.AMENDED,
+    Change.ESCALATED,
+    Change.REPEATED,
+}
 QUIET = {
     Change.PENDING: "it has not fired yet",
     Change.CONFIRMED: "nothing about it has changed but its numbers",
@@ -71,6 +79,7 @@ QUIET = {
 }
 RESPECTIVE = {
     Change.OPENED: Reason.NEW,
+    Change.REPEATED: Reason.REPEATED,
     Change.RESOLVED: Reason.RESOLVED,
     Change.ACCEPTED: Reason.ACCEPTED,
     Change.ABSORBED: Reason.RESOLVED,
@@ -146,14 +155,19 @@ def plan(
     return tuple(decisions)
 
 
+def hold_of(transition: Transition, routes: Routes, told: Sequence[str] | None = None) -> Hold | None:
+    """Why a transition is sent to nobody; None where it is sent. `told` are those who know its incident."""
+    return _hold(_Case(transition, routes, None if told is None else tuple(told)))
+
+
+def _hold(case: _Case) -> Hold | None:
+    return next((hold for stage in STAGES if (hold := stage(case)) is not None), None)
+
+
 def _decide(case: _Case, now: datetime) -> tuple[Decision, ...]:
-    incident, change = case.incident, case.transition.change
-    for stage in STAGES:
-        hold = stage(case)
-        if hold is not None:
-            return (
-                Decision(incident.id, incident.seq, "", send=False, reason=hold.reason, because=hold.because, at=now),
-            )
+    incident, change, hold = case.incident, case.transition.change, _hold(case)
+    if hold is not None:
+        return (Decision(incident.id, incident.seq, "", send=False, reason=hold.reason, because=hold.because, at=now),)
     reason, because = RESPECTIVE.get(change, Reason.CHANGED), case.transition.because
     return tuple(
         Decision(incident.id, incident.seq, receiver, send=True, reason=reason, because=because, at=now)

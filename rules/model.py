@@ -199,6 +199,8 @@ class Rule:
     keep_firing_for: int = 2
     severity: Severity = Severity.WARNING
     escalate: tuple[Escalation, ...] = ()
+    repeat_interval: timedelta = timedelta(hours=24)
+    """After so long an incident that still fires is told again; 0 is never."""
     labels: tuple[tuple[str, str], ...] = ()
     owner: str | None = None
     notify: tuple[tuple[Severity, tuple[str, ...]], ...] = ()

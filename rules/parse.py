@@ -177,6 +177,7 @@ def _rule(shape: RuleShape, place: Place, spans: tuple[tuple[str, Span], ...]) -
         for_=_evaluations(shape.for_, schedule),
         keep_firing_for=_evaluations(shape.keep_firing_for, schedule),
         severity=shape.severity,
+        repeat_interval=shape.repeat_interval,
         escalate=escalations(shape.escalate),
         labels=tuple(shape.labels.items()),
         owner=shape.owner,

@@ -531,6 +531,11 @@ class RuleShape(BaseModel):
         BeforeValidator(_nothing_is_empty),
         Doc("list of escalations", "From which change on an incident is louder; it is never quieter again."),
     ] = ()
+    repeat_interval: Annotated[
+        timedelta,
+        BeforeValidator(_duration),
+        Doc("duration", "An incident that still fires so long after it was told is told again; `0`: never."),
+    ] = timedelta(hours=24)
     labels: Annotated[dict[str, str], Doc("mapping of strings", "Shown with its incidents.")] = {}
     owner: Annotated[Text | None, Doc("string", "The team that answers for it.")] = None
     notify: Annotated[
@@ -546,7 +551,6 @@ class RuleShape(BaseModel):
         str | None, BeforeValidator(_web_address), Doc("web address", "What to do about an incident.")
     ] = None
     was: Annotated[Any, _later("'was'"), Doc("name", "Not yet available.")] = None
-    repeat_interval: Annotated[Any, _later("'repeat_interval'"), Doc("duration", "Not yet available.")] = None
     mute: Annotated[Any, _later("'mute'"), Doc("list", "Not yet available.")] = None
     inhibited_by: Annotated[Any, _later("'inhibited_by'"), Doc("list of rules", "Not yet available.")] = None
     known: Annotated[

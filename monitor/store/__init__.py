@@ -57,7 +57,7 @@ from monitor.store.run_table import (
 )
 from monitor.store.status import History, RuleStatus, rule_status
 from monitor.store.store import Store
-from monitor.store.told import told
+from monitor.store.told import told, told_at
 from monitor.store.tx import Tx
 
 __all__ = [
@@ -126,5 +126,6 @@ __all__ = [
     "runs",
     "save_incident",
     "told",
+    "told_at",
     "transitions",
 ]

@@ -1,4 +1,4 @@
-"""Who knows of which incident: later news go to them, and the end reaches everyone who heard the beginning."""
+"""Who knows of which incident, and since when: later news go to them, and the end to all who heard the beginning."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from sqlalchemy import select
 
 from alerts.model import State
 from alerts.ports import Part
+from alerts.reminders import Telling, tellings
 from monitor.store import schema
+from monitor.store.incident_tables import decision_of
 from monitor.store.tx import Tx
 
 
@@ -24,3 +26,15 @@ def told(tx: Tx, rule: str) -> dict[str, tuple[str, ...]]:
     for key, receiver in tx.connection.execute(query):
         found[key] = (*found.get(key, ()), receiver)
     return found
+
+
+def told_at(tx: Tx, rule: str) -> dict[str, Telling]:
+    """When each incident of the rule that is not resolved was last told, by its id; who was never told is left out."""
+    incident = schema.incident.c
+    query = (
+        select(schema.decision)
+        .join(schema.incident, incident.id == schema.decision.c.incident)
+        .where(incident.rule == rule, incident.state != State.RESOLVED.value, schema.decision.c.send)
+        .order_by(schema.decision.c.incident, schema.decision.c.seq)
+    )
+    return tellings(decision_of(row) for row in tx.connection.execute(query).mappings())

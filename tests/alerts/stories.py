@@ -15,6 +15,7 @@ from alerts.incidents import StepPolicy
 from alerts.message import RuleFacts, compose, plain_text
 from alerts.model import Assessment, Kind, Message, Recovery, TotalState, Transition
 from alerts.notifiers import slack_blocks
+from alerts.reminders import Telling, remind
 from rules.model import Escalation, Severity
 from rules.slices import Slice
 from tests.alerts.make import History, assess, blind, cause, evidence, fact, finding, tick
@@ -125,6 +126,14 @@ def escalated() -> Transition:
     return told(assess(1, half), assess(2, finding(until=tick(2), evidence=evidence())), policy=policy)
 
 
+def repeated() -> Transition:
+    """A day later it is still gone."""
+    opened = told(assess(1, finding(until=tick(25), evidence=evidence(grew=()))))
+    again = {opened.incident.id: Telling(tick(1))}
+    (repeat,) = remind([opened.incident], [], again, tick(25), timedelta(days=1), lambda _: None)
+    return repeat
+
+
 def absorbed() -> Transition:
     """A narrower incident closes, since a wider one tells it."""
     narrow = [finding(cause(device="ios", country=code), expected=90_000.0) for code in ("NO", "SE")]
@@ -220,6 +229,7 @@ STORIES: dict[str, tuple[Callable[[], Transition], RuleFacts]] = {
     "accepted": (accepted, RULE),
     "widened": (widened, RULE),
     "escalated": (escalated, RULE),
+    "repeated": (repeated, RULE),
     "absorbed": (absorbed, replace(RULE, query="")),
     "narrowed": (narrowed, RULE),
     "reclassified": (reclassified, RULE),

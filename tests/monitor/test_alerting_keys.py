@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
@@ -61,3 +62,25 @@ def test_a_loss_that_grows_past_the_share_of_escalate_is_told_to_the_louder_rece
     assert [step[1:] for step in louder] == [("team", "escalated", "critical"), ("pager", "escalated", "critical")]
     assert sent(ticks)[0][1:] == ("team", "opened", "warning")
     assert [i.severity for i in ticks.incidents] == [Severity.CRITICAL]
+
+
+def test_an_outage_that_lasts_is_told_again_and_a_tick_run_twice_tells_it_once(over):
+    """Every six hours since it was last told, to who knows it; nothing is queued twice, nothing after its end."""
+    made = FRESH.scaled(0.0, N + 1, N + 15, device="tv")
+    ticks = over(made, repeat_interval=timedelta(hours=6)).run(range(N, N + 12))
+    ticks.restart()
+    before = ticks.dump()
+    assert ticks.tick(N + 11).repeated
+    assert ticks.dump() == before
+    ticks.run(range(N + 12, N + 24))
+    (opened, first, second, resolved) = [step for step in sent(ticks) if step[1] == "oncall"]
+    assert [step[2] for step in (opened, first, second, resolved)] == ["opened", "repeated", "repeated", "resolved"]
+    assert (first[0] - opened[0], second[0] - first[0]) == (6, 6)
+
+
+def test_a_source_that_stays_silent_is_told_again(over):
+    """Blindness is an incident like any other; what is frozen meanwhile is not repeated beside it."""
+    ticks = over(FRESH, repeat_interval=timedelta(hours=3))
+    ticks.source.broken = "connection refused"
+    ticks.run(range(N, N + 5))
+    assert [(step[0], step[2]) for step in sent(ticks)] == [(0, "opened"), (3, "repeated")]
