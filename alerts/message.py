@@ -26,7 +26,9 @@ TOTAL_IS = {
     TotalState.DOWN: "Total is down.",
     TotalState.UP: "Total is up.",
 }
-CHARTED = frozenset({Change.OPENED, Change.WIDENED, Change.NARROWED, Change.RECLASSIFIED, Change.ESCALATED})
+CHARTED = frozenset(
+    {Change.OPENED, Change.WIDENED, Change.NARROWED, Change.RECLASSIFIED, Change.ESCALATED, Change.RELEASED}
+)
 
 
 @dataclass(frozen=True)
@@ -170,7 +172,7 @@ def plain_text(message: Message) -> str:
 def _broadcast(transition: Transition) -> bool:
     incident, before = transition.incident, transition.gap_before
     match transition.change:
-        case Change.ESCALATED:
+        case Change.ESCALATED | Change.RELEASED:
             return True
         case Change.WIDENED:
             return before is not None and gap(incident) > 2 * before
@@ -399,7 +401,7 @@ def _before(story: _Story) -> Iterator[str]:
             yield f"On a closer look: {story.cause} {_verb(story)}."
         case Change.ESCALATED:
             yield f"{_capital(incident.severity.value)} from now on: {because}."
-        case Change.REPEATED:
+        case Change.REPEATED | Change.RELEASED:
             yield f"{_capital(because)}."
         case Change.WIDENED | Change.NARROWED if incident.causes:
             how = "Wider" if story.change is Change.WIDENED else "Narrower"

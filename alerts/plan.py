@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import wraps
 
 from alerts.incidents import FAMILIES, Family
 from alerts.model import Change, Decision, Incident, Reason, Transition
-from rules.model import Direction, Mode, Rule, Severity
+from alerts.mutes import muted_until
+from rules.model import Direction, Mode, Mute, Rule, Severity
 
 Told = Mapping[str, Sequence[str]]
 """Incident id to the receivers that any text about it was queued for, those it was rerouted to included."""
@@ -22,11 +24,14 @@ class Routes:
     mode: Mode = Mode.LIVE
     direction: Direction = Direction.DROP
     fallback: str | None = None
+    mutes: tuple[Mute, ...] = ()
+    timezone: str = "UTC"
+    """Of the mutes."""
 
     @classmethod
     def of(cls, rule: Rule, fallback: str | None) -> Routes:
         """The routes of a rule."""
-        return cls(rule.notify, rule.mode, rule.direction, fallback)
+        return cls(rule.notify, rule.mode, rule.direction, fallback, rule.mute, rule.timezone)
 
     def receivers(self, severity: Severity) -> tuple[str, ...]:
         """Receivers of this severity, each once, in the rule's order."""
@@ -48,6 +53,7 @@ class _Case:
 
     transition: Transition
     routes: Routes
+    now: datetime
     told: tuple[str, ...] | None
     """Receivers that know the incident; None where the caller cannot say."""
 
@@ -69,6 +75,7 @@ NEWS = ENDS | {
     Change.AMENDED,
     Change.ESCALATED,
     Change.REPEATED,
+    Change.RELEASED,
 }
 QUIET = {
     Change.PENDING: "it has not fired yet",
@@ -80,10 +87,30 @@ QUIET = {
 RESPECTIVE = {
     Change.OPENED: Reason.NEW,
     Change.REPEATED: Reason.REPEATED,
+    Change.RELEASED: Reason.RELEASED,
     Change.RESOLVED: Reason.RESOLVED,
     Change.ACCEPTED: Reason.ACCEPTED,
     Change.ABSORBED: Reason.RESOLVED,
 }
+
+
+SUPPRESSED = frozenset({Reason.MUTED})
+"""Reasons that hold news back for a time: what is still bad after it is told then."""
+
+Stage = Callable[[_Case], Hold | None]
+
+
+def fails_open(stage: Stage) -> Stage:
+    """A suppression that cannot be worked out suppresses nothing: too much is told, never too little."""
+
+    @wraps(stage)
+    def safe(case: _Case) -> Hold | None:
+        try:
+            return stage(case)
+        except Exception:  # noqa: BLE001  # whatever is wrong with it, it is no reason for silence
+            return None
+
+    return safe
 
 
 def not_news(case: _Case) -> Hold | None:
@@ -120,6 +147,16 @@ def never_told(case: _Case) -> Hold | None:
     return None
 
 
+@fails_open
+def muted(case: _Case) -> Hold | None:
+    """In a window of the rule's `mute` nobody is told, except of the end of what was told before."""
+    window = None if case.ends_what_was_told else muted_until(case.routes.mutes, case.routes.timezone, case.now)
+    if window is None:
+        return None
+    until, reason = window
+    return Hold(Reason.MUTED, f"muted until {until:%-d %b %H:%M} UTC: {reason}")
+
+
 def nobody_to_tell(case: _Case) -> Hold | None:
     """Without a receiver for the severity, and without a fallback, there is nobody."""
     if not _receivers(case):
@@ -127,11 +164,12 @@ def nobody_to_tell(case: _Case) -> Hold | None:
     return None
 
 
-STAGES: tuple[Callable[[_Case], Hold | None], ...] = (
+STAGES: tuple[Stage, ...] = (
     not_news,
     in_shadow,
     in_other_direction,
     never_told,
+    muted,
     nobody_to_tell,
 )
 
@@ -147,25 +185,25 @@ def plan(
     decisions: list[Decision] = []
     known = None if told is None else {incident: tuple(names) for incident, names in told.items()}
     for transition in transitions:
-        case = _Case(transition, routes, None if known is None else known.get(transition.incident.id, ()))
-        made = _decide(case, now)
+        case = _Case(transition, routes, now, None if known is None else known.get(transition.incident.id, ()))
+        made = _decide(case)
         decisions += made
         if known is not None and made[0].send:
             known[transition.incident.id] = tuple(d.receiver for d in made)
     return tuple(decisions)
 
 
-def hold_of(transition: Transition, routes: Routes, told: Sequence[str] | None = None) -> Hold | None:
+def hold_of(transition: Transition, routes: Routes, now: datetime, told: Sequence[str] | None = None) -> Hold | None:
     """Why a transition is sent to nobody; None where it is sent. `told` are those who know its incident."""
-    return _hold(_Case(transition, routes, None if told is None else tuple(told)))
+    return _hold(_Case(transition, routes, now, None if told is None else tuple(told)))
 
 
 def _hold(case: _Case) -> Hold | None:
     return next((hold for stage in STAGES if (hold := stage(case)) is not None), None)
 
 
-def _decide(case: _Case, now: datetime) -> tuple[Decision, ...]:
-    incident, change, hold = case.incident, case.transition.change, _hold(case)
+def _decide(case: _Case) -> tuple[Decision, ...]:
+    now, incident, change, hold = case.now, case.incident, case.transition.change, _hold(case)
     if hold is not None:
         return (Decision(incident.id, incident.seq, "", send=False, reason=hold.reason, because=hold.because, at=now),)
     reason, because = RESPECTIVE.get(change, Reason.CHANGED), case.transition.because
@@ -176,7 +214,7 @@ def _decide(case: _Case, now: datetime) -> tuple[Decision, ...]:
 
 
 def _receivers(case: _Case) -> tuple[str, ...]:
-    """Whoever knows the incident already, and once it is louder its severity's; for a new one the latter alone."""
+    """Whoever knows the incident already, and where it may be louder its severity's; for a new one the latter alone."""
     known, routed = tuple(case.told or ()), case.routes.receivers(case.incident.severity)
-    louder = case.transition.change is Change.ESCALATED
+    louder = case.transition.change in {Change.ESCALATED, Change.RELEASED}
     return tuple(dict.fromkeys((*known, *routed) if louder else known)) or routed

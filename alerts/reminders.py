@@ -1,6 +1,6 @@
-"""What is told without anything having changed: an incident that goes on and on. Pure.
+"""What is told without anything having changed: what goes on and on, and what was held back and may be told by now.
 
-A repeat goes to those who know the incident, into its thread.
+Pure. A repeat goes to those who know the incident, into its thread.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from alerts.incidents import gap
 from alerts.model import Change, Decision, Incident, State, Transition
-from alerts.plan import NEWS, Hold
+from alerts.plan import NEWS, SUPPRESSED, Hold
 from alerts.wording import lasting
 
 HoldOf = Callable[[Transition], Hold | None]
@@ -20,9 +20,10 @@ HoldOf = Callable[[Transition], Hold | None]
 
 @dataclass(frozen=True)
 class Telling:
-    """When news of an incident were last sent; None where none were."""
+    """When news of an incident were last sent (None where none were), and why newer ones were held back, if they were."""
 
     sent_at: datetime | None = None
+    held: str = ""
 
 
 def tellings(decisions: Iterable[Decision]) -> dict[str, Telling]:
@@ -31,6 +32,8 @@ def tellings(decisions: Iterable[Decision]) -> dict[str, Telling]:
     for decision in decisions:
         if decision.send:
             found[decision.incident] = Telling(decision.at)
+        elif decision.reason in SUPPRESSED:
+            found[decision.incident] = replace(found.get(decision.incident, Telling()), held=decision.because)
     return found
 
 
@@ -53,7 +56,9 @@ def remind(
 
 
 def _due(incident: Incident, telling: Telling, tick: datetime, every: timedelta) -> Iterator[Transition]:
-    if every and telling.sent_at is not None and tick - telling.sent_at >= every:
+    if telling.held:
+        yield _again(incident, Change.RELEASED, tick, f"held back until now ({telling.held}), and still bad")
+    elif every and telling.sent_at is not None and tick - telling.sent_at >= every:
         yield _again(incident, Change.REPEATED, tick, f"still so, {lasting(tick - telling.sent_at)} after it was told")
 
 

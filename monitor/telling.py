@@ -20,7 +20,7 @@ def decide(watched: Watched, before: Remembered, judged: Judged, tick: datetime)
     routes = Routes.of(watched.rule, watched.fallback)
 
     def held(transition: Transition) -> Hold | None:
-        return hold_of(transition, routes, before.told.get(transition.incident.id, ()))
+        return hold_of(transition, routes, tick, before.told.get(transition.incident.id, ()))
 
     every = watched.rule.repeat_interval
     again = remind(judged.open, judged.transitions, before.told_at, tick, every, held)

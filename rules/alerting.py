@@ -1,16 +1,22 @@
-"""Keys that say when an alert becomes louder: `escalate`."""
+"""Keys that say when an alert becomes louder, and when nobody is told: `escalate`, `mute`."""
 
 from __future__ import annotations
 
 import math
 import re
+from datetime import timedelta
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, PlainValidator, model_validator
 
+from rules.cron import Cron
+from rules.cron_key import read_cron
+from rules.duration import parse_duration
 from rules.explain import Doc, described, refusal
-from rules.model import Escalation, Severity
+from rules.model import Escalation, Mute, Severity
 from rules.vocabulary import did_you_mean, one_of
+
+SHORTEST_MUTE, LONGEST_MUTE = timedelta(minutes=1), timedelta(days=31)
 
 
 def _change(raw: object) -> float:
@@ -42,6 +48,23 @@ def _severity(raw: object) -> Severity:
     return Severity(raw)
 
 
+def _lasting(raw: object) -> timedelta:
+    hint = "write a number and a unit: 30m, 2h"
+    try:
+        value = parse_duration(raw) if isinstance(raw, str) else None
+    except ValueError as error:
+        raise refusal("bad-duration", str(error), hint) from None
+    if value is None or not SHORTEST_MUTE <= value <= LONGEST_MUTE:
+        raise refusal("bad-duration", f"{described(raw)} is no duration from a minute to 31 days", hint)
+    return value
+
+
+def _reason(raw: object) -> str:
+    if not isinstance(raw, str) or not raw.strip():
+        raise refusal("wrong-type", f"{described(raw)} is no reason", "say in words why nobody is told")
+    return raw.strip()
+
+
 class EscalationShape(BaseModel):
     """From which change on an incident is louder than its rule."""
 
@@ -70,6 +93,25 @@ class EscalationShape(BaseModel):
         return self
 
 
+class MuteShape(BaseModel):
+    """A window that comes again and again, in which nobody is told."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, title="a mute")
+
+    cron: Annotated[
+        Cron,
+        PlainValidator(read_cron),
+        Doc("`minute hour day month weekday`", "When it begins, in the rule's `timezone`."),
+    ]
+    duration: Annotated[timedelta, PlainValidator(_lasting), Doc("duration", "How long it lasts; at most 31 days.")]
+    reason: Annotated[str, PlainValidator(_reason), Doc("string", "Shown with whatever was held back.")]
+
+
 def escalations(shapes: tuple[EscalationShape, ...]) -> tuple[Escalation, ...]:
     """What the rule says about becoming louder, in its order."""
     return tuple(Escalation(shape.severity, shape.drop, shape.spike) for shape in shapes)
+
+
+def mutes(shapes: tuple[MuteShape, ...]) -> tuple[Mute, ...]:
+    """When the rule tells nobody, in its order."""
+    return tuple(Mute(shape.cron, shape.duration, shape.reason) for shape in shapes)

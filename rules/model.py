@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from rules.cron import Cron
 from rules.problem import Place, Span
 from rules.slices import Slice
 
@@ -154,6 +155,15 @@ class Escalation:
 
 
 @dataclass(frozen=True)
+class Mute:
+    """Windows of `duration` in which nobody is told; they begin at the times of `cron` in the rule's time zone."""
+
+    cron: Cron
+    duration: timedelta
+    reason: str
+
+
+@dataclass(frozen=True)
 class SlicePolicy:
     """Which slices are kept and tested."""
 
@@ -201,6 +211,7 @@ class Rule:
     escalate: tuple[Escalation, ...] = ()
     repeat_interval: timedelta = timedelta(hours=24)
     """After so long an incident that still fires is told again; 0 is never."""
+    mute: tuple[Mute, ...] = ()
     labels: tuple[tuple[str, str], ...] = ()
     owner: str | None = None
     notify: tuple[tuple[Severity, tuple[str, ...]], ...] = ()

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ValidationError
 
-from rules.alerting import escalations
+from rules.alerting import escalations, mutes
 from rules.checks import RULE_CHECKS
 from rules.document import Document, Path, read_yaml
 from rules.explain import explain
@@ -179,6 +179,7 @@ def _rule(shape: RuleShape, place: Place, spans: tuple[tuple[str, Span], ...]) -
         severity=shape.severity,
         repeat_interval=shape.repeat_interval,
         escalate=escalations(shape.escalate),
+        mute=mutes(shape.mute),
         labels=tuple(shape.labels.items()),
         owner=shape.owner,
         notify=shape.notify,

@@ -9,7 +9,7 @@ from enum import Enum
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from rules.alerting import EscalationShape
+from rules.alerting import EscalationShape, MuteShape
 from rules.duration import format_duration
 from rules.events import EventShape
 from rules.explain import Doc
@@ -24,6 +24,7 @@ _TABLES: tuple[tuple[str, str, type[BaseModel]], ...] = (
     ("`slices`", "slices.", SlicesShape),
     ("`baseline`", "baseline.", BaselineShape),
     ("An entry of `escalate`", "", EscalationShape),
+    ("An entry of `mute`", "", MuteShape),
     ("An event of `baseline.events`", "", EventShape),
     ("An incident of `known`", "", KnownShape),
     ("A test of `tests`", "", TestShape),

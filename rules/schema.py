@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, Strict, StringConstraints
 
-from rules.alerting import EscalationShape
+from rules.alerting import EscalationShape, MuteShape
 from rules.document import Path
 from rules.duration import format_duration, parse_duration
 from rules.explain import Doc, described, refusal
@@ -536,6 +536,11 @@ class RuleShape(BaseModel):
         BeforeValidator(_duration),
         Doc("duration", "An incident that still fires so long after it was told is told again; `0`: never."),
     ] = timedelta(hours=24)
+    mute: Annotated[
+        tuple[MuteShape, ...],
+        BeforeValidator(_nothing_is_empty),
+        Doc("list of windows", "When nobody is told: what is still bad at its end is told then."),
+    ] = ()
     labels: Annotated[dict[str, str], Doc("mapping of strings", "Shown with its incidents.")] = {}
     owner: Annotated[Text | None, Doc("string", "The team that answers for it.")] = None
     notify: Annotated[
@@ -551,7 +556,6 @@ class RuleShape(BaseModel):
         str | None, BeforeValidator(_web_address), Doc("web address", "What to do about an incident.")
     ] = None
     was: Annotated[Any, _later("'was'"), Doc("name", "Not yet available.")] = None
-    mute: Annotated[Any, _later("'mute'"), Doc("list", "Not yet available.")] = None
     inhibited_by: Annotated[Any, _later("'inhibited_by'"), Doc("list of rules", "Not yet available.")] = None
     known: Annotated[
         tuple[KnownShape, ...],

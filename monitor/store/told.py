@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from alerts.model import State
+from alerts.plan import SUPPRESSED
 from alerts.ports import Part
 from alerts.reminders import Telling, tellings
 from monitor.store import schema
@@ -29,12 +30,17 @@ def told(tx: Tx, rule: str) -> dict[str, tuple[str, ...]]:
 
 
 def told_at(tx: Tx, rule: str) -> dict[str, Telling]:
-    """When each incident of the rule that is not resolved was last told, by its id; who was never told is left out."""
-    incident = schema.incident.c
+    """When each incident of the rule that is not resolved was last told, and what was held back since, by its id."""
+    incident, decision = schema.incident.c, schema.decision.c
+    suppressed = [reason.value for reason in SUPPRESSED]
     query = (
         select(schema.decision)
-        .join(schema.incident, incident.id == schema.decision.c.incident)
-        .where(incident.rule == rule, incident.state != State.RESOLVED.value, schema.decision.c.send)
-        .order_by(schema.decision.c.incident, schema.decision.c.seq)
+        .join(schema.incident, incident.id == decision.incident)
+        .where(
+            incident.rule == rule,
+            incident.state != State.RESOLVED.value,
+            or_(decision.send, decision.reason.in_(suppressed)),
+        )
+        .order_by(decision.incident, decision.seq)
     )
     return tellings(decision_of(row) for row in tx.connection.execute(query).mappings())

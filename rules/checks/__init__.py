@@ -9,6 +9,7 @@ from rules.checks.delay_within_lookback import delay_within_lookback
 from rules.checks.detector_fits import detector_fits
 from rules.checks.duplicate_names import duplicate_names
 from rules.checks.known_countries import known_countries
+from rules.checks.mute_ends import mute_ends
 from rules.checks.no_secrets import no_secrets
 from rules.checks.one_expression import one_expression
 from rules.checks.one_select import one_select
@@ -28,6 +29,7 @@ RULE_CHECKS: tuple[Callable[[Rule], Iterable[Problem]], ...] = (
     slices_of_dimensions,
     delay_within_lookback,
     reachable_change,
+    mute_ends,
     known_countries,
     detector_fits,
     tests_of_dimensions,

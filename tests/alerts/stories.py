@@ -134,6 +134,14 @@ def repeated() -> Transition:
     return repeat
 
 
+def released() -> Transition:
+    """It began while the rule was muted, and is still bad at the end of that."""
+    opened = told(assess(1, finding(until=tick(3), evidence=evidence(grew=()))))
+    held = {opened.incident.id: Telling(held="muted until 23 Nov 17:00 UTC: weekly compaction")}
+    (release,) = remind([opened.incident], [], held, tick(3), timedelta(days=1), lambda _: None)
+    return release
+
+
 def absorbed() -> Transition:
     """A narrower incident closes, since a wider one tells it."""
     narrow = [finding(cause(device="ios", country=code), expected=90_000.0) for code in ("NO", "SE")]
@@ -230,6 +238,7 @@ STORIES: dict[str, tuple[Callable[[], Transition], RuleFacts]] = {
     "widened": (widened, RULE),
     "escalated": (escalated, RULE),
     "repeated": (repeated, RULE),
+    "released": (released, RULE),
     "absorbed": (absorbed, replace(RULE, query="")),
     "narrowed": (narrowed, RULE),
     "reclassified": (reclassified, RULE),

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,7 +27,7 @@ def opened() -> History:
 
 def again(history: History, hours: float, every: timedelta = DAY, routes: Routes = ROUTES, made=()):
     known = {history.only.id: Telling(tick(1))}
-    return remind(history.open, made, known, tick(hours), every, lambda t: hold_of(t, routes, ("team",)))
+    return remind(history.open, made, known, tick(hours), every, lambda t: hold_of(t, routes, tick(hours), ("team",)))
 
 
 def test_it_is_told_again_once_the_interval_is_over():
@@ -84,7 +85,9 @@ def test_repeats_keep_the_numbers_of_steps_and_the_interval(script, hours):
     history, decided, every = History(), [], timedelta(hours=hours)
     for hour, move in enumerate(script, start=1):
         made = history.see(said(history, hour, move))
-        more = remind(history.open, made, tellings(decided), tick(hour), every, lambda t: hold_of(t, ROUTES))
+        more = remind(
+            history.open, made, tellings(decided), tick(hour), every, partial(hold_of, routes=ROUTES, now=tick(hour))
+        )
         for transition in more:
             sent = [d.at for d in decided if d.send and d.incident == transition.incident.id]
             assert tick(hour) - max(sent) >= every

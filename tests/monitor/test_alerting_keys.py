@@ -7,11 +7,12 @@ from datetime import timedelta
 
 import pytest
 
-from alerts.model import Change
+from alerts.model import Change, Reason
 from monitor import store
-from rules.model import Escalation, Severity
+from rules.cron import Cron
+from rules.model import Escalation, Mute, Severity
 from tests.monitor.ticks import Ticks
-from tests.monitor.world import world
+from tests.monitor.world import HOUR, world
 
 N = 28 * 24 + 10
 """The first tick; all columns before are history."""
@@ -84,3 +85,17 @@ def test_a_source_that_stays_silent_is_told_again(over):
     ticks.source.broken = "connection refused"
     ticks.run(range(N, N + 5))
     assert [(step[0], step[2]) for step in sent(ticks)] == [(0, "opened"), (3, "repeated")]
+
+
+def test_nothing_is_sent_in_a_mute_and_what_is_bad_at_its_end_is(over):
+    """Judged and remembered as ever; explained by the reason of the rule; told at the first evaluation after it."""
+    first = FRESH.starts[N + 1] // HOUR % 24
+    mute = Mute(Cron.parse(f"0 {first} * * *"), timedelta(hours=5), "upkeep")
+    ticks = over(FRESH.scaled(0.0, N + 2, N + 9, device="tv"), mute=(mute,)).run(range(N, N + 14))
+    assert [(step[0], step[2]) for step in sent(ticks)] == [(5, "released"), (10, "resolved")]
+    (incident,) = ticks.incidents
+    with ticks.state.read() as tx:
+        (held,) = [d for d in store.decisions(tx, incident.id) if d.reason is Reason.MUTED]
+    assert held.because.endswith("UTC: upkeep")
+    (message,) = [m for o in ticks.outcomes for _, m in o.messages if m.change is Change.RELEASED]
+    assert message.summary[0].startswith("Held back until now (muted until")
