@@ -227,7 +227,7 @@ def _match(board: _Board) -> None:
             _narrower(board, finding, over, related, findings)
             continue
         free = [i for i in related if i.id not in board.settled]
-        if any(_covers(i, finding) for i in related if i.id in board.settled):
+        if any(covers(i, finding) for i in related if i.id in board.settled):
             continue  # the same cells under the same name: a finding before said it all
         if free:
             _takes(board, finding, free)
@@ -253,18 +253,19 @@ def _names(item: Incident | Finding) -> tuple[Slice, ...]:
     return (own, *item.also)
 
 
-def _covers(wide: Incident | Finding, narrow: Incident | Finding) -> bool:
+def covers(wide: Incident | Finding, narrow: Incident | Finding) -> bool:
+    """Whether all cells of `narrow` are cells of `wide`, under any of their names."""
     return any(w.covers(n) for w in _names(wide) for n in _names(narrow))
 
 
 def _wider(finding: Finding, incident: Incident) -> bool:
     """Whether the finding covers the incident's cause: the same cells, or more."""
-    return _covers(finding, incident)
+    return covers(finding, incident)
 
 
 def _explains(incident: Incident, finding: Finding) -> bool:
     """Whether the finding's cells are some of the incident's, not all."""
-    return _covers(incident, finding) and not _covers(finding, incident)
+    return covers(incident, finding) and not covers(finding, incident)
 
 
 def _narrower(

@@ -247,6 +247,7 @@ class Reason(StrEnum):
     SHADOW = "shadow"
     DIRECTION = "direction"
     MUTED = "muted"
+    INHIBITED = "inhibited"
     NOT_NEWS = "not-news"
     NEVER_SENT = "never-sent"
     NO_RECEIVER = "no-receiver"

@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import wraps
 
 from alerts.incidents import FAMILIES, Family
+from alerts.inhibition import inhibitor
 from alerts.model import Change, Decision, Incident, Reason, Transition
 from alerts.mutes import muted_until
 from rules.model import Direction, Mode, Mute, Rule, Severity
@@ -18,7 +19,10 @@ Told = Mapping[str, Sequence[str]]
 
 @dataclass(frozen=True)
 class Routes:
-    """Where a rule's news go: receivers by severity, and the operators' fallback where a severity has none."""
+    """Where a rule's news go, and what holds them back.
+
+    Receivers are by severity, with the operators' fallback where a severity has none.
+    """
 
     notify: tuple[tuple[Severity, tuple[str, ...]], ...] = ()
     mode: Mode = Mode.LIVE
@@ -27,11 +31,13 @@ class Routes:
     mutes: tuple[Mute, ...] = ()
     timezone: str = "UTC"
     """Of the mutes."""
+    inhibitors: tuple[Incident, ...] = ()
+    """Open incidents of the rules that may hold this one back."""
 
     @classmethod
-    def of(cls, rule: Rule, fallback: str | None) -> Routes:
-        """The routes of a rule."""
-        return cls(rule.notify, rule.mode, rule.direction, fallback, rule.mute, rule.timezone)
+    def of(cls, rule: Rule, fallback: str | None, inhibitors: tuple[Incident, ...] = ()) -> Routes:
+        """The routes of a rule, while these incidents of its `inhibited_by` are open."""
+        return cls(rule.notify, rule.mode, rule.direction, fallback, rule.mute, rule.timezone, inhibitors)
 
     def receivers(self, severity: Severity) -> tuple[str, ...]:
         """Receivers of this severity, each once, in the rule's order."""
@@ -94,7 +100,7 @@ RESPECTIVE = {
 }
 
 
-SUPPRESSED = frozenset({Reason.MUTED})
+SUPPRESSED = frozenset({Reason.MUTED, Reason.INHIBITED})
 """Reasons that hold news back for a time: what is still bad after it is told then."""
 
 Stage = Callable[[_Case], Hold | None]
@@ -157,6 +163,15 @@ def muted(case: _Case) -> Hold | None:
     return Hold(Reason.MUTED, f"muted until {until:%-d %b %H:%M} UTC: {reason}")
 
 
+@fails_open
+def inhibited(case: _Case) -> Hold | None:
+    """While another rule's incident explains it nobody is told, except of the end of what was told before."""
+    other = None if case.ends_what_was_told else inhibitor(case.incident, case.routes.inhibitors)
+    if other is None:
+        return None
+    return Hold(Reason.INHIBITED, f"{other.rule} tells of {other.cause.label()} meanwhile ({other.id})")
+
+
 def nobody_to_tell(case: _Case) -> Hold | None:
     """Without a receiver for the severity, and without a fallback, there is nobody."""
     if not _receivers(case):
@@ -170,6 +185,7 @@ STAGES: tuple[Stage, ...] = (
     in_other_direction,
     never_told,
     muted,
+    inhibited,
     nobody_to_tell,
 )
 

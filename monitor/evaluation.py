@@ -122,6 +122,7 @@ class Evaluator:
             accepted=accepted_of(every, epoch),
             told=store.told(tx, name),
             told_at=store.told_at(tx, name),
+            inhibitors=store.inhibitors(tx, self.watched.rule.inhibited_by),
             membership=members,
         )
 

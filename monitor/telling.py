@@ -17,7 +17,7 @@ from rules.model import Rule
 
 def decide(watched: Watched, before: Remembered, judged: Judged, tick: datetime) -> tuple[Judged, tuple[Decision, ...]]:
     """What judging came to with the reminders that are due, and who is told of each transition."""
-    routes = Routes.of(watched.rule, watched.fallback)
+    routes = Routes.of(watched.rule, watched.fallback, before.inhibitors)
 
     def held(transition: Transition) -> Hold | None:
         return hold_of(transition, routes, tick, before.told.get(transition.incident.id, ()))

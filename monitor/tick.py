@@ -71,6 +71,8 @@ class Remembered:
     accepted: tuple[Accepted, ...]
     told: Mapping[str, tuple[str, ...]]
     told_at: Mapping[str, Telling]
+    inhibitors: tuple[Incident, ...]
+    """Open incidents of the rules that may hold this one back."""
     membership: store.Membership
 
 

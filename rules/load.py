@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rules.checks import duplicate_names
+from rules.checks import duplicate_names, inhibitions
 from rules.events import EventFile, read_events, with_events
 from rules.model import Rule
 from rules.parse import RuleFile, parse_rules
@@ -63,10 +63,24 @@ def _at_the_key(rule: Rule, written: EventFile) -> list[Problem]:
 
 
 def combine(files: Iterable[RuleFile]) -> RuleSet:
-    """Rules of several files: of two with one name the first stands and the later one is a problem."""
+    """Rules of several files: of two with one name the first stands and the later one is a problem.
+
+    What is wrong between rules is left out of them and keeps none from running.
+    """
     read = tuple(files)
     rules = [rule for file in read for rule in file.rules]
     taken = list(duplicate_names(rules))
     dropped = {id(rule) for rule, _ in taken}
-    problems = [problem for file in read for problem in file.problems] + [problem for _, problem in taken]
-    return RuleSet(tuple(rule for rule in rules if id(rule) not in dropped), tuple(problems))
+    kept = [rule for rule in rules if id(rule) not in dropped]
+    names = [name for file in read for name in (*file.names, *(rule.name for rule in file.rules))]
+    wrong = list(inhibitions(kept, dict.fromkeys(names)))
+    problems = [problem for file in read for problem in file.problems]
+    problems += [problem for _, problem in taken] + [problem for *_, problem in wrong]
+    left_out = {(rule.name, name) for rule, name, _ in wrong}
+    return RuleSet(tuple(_without(rule, left_out) for rule in kept), tuple(problems))
+
+
+def _without(rule: Rule, left_out: Collection[tuple[str, str]]) -> Rule:
+    """The rule without the inhibitions that are left out."""
+    still = tuple(name for name in rule.inhibited_by if (rule.name, name) not in left_out)
+    return rule if still == rule.inhibited_by else replace(rule, inhibited_by=still)

@@ -212,6 +212,8 @@ class Rule:
     repeat_interval: timedelta = timedelta(hours=24)
     """After so long an incident that still fires is told again; 0 is never."""
     mute: tuple[Mute, ...] = ()
+    inhibited_by: tuple[str, ...] = ()
+    """Rules while whose incidents are open those of this one are held back."""
     labels: tuple[tuple[str, str], ...] = ()
     owner: str | None = None
     notify: tuple[tuple[Severity, tuple[str, ...]], ...] = ()

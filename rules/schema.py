@@ -541,6 +541,11 @@ class RuleShape(BaseModel):
         BeforeValidator(_nothing_is_empty),
         Doc("list of windows", "When nobody is told: what is still bad at its end is told then."),
     ] = ()
+    inhibited_by: Annotated[
+        tuple[Annotated[str, BeforeValidator(_name)], ...],
+        BeforeValidator(_nothing_is_empty),
+        Doc("list of rules", "While an incident of one of them covers the slice, nobody is told of this rule's."),
+    ] = ()
     labels: Annotated[dict[str, str], Doc("mapping of strings", "Shown with its incidents.")] = {}
     owner: Annotated[Text | None, Doc("string", "The team that answers for it.")] = None
     notify: Annotated[
@@ -556,7 +561,6 @@ class RuleShape(BaseModel):
         str | None, BeforeValidator(_web_address), Doc("web address", "What to do about an incident.")
     ] = None
     was: Annotated[Any, _later("'was'"), Doc("name", "Not yet available.")] = None
-    inhibited_by: Annotated[Any, _later("'inhibited_by'"), Doc("list of rules", "Not yet available.")] = None
     known: Annotated[
         tuple[KnownShape, ...],
         BeforeValidator(_nothing_is_empty),

@@ -34,6 +34,7 @@ from monitor.settings import SettingsError
 from monitor.tick import Outcome
 from monitor.watched import Watched
 from rules.model import Rule
+from rules.order import inhibitors_first
 
 DELIVER_SECONDS = 60
 """How long `once` waits for receivers; what is not delivered then stays in the outbox."""
@@ -61,7 +62,7 @@ def once(rules: tuple[str, ...], at: datetime | None, config: Path, *, dry_run: 
                 rewind(app.state, Watched.of(rule), origin)
         else:
             _refuse_older(app, chosen, origin)
-        outcomes = [_evaluate(app, rule, origin) for rule in chosen]
+        outcomes = [_evaluate(app, rule, origin) for rule in inhibitors_first(chosen)]
         for outcome in outcomes:
             if outcome is not None:
                 _print(outcome, as_json=as_json, messages=dry_run)

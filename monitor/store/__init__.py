@@ -57,7 +57,7 @@ from monitor.store.run_table import (
 )
 from monitor.store.status import History, RuleStatus, rule_status
 from monitor.store.store import Store
-from monitor.store.told import told, told_at
+from monitor.store.told import inhibitors, told, told_at
 from monitor.store.tx import Tx
 
 __all__ = [
@@ -100,6 +100,7 @@ __all__ = [
     "flags",
     "incident",
     "incidents",
+    "inhibitors",
     "leaves",
     "membership",
     "newest_fit",

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from sqlalchemy import or_, select
+from collections.abc import Collection
 
-from alerts.model import State
+from sqlalchemy import exists, or_, select
+
+from alerts.model import Incident, Reason, State
 from alerts.plan import SUPPRESSED
 from alerts.ports import Part
 from alerts.reminders import Telling, tellings
 from monitor.store import schema
+from monitor.store.bodies import from_body
 from monitor.store.incident_tables import decision_of
 from monitor.store.tx import Tx
 
@@ -44,3 +47,19 @@ def told_at(tx: Tx, rule: str) -> dict[str, Telling]:
         .order_by(decision.incident, decision.seq)
     )
     return tellings(decision_of(row) for row in tx.connection.execute(query).mappings())
+
+
+def inhibitors(tx: Tx, rules: Collection[str]) -> tuple[Incident, ...]:
+    """Open incidents of these rules that somebody knows of, or would if another one did not hold them back.
+
+    What was told to nobody, in a mute or in shadow mode, is no reason to be silent about something else.
+    """
+    item, decision = schema.incident.c, schema.decision.c
+    known = or_(decision.send, decision.reason == Reason.INHIBITED.value)
+    query = (
+        select(item.body)
+        .where(item.rule.in_(rules), item.state.not_in([State.RESOLVED.value, State.PENDING.value]))
+        .where(exists().where(decision.incident == item.id, known))
+        .order_by(item.since, item.id)
+    )
+    return tuple(from_body(Incident, body) for body in tx.connection.execute(query).scalars()) if rules else ()

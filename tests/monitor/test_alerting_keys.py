@@ -17,7 +17,7 @@ from tests.monitor.world import HOUR, world
 N = 28 * 24 + 10
 """The first tick; all columns before are history."""
 FRESH = world({"device": ("phone", "tablet", "tv", "web"), "country": ("NO", "SE", "DK")})
-TV = "device=tv"
+TV, RULE = "device=tv", "playback_volume"
 
 Over = Callable[..., Ticks]
 
@@ -99,3 +99,32 @@ def test_nothing_is_sent_in_a_mute_and_what_is_bad_at_its_end_is(over):
     assert held.because.endswith("UTC: upkeep")
     (message,) = [m for o in ticks.outcomes for _, m in o.messages if m.change is Change.RELEASED]
     assert message.summary[0].startswith("Held back until now (muted until")
+
+
+def test_while_another_rule_tells_of_it_nobody_is_told_twice(over):
+    """Both lose tv: the one that is held is told once the other, which cannot see that tv stays away, has ended."""
+    ingest = over(FRESH.scaled(0.0, N + 1, N + 5, device="tv"))
+    held = Ticks.over(FRESH.scaled(0.0, N + 1, N + 9, device="tv"), ingest.state, name="labels", inhibited_by=[RULE])
+    held.learn(N)
+    for column in range(N, N + 13):
+        ingest.tick(column)
+        held.tick(column)
+    assert [step[2] for step in sent(ingest)] == ["opened", "resolved"]
+    assert [step[2] for step in sent(held)] == ["released", "resolved"]
+    assert sent(held)[0][0] == sent(ingest)[1][0]
+    (mine, theirs) = (ticks.incidents[0] for ticks in (held, ingest))
+    with held.state.read() as tx:
+        (first,) = [d for d in store.decisions(tx, mine.id) if d.reason is Reason.INHIBITED]
+    assert first.because == f"{RULE} tells of {TV} meanwhile ({theirs.id})"
+
+
+def test_what_nobody_was_told_of_holds_back_nothing(over):
+    """The other rule is muted: its incident is no reason for silence about this one."""
+    lost = FRESH.scaled(0.0, N + 1, None, device="tv")
+    always = Mute(Cron.parse("0 0 * * *"), timedelta(hours=23, minutes=59), "upkeep")
+    ingest = over(lost, mute=(always,))
+    free = Ticks.over(lost, ingest.state, name="labels", inhibited_by=[RULE]).learn(N)
+    for column in range(N, N + 4):
+        ingest.tick(column)
+        free.tick(column)
+    assert (sent(ingest), [step[2] for step in sent(free)]) == ([], ["opened"])

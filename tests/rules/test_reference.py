@@ -54,3 +54,4 @@ def test_the_example_of_the_alerting_page_is_a_sound_rule_file():
     found = combine([parse_rules(example, "docs/alerting.md")])
     assert found.problems == ()
     assert found.rules[0].escalate == (Escalation(Severity.CRITICAL, drop=0.9),)
+    assert (found.rules[0].mute[0].reason, found.rules[0].inhibited_by) == ("weekly compaction", ("ingest_volume",))
