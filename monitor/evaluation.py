@@ -322,6 +322,8 @@ class Evaluator:
         with self.state.write() as tx:
             if _done(tx, self.watched.rule.name, to_epoch(tick)):
                 return Outcome(self.watched.rule.name, tick, repeated=True)
+            if before.terms and not store.is_known(tx, self.watched.rule.name):
+                raise store.ConflictError(f"{self.watched.rule.name}: it goes on under another name since")
             record(tx, self.watched.rule.name, tick, before, fresh, judged, decisions, texts)
             outcome, detail = (store.OK, "; ".join(notices)) if trouble is None else _recorded(trouble)
             store.record_run(tx, self.watched.rule.name, to_epoch(tick), outcome, detail)

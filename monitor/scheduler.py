@@ -47,6 +47,7 @@ class Daemon:
 
     def run(self) -> None:
         """Schedule all rules and deliver until `stop` is called; then let running evaluations finish."""
+        self.app.settle()
         scheduler = BackgroundScheduler(
             executors={"default": ThreadPoolExecutor(WORKERS)},
             # The library's defaults drop runs when threads are busy; here none is dropped, late ones are merged.

@@ -185,6 +185,8 @@ class Rule:
     arrived_at: Timestamp | None = None
     """The column of the time at which an event could be read, where there is one."""
     where: str | None = None
+    was: str | None = None
+    """The name it had before: what is kept under that one is this rule's."""
     description: str = ""
     mode: Mode = Mode.LIVE
     depth: int = 2

@@ -164,6 +164,7 @@ def _rule(shape: RuleShape, place: Place, spans: tuple[tuple[str, Span], ...]) -
         metrics=shape.metrics,
         arrived_at=Timestamp(shape.arrived_at.column, shape.arrived_at.timezone) if shape.arrived_at else None,
         where=shape.where,
+        was=shape.was,
         description=shape.description,
         mode=shape.mode,
         depth=shape.depth,

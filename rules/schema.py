@@ -428,6 +428,11 @@ class RuleShape(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, title="a rule")
 
     name: Annotated[str, BeforeValidator(_name), Doc("name", "Its name, unique over all files.")]
+    was: Annotated[
+        str | None,
+        BeforeValidator(_name),
+        Doc("name", "The name it had before: history and incidents come along."),
+    ] = None
     description: Annotated[Text, Doc("string", "What the events are and who needs them.")] = ""
     mode: Annotated[Mode, _word(Mode), Doc("`live`, `shadow`", "Shadow rules are judged and shown, never sent.")] = (
         Mode.LIVE
@@ -560,7 +565,6 @@ class RuleShape(BaseModel):
     runbook_url: Annotated[
         str | None, BeforeValidator(_web_address), Doc("web address", "What to do about an incident.")
     ] = None
-    was: Annotated[Any, _later("'was'"), Doc("name", "Not yet available.")] = None
     known: Annotated[
         tuple[KnownShape, ...],
         BeforeValidator(_nothing_is_empty),

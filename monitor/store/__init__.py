@@ -39,6 +39,7 @@ from monitor.store.outbox_table import (
     requeue,
 )
 from monitor.store.page_table import LAG_FINAL, PageBlock, any_ripened, coverage, pages, put_page, read_again
+from monitor.store.renaming import is_known, rename_rule
 from monitor.store.retention import prune
 from monitor.store.rows import dump
 from monitor.store.rule_table import definition, reset_history, rules
@@ -101,6 +102,7 @@ __all__ = [
     "incident",
     "incidents",
     "inhibitors",
+    "is_known",
     "leaves",
     "membership",
     "newest_fit",
@@ -117,6 +119,7 @@ __all__ = [
     "put_page",
     "read_again",
     "record_run",
+    "rename_rule",
     "requeue",
     "reset_history",
     "rewind",

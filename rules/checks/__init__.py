@@ -8,6 +8,7 @@ from rules.checks.columns_once import columns_once
 from rules.checks.delay_within_lookback import delay_within_lookback
 from rules.checks.detector_fits import detector_fits
 from rules.checks.duplicate_names import duplicate_names
+from rules.checks.former_names import former_names
 from rules.checks.inhibitions import inhibitions
 from rules.checks.known_countries import known_countries
 from rules.checks.mute_ends import mute_ends
@@ -37,4 +38,4 @@ RULE_CHECKS: tuple[Callable[[Rule], Iterable[Problem]], ...] = (
 )
 """Each sees one rule that is sound by itself; an error keeps the rule from running."""
 
-__all__ = ["RULE_CHECKS", "duplicate_names", "inhibitions"]
+__all__ = ["RULE_CHECKS", "duplicate_names", "former_names", "inhibitions"]

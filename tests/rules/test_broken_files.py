@@ -10,6 +10,9 @@ BROKEN = Path(__file__).parent / "broken"
 FILES = sorted(BROKEN.glob("*.yaml"))
 RUN_ALL_THE_SAME = {
     "rule_not_a_mapping": ["playback_volume"],
+    "was_a_rule": ["playback_volume", "playback"],
+    "was_itself": ["playback_volume"],
+    "was_twice": ["playback_volume", "playback"],
     "inhibited_by_unknown": ["playback_volume", "ingest"],
     "inhibited_by_itself": ["playback_volume"],
     "inhibited_by_cycle": ["playback_volume", "ingest", "labels"],
