@@ -14,12 +14,10 @@ from enum import Enum
 from typing import Any
 
 from alerts.model import Assessment, CauseAt, Change, Finding, Incident, Kind, Recovery, State, Transition
-from rules.model import Rule, Severity
+from alerts.severity import escalation_of, first_severity, loudest
+from alerts.wording import lasting
+from rules.model import Escalation, Rule, Severity
 from rules.slices import Slice
-
-RENAME_MATCH = 0.95
-"""Share of a renamed slice's loss that its new name must carry to make the incident one degree quieter."""
-
 
 CAME_LATE = "what was missing has arrived since: it was late, not lost"
 
@@ -40,11 +38,6 @@ FAMILIES = {
     Kind.LATE: Family.SOURCE,
     Kind.BLIND: Family.SOURCE,
 }
-QUIETER = {
-    Severity.CRITICAL: Severity.WARNING,
-    Severity.WARNING: Severity.INFO,
-    Severity.INFO: Severity.INFO,
-}
 
 
 @dataclass(frozen=True)
@@ -58,6 +51,7 @@ class StepPolicy:
     for_: int = 0
     keep_firing_for: int = 2
     severity: Severity = Severity.WARNING
+    escalate: tuple[Escalation, ...] = ()
     accept_after: timedelta = timedelta(days=14)
     """What was told so long ago, and is still bad, is what is normal now; fixed bounds never give way."""
 
@@ -67,7 +61,7 @@ class StepPolicy:
         bounds = [bound for _, pair in rule.detector.bounds for bound in (pair.low, pair.high) if bound is not None]
         fixed = any(not bound.of_last_week for bound in bounds)
         accept_after = timedelta.max if fixed else timedelta(days=14)
-        return cls(rule.for_, rule.keep_firing_for, rule.severity, accept_after)
+        return cls(rule.for_, rule.keep_firing_for, rule.severity, rule.escalate, accept_after)
 
 
 def step(open: Sequence[Incident], assessment: Assessment, policy: StepPolicy) -> tuple[Transition, ...]:  # noqa: A002  # the design's own name
@@ -84,6 +78,7 @@ def step(open: Sequence[Incident], assessment: Assessment, policy: StepPolicy) -
         return tuple(board.transitions)
     _see_again(board)
     _match(board)
+    _escalate(board)
     _accept(board)
     _recover(board)
     _withdraw(board)
@@ -135,6 +130,8 @@ class _Board:
     """Ids that a finding of this tick named."""
     settled: set[str] = field(default_factory=set)
     """Ids whose cause a finding of this tick has fixed: later findings may not move it."""
+    inherited: dict[str, Severity] = field(default_factory=dict)
+    """The loudest severity among the fired incidents that an incident took over at this tick, by its id."""
 
     @property
     def tick(self) -> datetime:
@@ -230,7 +227,7 @@ def _match(board: _Board) -> None:
             _narrower(board, finding, over, related, findings)
             continue
         free = [i for i in related if i.id not in board.settled]
-        if any(_covers(i, finding) for i in related if i.id in board.settled):
+        if any(covers(i, finding) for i in related if i.id in board.settled):
             continue  # the same cells under the same name: a finding before said it all
         if free:
             _takes(board, finding, free)
@@ -256,18 +253,19 @@ def _names(item: Incident | Finding) -> tuple[Slice, ...]:
     return (own, *item.also)
 
 
-def _covers(wide: Incident | Finding, narrow: Incident | Finding) -> bool:
+def covers(wide: Incident | Finding, narrow: Incident | Finding) -> bool:
+    """Whether all cells of `narrow` are cells of `wide`, under any of their names."""
     return any(w.covers(n) for w in _names(wide) for n in _names(narrow))
 
 
 def _wider(finding: Finding, incident: Incident) -> bool:
     """Whether the finding covers the incident's cause: the same cells, or more."""
-    return _covers(finding, incident)
+    return covers(finding, incident)
 
 
 def _explains(incident: Incident, finding: Finding) -> bool:
     """Whether the finding's cells are some of the incident's, not all."""
-    return _covers(incident, finding) and not _covers(finding, incident)
+    return covers(incident, finding) and not covers(finding, incident)
 
 
 def _narrower(
@@ -306,6 +304,8 @@ def _takes(board: _Board, finding: Finding, incidents: list[Incident]) -> None:
         heir = _update(board, heir, finding)
     for incident in others:
         board.found.add(incident.id)
+        if incident.raised_at is not None:
+            board.inherited[heir.id] = loudest([incident.severity, board.inherited.get(heir.id, incident.severity)])
         because = f"part of {heir.cause.label()}, told as {heir.id}"
         board.close(incident, Change.ABSORBED, because)
 
@@ -397,7 +397,7 @@ def _new(board: _Board, finding: Finding) -> Incident:
         kind=finding.kind,
         cause=finding.slice,
         state=State.PENDING,
-        severity=_severity(finding, board.policy.severity),
+        severity=first_severity(finding, board.policy.severity),
         since=finding.since,
         until=finding.until,
         first_seen_at=board.tick,
@@ -414,16 +414,25 @@ def _new(board: _Board, finding: Finding) -> Incident:
 
 
 def _fire(board: _Board, incident: Incident, because: str) -> Incident:
-    return board.move(incident, Change.OPENED, because, state=State.FIRING, raised_at=board.tick)
+    severity, why = escalation_of(incident, board.policy.escalate) or (incident.severity, "")
+    because = f"{because}; {why}" if why else because
+    return board.move(incident, Change.OPENED, because, state=State.FIRING, raised_at=board.tick, severity=severity)
 
 
-def _severity(finding: Finding, severity: Severity) -> Severity:
-    """A rename that carries nearly all of the loss is a degree quieter; nothing else is."""
-    if finding.kind is not Kind.RENAMED or finding.evidence is None:
-        return severity
-    lost = finding.expected - finding.observed
-    gained = sum(g.observed - g.expected for g in finding.evidence.grew if g.slice == finding.to)
-    return QUIETER[severity] if lost > 0 and gained >= RENAME_MATCH * lost else severity
+# --- what becomes louder ---------------------------------------------------------------------------------------
+
+
+def _escalate(board: _Board) -> None:
+    """Raise the severity of what was found again and is worse by now, or took over what was louder; never lower it."""
+    for incident in board.standing(Family.LOSS, Family.SPIKE):
+        if incident.raised_at is None or incident.id not in board.found:
+            continue
+        taken = board.inherited.get(incident.id, incident.severity)
+        reasons = [(taken, f"it took over an incident that was {taken}")]
+        reasons += filter(None, [escalation_of(incident, board.policy.escalate)])
+        severity, why = max(reasons, key=lambda reason: reason[0].loudness)
+        if severity.loudness > incident.severity.loudness:
+            board.move(incident, Change.ESCALATED, why, severity=severity)
 
 
 # --- what lasts ------------------------------------------------------------------------------------------------
@@ -438,12 +447,8 @@ def _accept(board: _Board) -> None:
         if incident.raised_at is None or incident.id not in board.found:
             continue
         if board.tick - incident.raised_at - incident.unknown_for >= board.policy.accept_after:
-            because = f"it has lasted for {_days(board.tick - incident.since)} and is taken as normal from now on"
+            because = f"it has lasted for {lasting(board.tick - incident.since)} and is taken as normal from now on"
             board.close(incident, Change.ACCEPTED, because, accepted_at=board.tick)
-
-
-def _days(lasted: timedelta) -> str:
-    return f"{lasted.days} days" if lasted.days >= 2 else f"{lasted.total_seconds() / 3600:.0f} hours"
 
 
 # --- what was not found ----------------------------------------------------------------------------------------

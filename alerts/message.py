@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -26,7 +26,9 @@ TOTAL_IS = {
     TotalState.DOWN: "Total is down.",
     TotalState.UP: "Total is up.",
 }
-CHARTED = frozenset({Change.OPENED, Change.WIDENED, Change.NARROWED, Change.RECLASSIFIED, Change.ESCALATED})
+CHARTED = frozenset(
+    {Change.OPENED, Change.WIDENED, Change.NARROWED, Change.RECLASSIFIED, Change.ESCALATED, Change.RELEASED}
+)
 
 
 @dataclass(frozen=True)
@@ -170,7 +172,7 @@ def plain_text(message: Message) -> str:
 def _broadcast(transition: Transition) -> bool:
     incident, before = transition.incident, transition.gap_before
     match transition.change:
-        case Change.ESCALATED:
+        case Change.ESCALATED | Change.RELEASED:
             return True
         case Change.WIDENED:
             return before is not None and gap(incident) > 2 * before
@@ -221,6 +223,7 @@ def _push_pieces(story: _Story, length: int) -> tuple[str, ...]:
 
 def _push_subject(story: _Story, cause: str, to: str) -> str:
     now = "now " if story.change in {Change.WIDENED, Change.NARROWED} else ""
+    now = "still " if story.change is Change.REPEATED else now
     match story.incident.kind:
         case Kind.MOVED:
             return f"{now}{cause} moved to {to}:"
@@ -331,7 +334,7 @@ def _summary(story: _Story) -> list[str]:
         return _summary_late(story)
     if story.change is Change.RESOLVED:
         return _summary_resolved(story)
-    return [_before(story), _numbers(story), _elsewhere(story), _total(story), _children(story)]
+    return [*_before(story), _numbers(story), _elsewhere(story), _total(story), _children(story)]
 
 
 def _summary_source(story: _Story) -> list[str]:
@@ -344,7 +347,11 @@ def _summary_source(story: _Story) -> list[str]:
     first, then = f"{story.source} could not be asked{why}", "it answers"
     if incident.kind is Kind.LATE:
         first, then = f"The data of {story.source} is late{why}", "it has caught up"
-    return [first, f"Nothing is judged until {then}; what was wrong before is neither better nor worse, only unknown."]
+    return [
+        *_before(story),
+        first,
+        f"Nothing is judged until {then}; what was wrong before is neither better nor worse, only unknown.",
+    ]
 
 
 def _summary_late(story: _Story) -> list[str]:
@@ -386,14 +393,19 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _before(story: _Story) -> str:
-    """How this differs from what was told before."""
-    if story.change is Change.RECLASSIFIED:
-        return f"On a closer look: {story.cause} {_verb(story)}."
-    if story.change not in {Change.WIDENED, Change.NARROWED} or not story.incident.causes:
-        return ""
-    how = "Wider" if story.change is Change.WIDENED else "Narrower"
-    return f"{how} than told before: it is {story.cause}, not {name_of(story.incident.causes[-1].slice)}."
+def _before(story: _Story) -> Iterator[str]:
+    """How this differs from what was told before, or that it does not."""
+    incident, because = story.incident, story.transition.because
+    match story.change:
+        case Change.RECLASSIFIED:
+            yield f"On a closer look: {story.cause} {_verb(story)}."
+        case Change.ESCALATED:
+            yield f"{_capital(incident.severity.value)} from now on: {because}."
+        case Change.REPEATED | Change.RELEASED:
+            yield f"{_capital(because)}."
+        case Change.WIDENED | Change.NARROWED if incident.causes:
+            how = "Wider" if story.change is Change.WIDENED else "Narrower"
+            yield f"{how} than told before: it is {story.cause}, not {name_of(incident.causes[-1].slice)}."
 
 
 def _numbers(story: _Story) -> str:

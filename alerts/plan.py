@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import wraps
 
 from alerts.incidents import FAMILIES, Family
+from alerts.inhibition import inhibitor
 from alerts.model import Change, Decision, Incident, Reason, Transition
-from rules.model import Direction, Mode, Rule, Severity
+from alerts.mutes import muted_until
+from rules.model import Direction, Mode, Mute, Rule, Severity
 
 Told = Mapping[str, Sequence[str]]
 """Incident id to the receivers that any text about it was queued for, those it was rerouted to included."""
@@ -16,17 +19,25 @@ Told = Mapping[str, Sequence[str]]
 
 @dataclass(frozen=True)
 class Routes:
-    """Where a rule's news go: receivers by severity, and the operators' fallback where a severity has none."""
+    """Where a rule's news go, and what holds them back.
+
+    Receivers are by severity, with the operators' fallback where a severity has none.
+    """
 
     notify: tuple[tuple[Severity, tuple[str, ...]], ...] = ()
     mode: Mode = Mode.LIVE
     direction: Direction = Direction.DROP
     fallback: str | None = None
+    mutes: tuple[Mute, ...] = ()
+    timezone: str = "UTC"
+    """Of the mutes."""
+    inhibitors: tuple[Incident, ...] = ()
+    """Open incidents of the rules that may hold this one back."""
 
     @classmethod
-    def of(cls, rule: Rule, fallback: str | None) -> Routes:
-        """The routes of a rule."""
-        return cls(rule.notify, rule.mode, rule.direction, fallback)
+    def of(cls, rule: Rule, fallback: str | None, inhibitors: tuple[Incident, ...] = ()) -> Routes:
+        """The routes of a rule, while these incidents of its `inhibited_by` are open."""
+        return cls(rule.notify, rule.mode, rule.direction, fallback, rule.mute, rule.timezone, inhibitors)
 
     def receivers(self, severity: Severity) -> tuple[str, ...]:
         """Receivers of this severity, each once, in the rule's order."""
@@ -48,6 +59,7 @@ class _Case:
 
     transition: Transition
     routes: Routes
+    now: datetime
     told: tuple[str, ...] | None
     """Receivers that know the incident; None where the caller cannot say."""
 
@@ -61,7 +73,16 @@ class _Case:
 
 
 ENDS = frozenset({Change.RESOLVED, Change.ACCEPTED, Change.ABSORBED})
-NEWS = ENDS | {Change.OPENED, Change.WIDENED, Change.NARROWED, Change.RECLASSIFIED, Change.AMENDED, Change.ESCALATED}
+NEWS = ENDS | {
+    Change.OPENED,
+    Change.WIDENED,
+    Change.NARROWED,
+    Change.RECLASSIFIED,
+    Change.AMENDED,
+    Change.ESCALATED,
+    Change.REPEATED,
+    Change.RELEASED,
+}
 QUIET = {
     Change.PENDING: "it has not fired yet",
     Change.CONFIRMED: "nothing about it has changed but its numbers",
@@ -71,10 +92,31 @@ QUIET = {
 }
 RESPECTIVE = {
     Change.OPENED: Reason.NEW,
+    Change.REPEATED: Reason.REPEATED,
+    Change.RELEASED: Reason.RELEASED,
     Change.RESOLVED: Reason.RESOLVED,
     Change.ACCEPTED: Reason.ACCEPTED,
     Change.ABSORBED: Reason.RESOLVED,
 }
+
+
+SUPPRESSED = frozenset({Reason.MUTED, Reason.INHIBITED})
+"""Reasons that hold news back for a time: what is still bad after it is told then."""
+
+Stage = Callable[[_Case], Hold | None]
+
+
+def fails_open(stage: Stage) -> Stage:
+    """A suppression that cannot be worked out suppresses nothing: too much is told, never too little."""
+
+    @wraps(stage)
+    def safe(case: _Case) -> Hold | None:
+        try:
+            return stage(case)
+        except Exception:  # noqa: BLE001  # whatever is wrong with it, it is no reason for silence
+            return None
+
+    return safe
 
 
 def not_news(case: _Case) -> Hold | None:
@@ -111,6 +153,25 @@ def never_told(case: _Case) -> Hold | None:
     return None
 
 
+@fails_open
+def muted(case: _Case) -> Hold | None:
+    """In a window of the rule's `mute` nobody is told, except of the end of what was told before."""
+    window = None if case.ends_what_was_told else muted_until(case.routes.mutes, case.routes.timezone, case.now)
+    if window is None:
+        return None
+    until, reason = window
+    return Hold(Reason.MUTED, f"muted until {until:%-d %b %H:%M} UTC: {reason}")
+
+
+@fails_open
+def inhibited(case: _Case) -> Hold | None:
+    """While another rule's incident explains it nobody is told, except of the end of what was told before."""
+    other = None if case.ends_what_was_told else inhibitor(case.incident, case.routes.inhibitors)
+    if other is None:
+        return None
+    return Hold(Reason.INHIBITED, f"{other.rule} tells of {other.cause.label()} meanwhile ({other.id})")
+
+
 def nobody_to_tell(case: _Case) -> Hold | None:
     """Without a receiver for the severity, and without a fallback, there is nobody."""
     if not _receivers(case):
@@ -118,11 +179,13 @@ def nobody_to_tell(case: _Case) -> Hold | None:
     return None
 
 
-STAGES: tuple[Callable[[_Case], Hold | None], ...] = (
+STAGES: tuple[Stage, ...] = (
     not_news,
     in_shadow,
     in_other_direction,
     never_told,
+    muted,
+    inhibited,
     nobody_to_tell,
 )
 
@@ -138,22 +201,27 @@ def plan(
     decisions: list[Decision] = []
     known = None if told is None else {incident: tuple(names) for incident, names in told.items()}
     for transition in transitions:
-        case = _Case(transition, routes, None if known is None else known.get(transition.incident.id, ()))
-        made = _decide(case, now)
+        case = _Case(transition, routes, now, None if known is None else known.get(transition.incident.id, ()))
+        made = _decide(case)
         decisions += made
         if known is not None and made[0].send:
             known[transition.incident.id] = tuple(d.receiver for d in made)
     return tuple(decisions)
 
 
-def _decide(case: _Case, now: datetime) -> tuple[Decision, ...]:
-    incident, change = case.incident, case.transition.change
-    for stage in STAGES:
-        hold = stage(case)
-        if hold is not None:
-            return (
-                Decision(incident.id, incident.seq, "", send=False, reason=hold.reason, because=hold.because, at=now),
-            )
+def hold_of(transition: Transition, routes: Routes, now: datetime, told: Sequence[str] | None = None) -> Hold | None:
+    """Why a transition is sent to nobody; None where it is sent. `told` are those who know its incident."""
+    return _hold(_Case(transition, routes, now, None if told is None else tuple(told)))
+
+
+def _hold(case: _Case) -> Hold | None:
+    return next((hold for stage in STAGES if (hold := stage(case)) is not None), None)
+
+
+def _decide(case: _Case) -> tuple[Decision, ...]:
+    now, incident, change, hold = case.now, case.incident, case.transition.change, _hold(case)
+    if hold is not None:
+        return (Decision(incident.id, incident.seq, "", send=False, reason=hold.reason, because=hold.because, at=now),)
     reason, because = RESPECTIVE.get(change, Reason.CHANGED), case.transition.because
     return tuple(
         Decision(incident.id, incident.seq, receiver, send=True, reason=reason, because=because, at=now)
@@ -162,5 +230,7 @@ def _decide(case: _Case, now: datetime) -> tuple[Decision, ...]:
 
 
 def _receivers(case: _Case) -> tuple[str, ...]:
-    """Whoever knows the incident already; for a new one the rule's receivers of its severity."""
-    return tuple(dict.fromkeys(case.told or ())) or case.routes.receivers(case.incident.severity)
+    """Whoever knows the incident already, and where it may be louder its severity's; for a new one the latter alone."""
+    known, routed = tuple(case.told or ()), case.routes.receivers(case.incident.severity)
+    louder = case.transition.change in {Change.ESCALATED, Change.RELEASED}
+    return tuple(dict.fromkeys((*known, *routed) if louder else known)) or routed

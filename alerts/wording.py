@@ -16,6 +16,7 @@ VALUE_LENGTH = 60
 LISTED = 10
 """Slices a list names before it says "and N more"."""
 DAY = timedelta(days=1)
+HOUR = timedelta(hours=1)
 UNITS = (("", 1.0), ("k", 1e3), ("M", 1e6), ("B", 1e9), ("T", 1e12))
 INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Unicode categories that break lines, turn the reading direction, or show nothing."""
@@ -37,6 +38,15 @@ def number(value: float) -> str:
 def counted(count: int, word: str) -> str:
     """`1 bucket`, `3 buckets`: a whole number of things whose plural ends in s."""
     return f"{count} {word}" if count == 1 else f"{count} {word}s"
+
+
+def lasting(time: timedelta) -> str:
+    """`3 days`, `30 hours`, `45 minutes`."""
+    if time >= 2 * DAY:
+        return f"{time.days} days"
+    if time >= 2 * HOUR:
+        return f"{time.total_seconds() / 3600:.0f} hours"
+    return f"{time.total_seconds() / 60:.0f} minutes"
 
 
 def signed(value: float) -> str:

@@ -22,6 +22,7 @@ from monitor.buckets import to_datetime, to_epoch
 from monitor.evaluation import Evaluator
 from monitor.opening import open_source
 from monitor.query import Source, SourceError
+from monitor.renamed import adopt_renamed
 from monitor.rulebook import Rulebook, Swap
 from monitor.settings import ReceiverSettings, Settings, load_settings
 from monitor.tick import Outcome as Evaluated
@@ -100,9 +101,14 @@ class App:
         Evaluations that run go on to their end by the rule they began with.
         """
         fresh = self.book.read()
+        adopt_renamed(self.state, fresh.rules)
         swap = Swap.between(self.rules, fresh)
         self.rules = fresh
         return swap
+
+    def settle(self) -> None:
+        """Before the first evaluation: what changed in the rule files since the last one, as `reload` does it."""
+        adopt_renamed(self.state, self.rules.rules)
 
     def rule(self, name: str) -> Rule | None:
         """The rule of this name as it stands now."""

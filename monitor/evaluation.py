@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import numpy as np
 
 from alerts.incidents import StepPolicy, amend, step
-from alerts.message import RuleFacts, compose
-from alerts.model import Assessment, Decision, Finding, Incident, Kind, Message, State, Transition
-from alerts.plan import Routes, plan
+from alerts.model import Assessment, Finding, Incident, Kind, State
 from monitor import store
 from monitor.accepted import accepted_of
 from monitor.assess import Question
@@ -23,11 +20,11 @@ from monitor.judging import judge_bucket
 from monitor.learning import Learner
 from monitor.membership import Lookback, silent
 from monitor.notices import overflow, retirements
-from monitor.paste import query_to_paste
 from monitor.query import Source, SourceError
 from monitor.recording import record, write_pages
 from monitor.refolding import Refolding
 from monitor.ripeness import LAG_SECONDS, lag_class
+from monitor.telling import decide, messages
 from monitor.tick import (
     UNKNOWN,
     Judged,
@@ -124,6 +121,8 @@ class Evaluator:
             renames=tuple(rename_of(i) for i in every if is_told_rename(i, tick)),
             accepted=accepted_of(every, epoch),
             told=store.told(tx, name),
+            told_at=store.told_at(tx, name),
+            inhibitors=store.inhibitors(tx, self.watched.rule.inhibited_by),
             membership=members,
         )
 
@@ -317,30 +316,22 @@ class Evaluator:
         trouble: Finding | None = None,
         notices: tuple[str, ...] = (),
     ) -> Outcome:
+        judged, decisions = decide(self.watched, before, judged, tick)
         transitions = judged.transitions
-        decisions = plan(transitions, Routes.of(self.watched.rule, self.watched.fallback), tick, before.told)
-        messages = tuple(self._messages(transitions, decisions))
+        texts = messages(self.watched.rule, transitions, decisions)
         with self.state.write() as tx:
             if _done(tx, self.watched.rule.name, to_epoch(tick)):
                 return Outcome(self.watched.rule.name, tick, repeated=True)
-            record(tx, self.watched.rule.name, tick, before, fresh, judged, decisions, messages)
+            if before.terms and not store.is_known(tx, self.watched.rule.name):
+                raise store.ConflictError(f"{self.watched.rule.name}: it goes on under another name since")
+            record(tx, self.watched.rule.name, tick, before, fresh, judged, decisions, texts)
             outcome, detail = (store.OK, "; ".join(notices)) if trouble is None else _recorded(trouble)
             store.record_run(tx, self.watched.rule.name, to_epoch(tick), outcome, detail)
         starts = () if trouble is not None else tuple(to_datetime(b) for b in before.to_judge)
         blind, late = (trouble.detail if trouble is not None and trouble.kind is kind else "" for kind in UNKNOWN)
         return Outcome(
-            self.watched.rule.name, tick, starts, transitions, decisions, messages, blind, late, notices=notices
+            self.watched.rule.name, tick, starts, transitions, decisions, texts, blind, late, notices=notices
         )
-
-    def _messages(self, transitions: Sequence[Transition], decisions: Sequence[Decision]) -> list[tuple[str, Message]]:
-        made = {(t.incident.id, t.incident.seq): t for t in transitions}
-        out = []
-        for decision in decisions:
-            if decision.send:
-                transition = made[decision.incident, decision.seq]
-                facts = RuleFacts.of(self.watched.rule, query_to_paste(self.watched.rule, transition.incident))
-                out.append((decision.receiver, compose(transition, facts)))
-        return out
 
     def _repeat(self, tick: datetime, before: Remembered) -> Outcome:
         """A tick again: what the source says now replaces its pages, unless riper ones are there; verdicts stand."""

@@ -47,6 +47,7 @@ class Daemon:
 
     def run(self) -> None:
         """Schedule all rules and deliver until `stop` is called; then let running evaluations finish."""
+        self.app.settle()
         scheduler = BackgroundScheduler(
             executors={"default": ThreadPoolExecutor(WORKERS)},
             # The library's defaults drop runs when threads are busy; here none is dropped, late ones are merged.
@@ -114,7 +115,9 @@ class Daemon:
                 )
 
     def _add(self, scheduler: BackgroundScheduler, rule: Rule) -> None:
-        offset = zlib.crc32(rule.name.encode()) % min(MOST_OFFSET, max(1, int(rule.schedule.total_seconds()) // 10))
+        # Those that may hold it back have spoken by then, as a rule: a message too many is all that hangs on it.
+        most = min(MOST_OFFSET, max(1, int(rule.schedule.total_seconds()) // 10))
+        offset = zlib.crc32(rule.name.encode()) % most + (most if rule.inhibited_by else 0)
         every = min(rule.schedule, LONGEST_WAKE)
         scheduler.add_job(
             self._wake,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from alerts.incidents import FAMILIES, Family
 from alerts.model import Decision, Incident, Kind, Message, State, Transition
+from alerts.reminders import Telling
 from monitor import store
 from monitor.accepted import Accepted, accepted_of
 from monitor.buckets import DAY, to_epoch
@@ -69,6 +70,9 @@ class Remembered:
     renames: tuple[ToldRename, ...]
     accepted: tuple[Accepted, ...]
     told: Mapping[str, tuple[str, ...]]
+    told_at: Mapping[str, Telling]
+    inhibitors: tuple[Incident, ...]
+    """Open incidents of the rules that may hold this one back."""
     membership: store.Membership
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rules.checks import duplicate_names
+from rules.checks import duplicate_names, former_names, inhibitions
 from rules.events import EventFile, read_events, with_events
 from rules.model import Rule
 from rules.parse import RuleFile, parse_rules
@@ -63,10 +63,26 @@ def _at_the_key(rule: Rule, written: EventFile) -> list[Problem]:
 
 
 def combine(files: Iterable[RuleFile]) -> RuleSet:
-    """Rules of several files: of two with one name the first stands and the later one is a problem."""
+    """Rules of several files: of two with one name the first stands and the later one is a problem.
+
+    What is wrong between rules is left out of them and keeps none from running.
+    """
     read = tuple(files)
     rules = [rule for file in read for rule in file.rules]
     taken = list(duplicate_names(rules))
     dropped = {id(rule) for rule, _ in taken}
-    problems = [problem for file in read for problem in file.problems] + [problem for _, problem in taken]
-    return RuleSet(tuple(rule for rule in rules if id(rule) not in dropped), tuple(problems))
+    kept = [rule for rule in rules if id(rule) not in dropped]
+    names = dict.fromkeys(name for file in read for name in (*file.names, *(rule.name for rule in file.rules)))
+    inhibited, renamed = list(inhibitions(kept, names)), list(former_names(kept, names))
+    problems = [problem for file in read for problem in file.problems]
+    problems += [problem for _, problem in (*taken, *renamed)] + [problem for *_, problem in inhibited]
+    left_out = {(rule.name, name) for rule, name, _ in inhibited}
+    unnamed = {rule.name for rule, _ in renamed}
+    return RuleSet(tuple(_without(rule, left_out, unnamed) for rule in kept), tuple(problems))
+
+
+def _without(rule: Rule, left_out: Collection[tuple[str, str]], renamed: Collection[str]) -> Rule:
+    """The rule without those of its inhibitions, and without its former name where it is one of the `renamed`."""
+    still = tuple(name for name in rule.inhibited_by if (rule.name, name) not in left_out)
+    was = None if rule.name in renamed else rule.was
+    return rule if (still, was) == (rule.inhibited_by, rule.was) else replace(rule, inhibited_by=still, was=was)

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from rules.cron import Cron
 from rules.problem import Place, Span
 from rules.slices import Slice
 
@@ -21,6 +22,11 @@ class Severity(StrEnum):
     INFO = "info"
     WARNING = "warning"
     CRITICAL = "critical"
+
+    @property
+    def loudness(self) -> int:
+        """0 for the quietest."""
+        return list(Severity).index(self)
 
 
 class Direction(StrEnum):
@@ -141,6 +147,24 @@ class DetectorChoice:
 
 
 @dataclass(frozen=True)
+class Escalation:
+    """From which change on an incident has at least this severity: shares of what is expected, lost or too much."""
+
+    severity: Severity
+    drop: float | None = None
+    spike: float | None = None
+
+
+@dataclass(frozen=True)
+class Mute:
+    """Windows of `duration` in which nobody is told; they begin at the times of `cron` in the rule's time zone."""
+
+    cron: Cron
+    duration: timedelta
+    reason: str
+
+
+@dataclass(frozen=True)
 class SlicePolicy:
     """Which slices are kept and tested."""
 
@@ -162,6 +186,8 @@ class Rule:
     arrived_at: Timestamp | None = None
     """The column of the time at which an event could be read, where there is one."""
     where: str | None = None
+    was: str | None = None
+    """The name it had before: what is kept under that one is this rule's."""
     description: str = ""
     mode: Mode = Mode.LIVE
     depth: int = 2
@@ -185,6 +211,12 @@ class Rule:
     for_: int = 0
     keep_firing_for: int = 2
     severity: Severity = Severity.WARNING
+    escalate: tuple[Escalation, ...] = ()
+    repeat_interval: timedelta = timedelta(hours=24)
+    """After so long an incident that still fires is told again; 0 is never."""
+    mute: tuple[Mute, ...] = ()
+    inhibited_by: tuple[str, ...] = ()
+    """Rules while whose incidents are open those of this one are held back."""
     labels: tuple[tuple[str, str], ...] = ()
     owner: str | None = None
     notify: tuple[tuple[Severity, tuple[str, ...]], ...] = ()

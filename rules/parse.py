@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ValidationError
 
+from rules.alerting import escalations, mutes
 from rules.checks import RULE_CHECKS
 from rules.document import Document, Path
 from rules.explain import explain
@@ -37,6 +38,8 @@ class RuleFile:
     file: str
     rules: tuple[Rule, ...] = ()
     problems: tuple[Problem, ...] = ()
+    names: tuple[str, ...] = ()
+    """Of all rules as they are written, those with an error included."""
 
 
 def parse_rules(text: str, file: str) -> RuleFile:
@@ -53,7 +56,7 @@ def parse_rules(text: str, file: str) -> RuleFile:
         rule, found = _RuleReader(document, file, index).read()
         rules += [rule] if rule is not None else []
         problems += found
-    return RuleFile(file, tuple(rules), _ordered(problems))
+    return RuleFile(file, tuple(rules), _ordered(problems), _names(document))
 
 
 def _empty(file: str) -> Problem:
@@ -81,6 +84,11 @@ def _shaped(model: type[BaseModel], data: object, locate: Any) -> tuple[Any, lis
 def _rule_list(document: Document) -> list[Any]:
     rules = document.data.get("rules") if isinstance(document.data, dict) else None
     return rules if isinstance(rules, list) else []
+
+
+def _names(document: Document) -> tuple[str, ...]:
+    names = (raw.get("name") for raw in _rule_list(document) if isinstance(raw, dict))
+    return tuple(name for name in names if isinstance(name, str))
 
 
 def _defaults(document: Document) -> dict[str, Any]:
@@ -198,6 +206,7 @@ def _rule(shape: RuleShape, place: Place, spans: Mapping[str, Span]) -> Rule:
         metrics=shape.metrics,
         arrived_at=Timestamp(shape.arrived_at.column, shape.arrived_at.timezone) if shape.arrived_at else None,
         where=shape.where,
+        was=shape.was,
         description=shape.description,
         mode=shape.mode,
         depth=shape.depth,
@@ -218,6 +227,10 @@ def _rule(shape: RuleShape, place: Place, spans: Mapping[str, Span]) -> Rule:
         for_=_evaluations(shape.for_, schedule),
         keep_firing_for=_evaluations(shape.keep_firing_for, schedule),
         severity=shape.severity,
+        repeat_interval=shape.repeat_interval,
+        escalate=escalations(shape.escalate),
+        mute=mutes(shape.mute),
+        inhibited_by=tuple(dict.fromkeys(shape.inhibited_by)),
         labels=tuple(shape.labels.items()),
         owner=shape.owner,
         notify=shape.notify,

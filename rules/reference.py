@@ -9,6 +9,7 @@ from enum import Enum
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from rules.alerting import EscalationShape, MuteShape
 from rules.duration import format_duration
 from rules.events import EventShape
 from rules.explain import Doc
@@ -22,6 +23,8 @@ _TABLES: tuple[tuple[str, str, type[BaseModel]], ...] = (
     ("A rule", "", RuleShape),
     ("`slices`", "slices.", SlicesShape),
     ("`baseline`", "baseline.", BaselineShape),
+    ("An entry of `escalate`", "", EscalationShape),
+    ("An entry of `mute`", "", MuteShape),
     ("An event of `baseline.events`", "", EventShape),
     ("An incident of `known`", "", KnownShape),
     ("A test of `tests`", "", TestShape),

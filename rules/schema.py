@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, Strict, StringConstraints
 
+from rules.alerting import EscalationShape, MuteShape
 from rules.document import Path
 from rules.duration import format_duration, parse_duration
 from rules.explain import Doc, described, refusal
@@ -427,6 +428,11 @@ class RuleShape(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, title="a rule")
 
     name: Annotated[str, BeforeValidator(_name), Doc("name", "Its name, unique over all files.")]
+    was: Annotated[
+        str | None,
+        BeforeValidator(_name),
+        Doc("name", "The name it had before: history and incidents come along."),
+    ] = None
     description: Annotated[Text, Doc("string", "What the events are and who needs them.")] = ""
     mode: Annotated[Mode, _word(Mode), Doc("`live`, `shadow`", "Shadow rules are judged and shown, never sent.")] = (
         Mode.LIVE
@@ -525,6 +531,26 @@ class RuleShape(BaseModel):
     severity: Annotated[
         Severity, _word(Severity), Doc("`info`, `warning`, `critical`", "How loud its incidents are.")
     ] = Severity.WARNING
+    escalate: Annotated[
+        tuple[EscalationShape, ...],
+        BeforeValidator(_nothing_is_empty),
+        Doc("list of escalations", "From which change on an incident is louder; it is never quieter again."),
+    ] = ()
+    repeat_interval: Annotated[
+        timedelta,
+        BeforeValidator(_duration),
+        Doc("duration", "An incident that still fires so long after it was told is told again; `0`: never."),
+    ] = timedelta(hours=24)
+    mute: Annotated[
+        tuple[MuteShape, ...],
+        BeforeValidator(_nothing_is_empty),
+        Doc("list of windows", "When nobody is told: what is still bad at its end is told then."),
+    ] = ()
+    inhibited_by: Annotated[
+        tuple[Annotated[str, BeforeValidator(_name)], ...],
+        BeforeValidator(_nothing_is_empty),
+        Doc("list of rules", "While an incident of one of them covers the slice, nobody is told of this rule's."),
+    ] = ()
     labels: Annotated[dict[str, str], Doc("mapping of strings", "Shown with its incidents.")] = {}
     owner: Annotated[Text | None, Doc("string", "The team that answers for it.")] = None
     notify: Annotated[
@@ -539,11 +565,6 @@ class RuleShape(BaseModel):
     runbook_url: Annotated[
         str | None, BeforeValidator(_web_address), Doc("web address", "What to do about an incident.")
     ] = None
-    was: Annotated[Any, _later("'was'"), Doc("name", "Not yet available.")] = None
-    escalate: Annotated[Any, _later("'escalate'"), Doc("list", "Not yet available.")] = None
-    repeat_interval: Annotated[Any, _later("'repeat_interval'"), Doc("duration", "Not yet available.")] = None
-    mute: Annotated[Any, _later("'mute'"), Doc("list", "Not yet available.")] = None
-    inhibited_by: Annotated[Any, _later("'inhibited_by'"), Doc("list of rules", "Not yet available.")] = None
     known: Annotated[
         tuple[KnownShape, ...],
         BeforeValidator(_nothing_is_empty),

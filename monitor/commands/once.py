@@ -34,6 +34,7 @@ from monitor.settings import SettingsError
 from monitor.tick import Outcome
 from monitor.watched import Watched
 from rules.model import Rule
+from rules.order import inhibitors_first
 
 DELIVER_SECONDS = 60
 """How long `once` waits for receivers; what is not delivered then stays in the outbox."""
@@ -55,19 +56,26 @@ def once(rules: tuple[str, ...], at: datetime | None, config: Path, *, dry_run: 
     origin = (at or datetime.now(UTC)).replace(microsecond=0)
     with opened(config, sends=not dry_run, out=sys.stderr if as_json else sys.stdout) as app:
         chosen = rules_called(app, rules)
-        if dry_run:
-            app.on_a_copy()
-            for rule in chosen:
-                rewind(app.state, Watched.of(rule), origin)
-        else:
-            _refuse_older(app, chosen, origin)
-        outcomes = [_evaluate(app, rule, origin) for rule in chosen]
+        _prepare(app, chosen, origin, dry_run=dry_run)
+        outcomes = [_evaluate(app, rule, origin) for rule in inhibitors_first(chosen)]
         for outcome in outcomes:
             if outcome is not None:
                 _print(outcome, as_json=as_json, messages=dry_run)
         if not dry_run:
             _deliver(app, lambda: origin + timedelta(seconds=time.monotonic() - began))
     raise SystemExit(FAILED if any(outcome is None or outcome.blind for outcome in outcomes) else 0)
+
+
+def _prepare(app: App, chosen: list[Rule], origin: datetime, *, dry_run: bool) -> None:
+    """The store as it is to be before the first evaluation; for a dry run a copy, as it was at that time."""
+    if dry_run:
+        app.on_a_copy()
+    app.settle()
+    if not dry_run:
+        _refuse_older(app, chosen, origin)
+        return
+    for rule in chosen:
+        rewind(app.state, Watched.of(rule), origin)
 
 
 def _refuse_older(app: App, rules: list[Rule], tick: datetime) -> None:

@@ -39,6 +39,7 @@ from monitor.store.outbox_table import (
     requeue,
 )
 from monitor.store.page_table import LAG_FINAL, PageBlock, any_ripened, coverage, pages, put_page, read_again
+from monitor.store.renaming import is_known, rename_rule
 from monitor.store.retention import prune
 from monitor.store.rows import dump
 from monitor.store.rule_table import definition, reset_history, rules
@@ -57,7 +58,7 @@ from monitor.store.run_table import (
 )
 from monitor.store.status import History, RuleStatus, rule_status
 from monitor.store.store import Store
-from monitor.store.told import told
+from monitor.store.told import inhibitors, told, told_at
 from monitor.store.tx import Tx
 
 __all__ = [
@@ -100,6 +101,8 @@ __all__ = [
     "flags",
     "incident",
     "incidents",
+    "inhibitors",
+    "is_known",
     "leaves",
     "membership",
     "newest_fit",
@@ -116,6 +119,7 @@ __all__ = [
     "put_page",
     "read_again",
     "record_run",
+    "rename_rule",
     "requeue",
     "reset_history",
     "rewind",
@@ -126,5 +130,6 @@ __all__ = [
     "runs",
     "save_incident",
     "told",
+    "told_at",
     "transitions",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, select
+from sqlalchemy import ColumnElement, RowMapping, Table, select
 
 from alerts.model import Decision, Incident, Reason, State, Transition
 from monitor.store import schema
@@ -109,10 +109,11 @@ def decisions(tx: Tx, incident_id: str) -> list[Decision]:
     """All decisions on an incident, by transition and receiver."""
     table = schema.decision.c
     query = select(schema.decision).where(table.incident == incident_id).order_by(table.seq, table.receiver)
-    return [_decision(row._mapping) for row in tx.connection.execute(query)]  # noqa: SLF001, SQLAlchemy's public name
+    return [decision_of(row) for row in tx.connection.execute(query).mappings()]
 
 
-def _decision(row: Any) -> Decision:
+def decision_of(row: RowMapping) -> Decision:
+    """A decision from its row."""
     return Decision(
         incident=row["incident"],
         seq=row["seq"],

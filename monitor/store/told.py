@@ -1,12 +1,18 @@
-"""Who knows of which incident: later news go to them, and the end reaches everyone who heard the beginning."""
+"""Who knows of which incident, and since when: later news go to them, and the end to all who heard the beginning."""
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from collections.abc import Collection
 
-from alerts.model import State
+from sqlalchemy import exists, or_, select
+
+from alerts.model import Incident, Reason, State
+from alerts.plan import SUPPRESSED
 from alerts.ports import Part
+from alerts.reminders import Telling, tellings
 from monitor.store import schema
+from monitor.store.bodies import from_body
+from monitor.store.incident_tables import decision_of
 from monitor.store.tx import Tx
 
 
@@ -24,3 +30,36 @@ def told(tx: Tx, rule: str) -> dict[str, tuple[str, ...]]:
     for key, receiver in tx.connection.execute(query):
         found[key] = (*found.get(key, ()), receiver)
     return found
+
+
+def told_at(tx: Tx, rule: str) -> dict[str, Telling]:
+    """When each incident of the rule that is not resolved was last told, and what was held back since, by its id."""
+    incident, decision = schema.incident.c, schema.decision.c
+    suppressed = [reason.value for reason in SUPPRESSED]
+    query = (
+        select(schema.decision)
+        .join(schema.incident, incident.id == decision.incident)
+        .where(
+            incident.rule == rule,
+            incident.state != State.RESOLVED.value,
+            or_(decision.send, decision.reason.in_(suppressed)),
+        )
+        .order_by(decision.incident, decision.seq)
+    )
+    return tellings(decision_of(row) for row in tx.connection.execute(query).mappings())
+
+
+def inhibitors(tx: Tx, rules: Collection[str]) -> tuple[Incident, ...]:
+    """Open incidents of these rules that somebody knows of, or would if another one did not hold them back.
+
+    What was told to nobody, in a mute or in shadow mode, is no reason to be silent about something else.
+    """
+    item, decision = schema.incident.c, schema.decision.c
+    known = or_(decision.send, decision.reason == Reason.INHIBITED.value)
+    query = (
+        select(item.body)
+        .where(item.rule.in_(rules), item.state.not_in([State.RESOLVED.value, State.PENDING.value]))
+        .where(exists().where(decision.incident == item.id, known))
+        .order_by(item.since, item.id)
+    )
+    return tuple(from_body(Incident, body) for body in tx.connection.execute(query).scalars()) if rules else ()

@@ -8,7 +8,10 @@ from rules.checks.columns_once import columns_once
 from rules.checks.delay_within_lookback import delay_within_lookback
 from rules.checks.detector_fits import detector_fits
 from rules.checks.duplicate_names import duplicate_names
+from rules.checks.former_names import former_names
+from rules.checks.inhibitions import inhibitions
 from rules.checks.known_countries import known_countries
+from rules.checks.mute_ends import mute_ends
 from rules.checks.no_secrets import no_secrets
 from rules.checks.one_expression import one_expression
 from rules.checks.one_select import one_select
@@ -28,10 +31,11 @@ RULE_CHECKS: tuple[Callable[[Rule], Iterable[Problem]], ...] = (
     slices_of_dimensions,
     delay_within_lookback,
     reachable_change,
+    mute_ends,
     known_countries,
     detector_fits,
     tests_of_dimensions,
 )
 """Each sees one rule that is sound by itself; an error keeps the rule from running."""
 
-__all__ = ["RULE_CHECKS", "duplicate_names"]
+__all__ = ["RULE_CHECKS", "duplicate_names", "former_names", "inhibitions"]

@@ -15,7 +15,8 @@ from alerts.incidents import StepPolicy
 from alerts.message import RuleFacts, compose, plain_text
 from alerts.model import Assessment, Kind, Message, Recovery, TotalState, Transition
 from alerts.notifiers import slack_blocks
-from rules.model import Severity
+from alerts.reminders import Telling, remind
+from rules.model import Escalation, Severity
 from rules.slices import Slice
 from tests.alerts.make import History, assess, blind, cause, evidence, fact, finding, tick
 
@@ -118,6 +119,29 @@ def widened() -> Transition:
     return told(assess(1, first), assess(2, finding(until=tick(2), evidence=evidence())))
 
 
+def escalated() -> Transition:
+    """Half of ios was missing; by now it is all of it, and the rule says critical from there on."""
+    policy = StepPolicy(escalate=(Escalation(Severity.CRITICAL, drop=0.9),))
+    half = finding(observed=400_000.0, evidence=evidence(grew=()))
+    return told(assess(1, half), assess(2, finding(until=tick(2), evidence=evidence())), policy=policy)
+
+
+def repeated() -> Transition:
+    """A day later it is still gone."""
+    opened = told(assess(1, finding(until=tick(25), evidence=evidence(grew=()))))
+    again = {opened.incident.id: Telling(tick(1))}
+    (repeat,) = remind([opened.incident], [], again, tick(25), timedelta(days=1), lambda _: None)
+    return repeat
+
+
+def released() -> Transition:
+    """It began while the rule was muted, and is still bad at the end of that."""
+    opened = told(assess(1, finding(until=tick(3), evidence=evidence(grew=()))))
+    held = {opened.incident.id: Telling(held="muted until 23 Nov 17:00 UTC: weekly compaction")}
+    (release,) = remind([opened.incident], [], held, tick(3), timedelta(days=1), lambda _: None)
+    return release
+
+
 def absorbed() -> Transition:
     """A narrower incident closes, since a wider one tells it."""
     narrow = [finding(cause(device="ios", country=code), expected=90_000.0) for code in ("NO", "SE")]
@@ -212,6 +236,9 @@ STORIES: dict[str, tuple[Callable[[], Transition], RuleFacts]] = {
     "resolved": (resolved, RULE),
     "accepted": (accepted, RULE),
     "widened": (widened, RULE),
+    "escalated": (escalated, RULE),
+    "repeated": (repeated, RULE),
+    "released": (released, RULE),
     "absorbed": (absorbed, replace(RULE, query="")),
     "narrowed": (narrowed, RULE),
     "reclassified": (reclassified, RULE),

@@ -27,7 +27,15 @@ def resolved() -> Transition:
 def test_the_policy_can_be_recited():
     """The stages, in their order, are the policy."""
     names = [stage.__name__ for stage in STAGES]
-    assert names == ["not_news", "in_shadow", "in_other_direction", "never_told", "nobody_to_tell"]
+    assert names == [
+        "not_news",
+        "in_shadow",
+        "in_other_direction",
+        "never_told",
+        "muted",
+        "inhibited",
+        "nobody_to_tell",
+    ]
 
 
 def test_an_opening_is_sent_to_the_receivers_of_its_severity():

@@ -8,6 +8,16 @@ from rules.load import load_rules
 
 BROKEN = Path(__file__).parent / "broken"
 FILES = sorted(BROKEN.glob("*.yaml"))
+RUN_ALL_THE_SAME = {
+    "rule_not_a_mapping": ["playback_volume"],
+    "was_a_rule": ["playback_volume", "playback"],
+    "was_itself": ["playback_volume"],
+    "was_twice": ["playback_volume", "playback"],
+    "inhibited_by_unknown": ["playback_volume", "ingest"],
+    "inhibited_by_itself": ["playback_volume"],
+    "inhibited_by_cycle": ["playback_volume", "ingest", "labels"],
+}
+"""Rules that are sound, or whose mistake is left out of them."""
 
 
 @pytest.mark.parametrize("file", FILES, ids=[file.stem for file in FILES])
@@ -17,7 +27,7 @@ def test_a_broken_file_is_answered_with_its_message(file):
     rendered = "\n".join(problem.render() for problem in found.problems) + "\n"
     assert rendered.replace(f"{BROKEN.as_posix()}/", "") == file.with_suffix(".expected").read_text(encoding="utf-8")
     assert found.problems
-    assert [rule.name for rule in found.rules] == (["playback_volume"] if file.stem == "rule_not_a_mapping" else [])
+    assert [rule.name for rule in found.rules] == RUN_ALL_THE_SAME.get(file.stem, [])
 
 
 def test_each_file_has_its_message_and_each_message_its_file():

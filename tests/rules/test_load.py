@@ -2,7 +2,9 @@
 
 import pytest
 
-from rules.load import load_rules
+from rules.load import combine, load_rules
+from rules.order import inhibitors_first
+from rules.parse import parse_rules
 
 RULE = """rules:
   - name: {name}
@@ -56,3 +58,22 @@ def test_a_file_of_another_systems_editor_is_read(tmp_path, mark):
     (tmp_path / "a.yaml").write_bytes(text.encode())
     (problem,) = load_rules([tmp_path / "a.yaml"]).problems
     assert (problem.place.line, problem.place.column, problem.excerpt) == (3, 13, "    source: lake")
+
+
+def test_a_rule_that_is_broken_is_no_unknown_one():
+    """Its own mistake is told; the rule that it would hold back is not blamed for naming it."""
+    free = RULE.format(name="free") + "    inhibited_by: [broken]\n"
+    found = combine([parse_rules(free, "a.yaml"), parse_rules(RULE.format(name="broken") + "    depth: 9\n", "b.yaml")])
+    assert [problem.place.file for problem in found.problems] == ["b.yaml"]
+    assert found.rules[0].inhibited_by == ("broken",)
+
+
+def test_rules_due_together_follow_those_that_hold_them_back():
+    """However they stand in the files, and over several steps; names that are not among them are passed over."""
+    held = {"a": "b", "b": "d", "c": "x", "d": None}
+    files = [
+        parse_rules(RULE.format(name=name) + (f"    inhibited_by: [{by}]\n" if by else ""), f"{name}.yaml")
+        for name, by in held.items()
+    ]
+    rules = [rule for file in files for rule in file.rules]
+    assert [rule.name for rule in inhibitors_first(rules)] == ["d", "b", "a", "c"]

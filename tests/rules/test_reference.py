@@ -4,6 +4,8 @@ import re
 from pathlib import Path
 
 from rules.events import parse_events
+from rules.load import combine
+from rules.model import Escalation, Severity
 from rules.parse import parse_rules
 from rules.reference import reference
 
@@ -43,3 +45,13 @@ def test_the_detectors_of_the_page_are_sound():
     for form in forms:
         more = f"    metrics: [count, {{sum: visits}}]\n    detector: {form}\n"
         assert parse_rules(f"{example}{more}", "docs/rules.md").problems == (), form
+
+
+def test_the_example_of_the_alerting_page_is_a_sound_rule_file():
+    """What readers copy works, and means what the page says of it."""
+    page = (Path(__file__).parents[2] / "docs" / "alerting.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    found = combine([parse_rules(example, "docs/alerting.md")])
+    assert found.problems == ()
+    assert found.rules[0].escalate == (Escalation(Severity.CRITICAL, drop=0.9),)
+    assert (found.rules[0].mute[0].reason, found.rules[0].inhibited_by) == ("weekly compaction", ("ingest_volume",))

@@ -186,3 +186,15 @@ def test_times_have_one_meaning(told):
         for text in ("2026-03-04T13:00+01:00", "2026-03-04T12:00")
     ]
     assert ticks == ["2026-03-04T12:00:00Z"] * 2
+
+
+def test_a_renamed_rule_goes_on_with_its_incident(told):
+    """`was` brings history and incident along: nothing is read again, and the end is told in the same incident."""
+    (before,) = told.lines("status")[0]["rules"][0]["open"]
+    told.write("rules/playback.yaml", RULE.replace("playback_volume", "playback\n    was: playback_volume"))
+    told.run("once", "--dry-run", *at(AFTER + HOUR))
+    runs = [told.run("once", *at(AFTER + n * HOUR)) for n in (1, 2, 3)]
+    assert "reading" not in runs[0].stderr
+    assert before["id"] in "".join(run.stdout for run in runs)
+    assert "RESOLVED playback" in "".join(run.stdout for run in runs)
+    assert told.run("explain", before["id"]).exit_code == 0

@@ -1,0 +1,67 @@
+"""What is told without anything having changed: what goes on and on, and what was held back and may be told by now.
+
+Pure. A repeat goes to those who know the incident, into its thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from alerts.incidents import gap
+from alerts.model import Change, Decision, Incident, State, Transition
+from alerts.plan import NEWS, SUPPRESSED, Hold
+from alerts.wording import lasting
+
+HoldOf = Callable[[Transition], Hold | None]
+"""Why a transition would not be sent at this moment; None where it would."""
+
+
+@dataclass(frozen=True)
+class Telling:
+    """When news of an incident were last sent (None where none were), and why newer ones were held back, if they were."""
+
+    sent_at: datetime | None = None
+    held: str = ""
+
+
+def tellings(decisions: Iterable[Decision]) -> dict[str, Telling]:
+    """What decisions, in the order in which they were made, came to for each incident."""
+    found: dict[str, Telling] = {}
+    for decision in decisions:
+        if decision.send:
+            found[decision.incident] = Telling(decision.at)
+        elif decision.reason in SUPPRESSED:
+            found[decision.incident] = replace(found.get(decision.incident, Telling()), held=decision.because)
+    return found
+
+
+def remind(
+    incidents: Iterable[Incident],
+    made: Iterable[Transition],
+    known: Mapping[str, Telling],
+    tick: datetime,
+    every: timedelta,
+    hold_of: HoldOf,
+) -> tuple[Transition, ...]:
+    """Transitions that tell open incidents again at a tick that `made` others.
+
+    Of an incident that has news of its own, is on its way back or frozen, nothing is said; `every` of 0 is never.
+    """
+    news = {transition.incident.id for transition in made if transition.change in NEWS}
+    still = (i for i in incidents if i.state is State.FIRING and not i.good_ticks and i.id not in news)
+    due = (again for i in still for again in _due(i, known.get(i.id, Telling()), tick, every))
+    return tuple(transition for transition in due if hold_of(transition) is None)
+
+
+def _due(incident: Incident, telling: Telling, tick: datetime, every: timedelta) -> Iterator[Transition]:
+    if telling.held:
+        yield _again(incident, Change.RELEASED, tick, f"held back until now ({telling.held}), and still bad")
+    elif every and telling.sent_at is not None and tick - telling.sent_at >= every:
+        yield _again(incident, Change.REPEATED, tick, f"still so, {lasting(tick - telling.sent_at)} after it was told")
+
+
+def _again(incident: Incident, change: Change, tick: datetime, because: str) -> Transition:
+    told = replace(incident, seq=incident.seq + 1, tick=tick)
+    return Transition(told, change, tick, because, incident.state, gap(incident))

@@ -1,0 +1,40 @@
+"""Who is told what of one tick: reminders, decisions and messages, from what judging came to. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from alerts.message import RuleFacts, compose
+from alerts.model import Decision, Message, Transition
+from alerts.plan import Hold, Routes, hold_of, plan
+from alerts.reminders import remind
+from monitor.paste import query_to_paste
+from monitor.tick import Judged, Remembered
+from monitor.watched import Watched
+from rules.model import Rule
+
+
+def decide(watched: Watched, before: Remembered, judged: Judged, tick: datetime) -> tuple[Judged, tuple[Decision, ...]]:
+    """What judging came to with the reminders that are due, and who is told of each transition."""
+    routes = Routes.of(watched.rule, watched.fallback, before.inhibitors)
+
+    def held(transition: Transition) -> Hold | None:
+        return hold_of(transition, routes, tick, before.told.get(transition.incident.id, ()))
+
+    every = watched.rule.repeat_interval
+    again = remind(judged.open, judged.transitions, before.told_at, tick, every, held)
+    whole = judged.after(again, {}, {})
+    return whole, plan(whole.transitions, routes, tick, before.told)
+
+
+def messages(
+    rule: Rule, transitions: Sequence[Transition], decisions: Sequence[Decision]
+) -> tuple[tuple[str, Message], ...]:
+    """(receiver, message) of each decision to send."""
+    made = {(t.incident.id, t.incident.seq): t for t in transitions}
+    sent = [(decision.receiver, made[decision.incident, decision.seq]) for decision in decisions if decision.send]
+    return tuple(
+        (receiver, compose(transition, RuleFacts.of(rule, query_to_paste(rule, transition.incident))))
+        for receiver, transition in sent
+    )

@@ -1,0 +1,130 @@
+"""Keys that say how loud, how often and when: whole ticks of a rule that has them, with a real store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from alerts.model import Change, Reason
+from monitor import store
+from rules.cron import Cron
+from rules.model import Escalation, Mute, Severity
+from tests.monitor.ticks import Ticks
+from tests.monitor.world import HOUR, world
+
+N = 28 * 24 + 10
+"""The first tick; all columns before are history."""
+FRESH = world({"device": ("phone", "tablet", "tv", "web"), "country": ("NO", "SE", "DK")})
+TV, RULE = "device=tv", "playback_volume"
+
+Over = Callable[..., Ticks]
+
+
+@pytest.fixture(scope="module")
+def learned() -> store.Store:
+    """A store that has counted four weeks of FRESH."""
+    state = store.Store.open("sqlite://")
+    Ticks.over(FRESH, state).learn(N)
+    yield state
+    state.close()
+
+
+@pytest.fixture
+def over(learned: store.Store) -> Over:
+    """Ticks over a world whose first four weeks are those of FRESH, on a copy of its store."""
+    opened: list[store.Store] = []
+
+    def make(made, **rule) -> Ticks:
+        opened.append(store.copy(learned))
+        return Ticks.over(made, opened[-1], **rule)
+
+    yield make
+    for state in opened:
+        state.close()
+
+
+def sent(ticks: Ticks) -> list[tuple[int, str, str, str]]:
+    """Hour after N, receiver, change and severity of each message."""
+    return [
+        (ticks.column(outcome.tick) - N - 1, receiver, message.change.value, message.severity.value)
+        for outcome in ticks.outcomes
+        for receiver, message in outcome.messages
+    ]
+
+
+def test_a_loss_that_grows_past_the_share_of_escalate_is_told_to_the_louder_receivers(over):
+    """Half of tv: the team. All of it, once that is seven tenths since it began: the team's thread, and the pager."""
+    made = FRESH.scaled(0.5, N + 1, None, device="tv").scaled(0.0, N + 4, None, device="tv")
+    notify = ((Severity.WARNING, ("team",)), (Severity.CRITICAL, ("pager",)))
+    ticks = over(made, notify=notify, escalate=(Escalation(Severity.CRITICAL, drop=0.7),)).run(range(N, N + 10))
+    louder = [step for step in sent(ticks) if step[2] == Change.ESCALATED.value]
+    assert [step[1:] for step in louder] == [("team", "escalated", "critical"), ("pager", "escalated", "critical")]
+    assert sent(ticks)[0][1:] == ("team", "opened", "warning")
+    assert [i.severity for i in ticks.incidents] == [Severity.CRITICAL]
+
+
+def test_an_outage_that_lasts_is_told_again_and_a_tick_run_twice_tells_it_once(over):
+    """Every six hours since it was last told, to who knows it; nothing is queued twice, nothing after its end."""
+    made = FRESH.scaled(0.0, N + 1, N + 15, device="tv")
+    ticks = over(made, repeat_interval=timedelta(hours=6)).run(range(N, N + 12))
+    ticks.restart()
+    before = ticks.dump()
+    assert ticks.tick(N + 11).repeated
+    assert ticks.dump() == before
+    ticks.run(range(N + 12, N + 24))
+    (opened, first, second, resolved) = [step for step in sent(ticks) if step[1] == "oncall"]
+    assert [step[2] for step in (opened, first, second, resolved)] == ["opened", "repeated", "repeated", "resolved"]
+    assert (first[0] - opened[0], second[0] - first[0]) == (6, 6)
+
+
+def test_a_source_that_stays_silent_is_told_again(over):
+    """Blindness is an incident like any other; what is frozen meanwhile is not repeated beside it."""
+    ticks = over(FRESH, repeat_interval=timedelta(hours=3))
+    ticks.source.broken = "connection refused"
+    ticks.run(range(N, N + 5))
+    assert [(step[0], step[2]) for step in sent(ticks)] == [(0, "opened"), (3, "repeated")]
+
+
+def test_nothing_is_sent_in_a_mute_and_what_is_bad_at_its_end_is(over):
+    """Judged and remembered as ever; explained by the reason of the rule; told at the first evaluation after it."""
+    first = FRESH.starts[N + 1] // HOUR % 24
+    mute = Mute(Cron.parse(f"0 {first} * * *"), timedelta(hours=5), "upkeep")
+    ticks = over(FRESH.scaled(0.0, N + 2, N + 9, device="tv"), mute=(mute,)).run(range(N, N + 14))
+    assert [(step[0], step[2]) for step in sent(ticks)] == [(5, "released"), (10, "resolved")]
+    (incident,) = ticks.incidents
+    with ticks.state.read() as tx:
+        (held,) = [d for d in store.decisions(tx, incident.id) if d.reason is Reason.MUTED]
+    assert held.because.endswith("UTC: upkeep")
+    (message,) = [m for o in ticks.outcomes for _, m in o.messages if m.change is Change.RELEASED]
+    assert message.summary[0].startswith("Held back until now (muted until")
+
+
+def test_while_another_rule_tells_of_it_nobody_is_told_twice(over):
+    """Both lose tv: the one that is held is told once the other, which cannot see that tv stays away, has ended."""
+    ingest = over(FRESH.scaled(0.0, N + 1, N + 5, device="tv"))
+    held = Ticks.over(FRESH.scaled(0.0, N + 1, N + 9, device="tv"), ingest.state, name="labels", inhibited_by=[RULE])
+    held.learn(N)
+    for column in range(N, N + 13):
+        ingest.tick(column)
+        held.tick(column)
+    assert [step[2] for step in sent(ingest)] == ["opened", "resolved"]
+    assert [step[2] for step in sent(held)] == ["released", "resolved"]
+    assert sent(held)[0][0] == sent(ingest)[1][0]
+    (mine, theirs) = (ticks.incidents[0] for ticks in (held, ingest))
+    with held.state.read() as tx:
+        (first,) = [d for d in store.decisions(tx, mine.id) if d.reason is Reason.INHIBITED]
+    assert first.because == f"{RULE} tells of {TV} meanwhile ({theirs.id})"
+
+
+def test_what_nobody_was_told_of_holds_back_nothing(over):
+    """The other rule is muted: its incident is no reason for silence about this one."""
+    lost = FRESH.scaled(0.0, N + 1, None, device="tv")
+    always = Mute(Cron.parse("0 0 * * *"), timedelta(hours=23, minutes=59), "upkeep")
+    ingest = over(lost, mute=(always,))
+    free = Ticks.over(lost, ingest.state, name="labels", inhibited_by=[RULE]).learn(N)
+    for column in range(N, N + 4):
+        ingest.tick(column)
+        free.tick(column)
+    assert (sent(ingest), [step[2] for step in sent(free)]) == ([], ["opened"])
