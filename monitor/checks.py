@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from monitor.detectors import detector_names
 from monitor.query import Column, QueryRefusedError, Source, SourceError
 from monitor.settings import Settings
+from monitor.unused import unused
 from rules.duration import format_duration
 from rules.load import RuleSet, load_rules
 from rules.model import Interval, Mode, Rule
@@ -57,6 +58,9 @@ def runnable(found: RuleSet, settings: Settings) -> RuleSet:
         problems += wrong
         if not any(problem.code in NOT_RUNNABLE for problem in wrong):
             sound.append(rule)
+    # A rule with an error may be the one that uses what seems unused.
+    if sound and not any(problem.severity == "error" for problem in problems):
+        problems += unused(settings, sound)
     return RuleSet(tuple(sound), tuple(problems))
 
 
@@ -101,9 +105,11 @@ def _receivers_are_known(rule: Rule, settings: Settings) -> Iterator[Problem]:
         if settings.receiver(name) is None:
             hint = did_you_mean(name.removeprefix("#"), known)
             yield _notify_span(rule, name).problem("unknown-receiver", f"'{name}' is not a receiver", hint)
-    if not rule.notify and settings.fallback is None and rule.mode is Mode.LIVE:
+    if settings.fallback is None and rule.mode is Mode.LIVE and not dict(rule.notify).get(rule.severity):
         hint = f"add 'notify', or 'fallback' to {settings.file}"
-        yield rule.span("name").problem("nobody-told", "nobody is told of its incidents", hint, "warning")
+        kind = f"{rule.severity.value} " if rule.notify else ""
+        span = rule.span("notify" if rule.notify else "name")
+        yield span.problem("nobody-told", f"nobody is told of its {kind}incidents", hint, "warning")
 
 
 def _notify_span(rule: Rule, name: str) -> Span:

@@ -85,6 +85,7 @@ class SourceSettings:
     url: Secret | None = None
     timeout: timedelta = DEFAULT_TIMEOUT
     folder: Path = Path()
+    span: Span = field(default=Span(Place("")), repr=False, compare=False)
 
     def reveal_url(self) -> str:
         """The URL of a source of kind sql, a relative SQLite file taken from the folder of the settings."""
@@ -102,6 +103,7 @@ class ReceiverSettings:
     channel: str = ""
     token: Secret | None = None
     base_url: str | None = None
+    span: Span = field(default=Span(Place("")), repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -419,19 +421,21 @@ class _Reader:
         return Secret(".".join(map(str, path)), reference.kind, source, span, self._env)
 
     def _source(self, name: str, shape: BaseModel) -> SourceSettings:
+        span = self._places.locate(("sources", name), at_key=True)
         if isinstance(shape, _DuckdbShape):
             tables = tuple((table, tuple(map(self._glob, files))) for table, files in shape.tables.items())
-            return SourceSettings(name, "duckdb", tables, None, shape.timeout, self._folder)
+            return SourceSettings(name, "duckdb", tables, None, shape.timeout, self._folder, span)
         assert isinstance(shape, _SqlShape)
         url = self._value(shape.url, ("sources", name, "url"))
-        return SourceSettings(name, "sql", (), url, shape.timeout, self._folder)
+        return SourceSettings(name, "sql", (), url, shape.timeout, self._folder, span)
 
     def _glob(self, pattern: str) -> str:
         """Relative to the settings' folder; `s3://...` and the like stay as they are."""
         return pattern if "://" in pattern else (self._folder / pattern).as_posix()
 
     def _receiver(self, name: str, shape: BaseModel) -> ReceiverSettings:
+        span = self._places.locate(("receivers", name), at_key=True)
         if isinstance(shape, _SlackShape):
             token = self._value(shape.token, ("receivers", name, "token"))
-            return ReceiverSettings(name, "slack", shape.channel, token, shape.base_url)
-        return ReceiverSettings(name, "console")
+            return ReceiverSettings(name, "slack", shape.channel, token, shape.base_url, span)
+        return ReceiverSettings(name, "console", span=span)

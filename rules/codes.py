@@ -51,6 +51,16 @@ _OF_A_RULE = (
     Code("contradiction", "Two values of the rule exclude each other."),
     Code("impossible", "With these values the rule could never tell anything."),
     Code("secret-in-rule", "A secret stands in a file that many read."),
+    Code("short-lookback", "The lookback shows the weekly pattern less than twice.", warning=True),
+    Code("depth-beyond", "The depth is more than there are dimensions.", warning=True),
+    Code("late-schedule", "Short buckets are judged long after they are over.", warning=True),
+    Code("constant-where", "The condition holds for every event, or for none.", warning=True),
+    Code("null-comparison", "A comparison with NULL, which holds for no event.", warning=True),
+    Code("moving-where", "What the condition selects depends on when it is asked.", warning=True),
+    Code("limited-query", "The query returns only some of its rows.", warning=True),
+    Code("watched-twice", "Two rules watch the same.", warning=True),
+    Code("no-owner", "A critical rule belongs to nobody.", warning=True),
+    Code("no-runbook", "A critical rule has no runbook where others have one.", warning=True),
 )
 
 _OF_THE_SETTINGS = (
@@ -62,6 +72,8 @@ _OF_THE_SETTINGS = (
     Code("unknown-detector", "The rule names a detector that nobody brings."),
     Code("unknown-receiver", "A receiver that slicewatch.toml does not have."),
     Code("nobody-told", "Nobody is told of the rule's incidents.", warning=True),
+    Code("unused-source", "A source of slicewatch.toml that no rule reads.", warning=True),
+    Code("unused-receiver", "A receiver of slicewatch.toml that nobody names.", warning=True),
     Code("no-rule-files", "A pattern of `rules` names no file.", warning=True),
 )
 

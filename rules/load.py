@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rules.checks import duplicate_names
+from rules.checks import SET_CHECKS, duplicate_names
 from rules.events import EventFile, read_events, with_events
 from rules.model import Rule
 from rules.parse import RuleFile, parse_rules
@@ -68,5 +68,6 @@ def combine(files: Iterable[RuleFile]) -> RuleSet:
     rules = [rule for file in read for rule in file.rules]
     taken = list(duplicate_names(rules))
     dropped = {id(rule) for rule, _ in taken}
+    kept = tuple(rule for rule in rules if id(rule) not in dropped)
     problems = [problem for file in read for problem in file.problems] + [problem for _, problem in taken]
-    return RuleSet(tuple(rule for rule in rules if id(rule) not in dropped), tuple(problems))
+    return RuleSet(kept, (*problems, *(problem for check in SET_CHECKS for problem in check(kept))))

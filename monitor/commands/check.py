@@ -62,13 +62,17 @@ def run_check(
     now: datetime,
     as_json: bool = False,
     as_github: bool = False,
+    strict: bool = False,
     opener: OpenSource | None = None,
 ) -> int:
-    """Check and print; the exit code. `opener` is needed where `online`; `now` tells events to come."""
+    """Check and print; the exit code. `opener` is needed where `online`; `now` tells events to come.
+
+    Where `strict`, warnings count as findings too.
+    """
     result = check_config(config, env=env, now=now, opener=opener if online else None)
     lines = _json_lines(result) if as_json else github_lines(result.problems) if as_github else _text(result)
     out.writelines(f"{line}\n" for line in lines)
-    return result.exit_code
+    return FINDINGS if strict and result.problems and result.complete else result.exit_code
 
 
 def check_config(
@@ -162,11 +166,12 @@ def _coverage(item: Coverage) -> str:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per problem.")
 @click.option("--format", "form", type=click.Choice(["text", "json", "github"]), default="text", help="How to print.")
+@click.option("--strict", is_flag=True, help="Exit with 1 for warnings too.")
 @click.option("--online", is_flag=True, help="Also ask the sources for tables, columns, types and events.")
-def check(config: Path, *, as_json: bool, form: str, online: bool) -> None:
+def check(config: Path, *, as_json: bool, form: str, strict: bool, online: bool) -> None:
     """Check the settings and all rule files.
 
-    Exits with 0 where nothing is wrong, 1 where something is, 2 where something could not be asked.
+    Exits with 0 where nothing is wrong (warnings apart), 1 where something is, 2 where something could not be asked.
     """
     now = datetime.now(UTC)
     code = run_check(
@@ -177,6 +182,7 @@ def check(config: Path, *, as_json: bool, form: str, online: bool) -> None:
         now=now,
         as_json=as_json or form == "json",
         as_github=form == "github",
+        strict=strict,
         opener=open_source if online else None,
     )
     raise SystemExit(code)

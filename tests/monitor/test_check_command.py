@@ -26,6 +26,7 @@ tables.empty = "empty/*.parquet"
 [receivers.oncall]
 kind = "console"
 """
+LAKE = TOML[TOML.index("[sources") : TOML.index("[receivers")]
 
 RULE = """\
 rules:
@@ -223,7 +224,8 @@ def test_a_database_is_asked_like_files(place):
     connection.execute("INSERT INTO playback VALUES ('2026-02-01 00:00:00', 'ios', '17', 3)")
     connection.commit()
     connection.close()
-    write(place, "slicewatch.toml", TOML + '[sources.warehouse]\nkind = "sql"\nurl = {env = "WAREHOUSE_URL"}\n')
+    warehouse = '[sources.warehouse]\nkind = "sql"\nurl = {env = "WAREHOUSE_URL"}\n'
+    write(place, "slicewatch.toml", TOML.replace(LAKE, warehouse))
     rule = write(place, "rules/playback.yaml", RULE.replace("lake.", "warehouse."))
     env = {"WAREHOUSE_URL": "sqlite:///w.db"}
     assert checked(place, online=True, env=env) == (0, [])
@@ -262,6 +264,38 @@ def test_a_rule_that_tells_nobody_is_a_warning_unless_it_is_a_shadow(place):
     assert [problem["code"] for problem in checked(place)[1]] == ["nobody-told"]
     write(place, "rules/playback.yaml", RULE + "    mode: shadow\n")
     assert checked(place) == (0, [])
+
+
+def test_a_severity_that_no_receiver_has_is_a_warning(place):
+    """A list by severity that leaves out the rule's own, where no fallback takes it."""
+    write(place, "slicewatch.toml", TOML + '[receivers.other]\nkind = "console"\n')
+    write(place, "rules/playback.yaml", RULE + "    notify: {critical: oncall}\n")
+    (told, spare) = checked(place)[1]
+    assert (told["code"], told["line"], told["message"]) == (
+        "nobody-told",
+        7,
+        "nobody is told of its warning incidents",
+    )
+    assert spare["code"] == "unused-receiver"
+    write(place, "rules/playback.yaml", RULE + "    notify: {critical: oncall, warning: other}\n")
+    assert checked(place) == (0, [])
+
+
+def test_what_no_rule_uses_is_not_told_beside_an_error(place):
+    """The rule with the mistake may be the one that uses it."""
+    write(place, "slicewatch.toml", TOML + '[sources.archive]\nkind = "duckdb"\ntables.a = "a/*.csv"\n')
+    assert [problem["code"] for problem in checked(place)[1]] == ["unused-source"]
+    write(place, "rules/a.yaml", RULE.replace("lake.playback", "archive.a").replace("dimensions", "dimension"))
+    assert "unused-source" not in [problem["code"] for problem in checked(place)[1]]
+
+
+def test_strict_makes_warnings_findings(place):
+    """Without it they are told and cost nothing; what could not be asked stays 2."""
+    write(place, "rules/playback.yaml", RULE + "    baseline: {lookback: 10d}\n")
+    config = ["--config", str(place / "slicewatch.toml")]
+    assert [CliRunner().invoke(check, [*config, *more]).exit_code for more in ((), ("--strict",))] == [0, 1]
+    (place / "lake/events.csv").unlink()
+    assert CliRunner().invoke(check, [*config, "--online", "--strict"]).exit_code == 2
 
 
 def test_the_command_takes_its_options(place):
