@@ -14,6 +14,7 @@ from rules.duration import format_duration
 from rules.load import RuleSet, load_rules
 from rules.model import Interval, Mode, Rule
 from rules.problem import Place, Problem, Span
+from rules.suppress import settle
 from rules.vocabulary import did_you_mean
 
 DAY = timedelta(days=1)
@@ -50,7 +51,7 @@ def load_runnable(settings: Settings) -> RuleSet:
 
 
 def runnable(found: RuleSet, settings: Settings) -> RuleSet:
-    """Of rules that were read, those that can run, with all problems."""
+    """Of rules that were read, those that can run, with all problems that no comment suppresses."""
     problems = [*_patterns_without_files(settings), *found.problems]
     sound = []
     for rule in found.rules:
@@ -61,7 +62,8 @@ def runnable(found: RuleSet, settings: Settings) -> RuleSet:
     # A rule with an error may be the one that uses what seems unused.
     if sound and not any(problem.severity == "error" for problem in problems):
         problems += unused(settings, sound)
-    return RuleSet(tuple(sound), tuple(problems))
+    written = (*found.suppressions, *settings.suppressions)
+    return RuleSet(tuple(sound), settle(problems, written, online=False), written)
 
 
 def _patterns_without_files(settings: Settings) -> Iterator[Problem]:

@@ -6,7 +6,7 @@ import glob
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -19,6 +19,7 @@ from rules.document import Path as KeyPath
 from rules.duration import parse_duration
 from rules.explain import Doc, described, explain, refusal
 from rules.problem import Place, Problem, Span
+from rules.suppress import Suppression, suppressions
 from rules.vocabulary import did_you_mean
 
 DEFAULT_STORE = "sqlite:///slicewatch.db"
@@ -119,6 +120,7 @@ class Settings:
     fallback: str | None = None
     """The receiver of rules that name none; the only receiver where there is one and no fallback is set."""
     listen: str = DEFAULT_LISTEN
+    suppressions: tuple[Suppression, ...] = ()
 
     def store_url(self) -> str:
         """The store's SQLAlchemy URL; raises `MissingSecretError`."""
@@ -188,7 +190,9 @@ def parse_settings(text: str, file: str, folder: Path, env: Mapping[str, str]) -
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SettingsError((syntax_problem(error, file),)) from None
-    return _Reader(file, folder, env, Places(text, file)).read(data)
+    tables = [number for number, line in enumerate(text.splitlines(), start=1) if line.lstrip().startswith("[")]
+    settings = _Reader(file, folder, env, Places(text, file)).read(data)
+    return replace(settings, suppressions=suppressions(text, file, tables, toml=True))
 
 
 # --- shapes -----------------------------------------------------------------------------------------------------

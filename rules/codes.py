@@ -13,6 +13,12 @@ class Code:
     meaning: str
     warning: bool = False
     online: bool = False
+    about_suppressing: bool = False
+
+    @property
+    def suppressible(self) -> bool:
+        """Whether a comment may silence it."""
+        return self.warning and not self.about_suppressing
 
 
 _OF_THE_TEXT = (
@@ -28,6 +34,8 @@ _OF_THE_TEXT = (
     Code("bad-value", "A value outside of what the key can mean."),
     Code("bad-version", "The file is written for another version of the language."),
     Code("not-yet-available", "A part of the language that is planned and does not work yet."),
+    Code("bad-suppression", "A comment is meant to suppress something and does not.", about_suppressing=True),
+    Code("unused-suppression", "A comment suppresses what is not told.", warning=True, about_suppressing=True),
 )
 
 _OF_A_RULE = (

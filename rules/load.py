@@ -11,6 +11,7 @@ from rules.events import EventFile, read_events, with_events
 from rules.model import Rule
 from rules.parse import RuleFile, parse_rules
 from rules.problem import Place, Problem
+from rules.suppress import Suppression
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class RuleSet:
 
     rules: tuple[Rule, ...] = ()
     problems: tuple[Problem, ...] = ()
+    suppressions: tuple[Suppression, ...] = ()
 
 
 def load_rules(paths: Iterable[Path | str]) -> RuleSet:
@@ -70,4 +72,5 @@ def combine(files: Iterable[RuleFile]) -> RuleSet:
     dropped = {id(rule) for rule, _ in taken}
     kept = tuple(rule for rule in rules if id(rule) not in dropped)
     problems = [problem for file in read for problem in file.problems] + [problem for _, problem in taken]
-    return RuleSet(kept, (*problems, *(problem for check in SET_CHECKS for problem in check(kept))))
+    problems += [problem for check in SET_CHECKS for problem in check(kept)]
+    return RuleSet(kept, tuple(problems), tuple(item for file in read for item in file.suppressions))

@@ -20,6 +20,7 @@ from rules.problem import Place, Problem, Span
 from rules.rule_tests import rule_tests
 from rules.schema import DAY, FileShape, RuleShape
 from rules.slices import Slice
+from rules.suppress import Suppression, suppressions
 
 LOOKBACK = timedelta(days=28)
 LOOKBACK_OF_DAYS = timedelta(days=56)
@@ -35,6 +36,8 @@ class RuleFile:
     file: str
     rules: tuple[Rule, ...] = ()
     problems: tuple[Problem, ...] = ()
+    suppressions: tuple[Suppression, ...] = ()
+    """Comments by which warnings are silenced, by whoever shows them."""
 
 
 def parse_rules(text: str, file: str) -> RuleFile:
@@ -51,7 +54,13 @@ def parse_rules(text: str, file: str) -> RuleFile:
         rule, found = _RuleReader(document, file, index).read()
         rules += [rule] if rule is not None else []
         problems += found
-    return RuleFile(file, tuple(rules), _ordered(problems))
+    return RuleFile(file, tuple(rules), _ordered(problems), suppressions(text, file, _starts(document)))
+
+
+def _starts(document: Document) -> list[int]:
+    """The lines in which rules begin."""
+    spans = (document.value(("rules", index)) for index in range(len(_rule_list(document))))
+    return [span.place.line for span in spans if span is not None]
 
 
 def _empty(file: str) -> Problem:

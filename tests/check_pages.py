@@ -106,7 +106,7 @@ def _only(expected: Path, code: str) -> bool:
 def page(code: Code, text: str) -> str:
     """A page with its generated parts as they are now, its words as they are."""
     words = {head: _section(text, head) for head in HEADINGS[:3]}
-    words |= {"Example": example(code.name), "How to suppress it": "It cannot be suppressed."}
+    words |= {"Example": example(code.name), "How to suppress it": _suppression(code)}
     severity = "a warning" if code.warning else "an error"
     command = "slicewatch check --online" if code.online else "slicewatch check"
     head = f"# {code.name}\n\n{code.meaning} It is {severity}, found by `{command}`. [All checks](README.md)\n"
@@ -116,6 +116,19 @@ def page(code: Code, text: str) -> str:
 def _section(text: str, heading: str) -> str:
     found = re.search(rf"^## {heading}\n\n(.*?)(?=\n+## |\Z)", text, re.MULTILINE | re.DOTALL)
     return found[1].strip() if found else ""
+
+
+def _suppression(code: Code) -> str:
+    if code.about_suppressing:
+        return "It cannot be suppressed."
+    if not code.suppressible:
+        return "It cannot be suppressed: something does not run because of it."
+    return f"""\
+By a comment on its line, alone on the line above, or on the first line of its rule or table, with a reason:
+
+```yaml
+# slicewatch: disable={code.name} why it may be so here
+```"""
 
 
 def index() -> str:

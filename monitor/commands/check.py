@@ -23,6 +23,7 @@ from monitor.settings import Settings, SettingsError, load_settings, missing_sec
 from rules.github import github_lines
 from rules.model import Rule
 from rules.problem import Problem
+from rules.suppress import Suppression, settle
 
 OpenSource = Callable[[Settings, str], Source]
 """Opens the source of this name; raises `SourceError` or `SettingsError`."""
@@ -39,6 +40,7 @@ class CheckResult:
     problems: tuple[Problem, ...] = ()
     coverage: tuple[Coverage, ...] = ()
     complete: bool = True
+    suppressions: tuple[Suppression, ...] = ()
 
     @property
     def errors(self) -> int:
@@ -90,7 +92,7 @@ def check_config(
 
 def _offline(settings: Settings) -> CheckResult:
     found = load_runnable(settings)
-    return CheckResult(found.rules, (*missing_secrets(settings), *found.problems))
+    return CheckResult(found.rules, (*missing_secrets(settings), *found.problems), suppressions=found.suppressions)
 
 
 def _online(offline: CheckResult, settings: Settings, opener: OpenSource, now: datetime) -> CheckResult:
@@ -100,10 +102,11 @@ def _online(offline: CheckResult, settings: Settings, opener: OpenSource, now: d
         rules = [rule for rule in offline.rules if rule.source.source == source.name]
         if rules:
             examined += _ask(rules, settings, opener, now)
+    found = settle((problem for item in examined for problem in item.problems), offline.suppressions, online=True)
     return CheckResult(
         offline.rules,
         # A secret that is missing is also why its source cannot be opened: told once.
-        tuple(dict.fromkeys((*offline.problems, *(problem for item in examined for problem in item.problems)))),
+        tuple(dict.fromkeys((*offline.problems, *found))),
         tuple(item.coverage for item in examined if item.coverage is not None),
         all(item.asked for item in examined),
     )

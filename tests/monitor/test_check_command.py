@@ -289,6 +289,20 @@ def test_what_no_rule_uses_is_not_told_beside_an_error(place):
     assert "unused-source" not in [problem["code"] for problem in checked(place)[1]]
 
 
+def test_warnings_are_suppressed_where_they_are_told(place):
+    """In rule files and in the operators' file, offline and online; `empty-table` is known only online."""
+    rule = RULE.replace("lake.playback", "lake.empty  # slicewatch: disable=empty-table events come in spring")
+    write(place, "rules/playback.yaml", rule)
+    archive = (
+        '# slicewatch: disable=unused-source until spring\n[sources.archive]\nkind = "duckdb"\ntables.a = "a/*.csv"\n'
+    )
+    write(place, "slicewatch.toml", TOML + archive)
+    assert (checked(place), checked(place, online=True)) == ((0, []), (0, []))
+    write(place, "rules/playback.yaml", rule.replace("lake.empty", "lake.playback"))
+    assert checked(place) == (0, [])
+    assert [problem["code"] for problem in checked(place, online=True)[1]] == ["unused-suppression"]
+
+
 def test_strict_makes_warnings_findings(place):
     """Without it they are told and cost nothing; what could not be asked stays 2."""
     write(place, "rules/playback.yaml", RULE + "    baseline: {lookback: 10d}\n")
