@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -20,7 +19,7 @@ from monitor.commands import HELP
 from monitor.opening import open_source
 from monitor.query import Source, SourceError
 from monitor.settings import Settings, SettingsError, load_settings, missing_secrets
-from rules.github import github_lines
+from rules.formats import FORMATS
 from rules.model import Rule
 from rules.problem import Problem
 from rules.suppress import Suppression, settle
@@ -41,6 +40,7 @@ class CheckResult:
     coverage: tuple[Coverage, ...] = ()
     complete: bool = True
     suppressions: tuple[Suppression, ...] = ()
+    files: tuple[str, ...] = ()
 
     @property
     def errors(self) -> int:
@@ -62,8 +62,7 @@ def run_check(
     env: Mapping[str, str],
     out: TextIO,
     now: datetime,
-    as_json: bool = False,
-    as_github: bool = False,
+    form: str = "text",
     strict: bool = False,
     opener: OpenSource | None = None,
 ) -> int:
@@ -72,7 +71,7 @@ def run_check(
     Where `strict`, warnings count as findings too.
     """
     result = check_config(config, env=env, now=now, opener=opener if online else None)
-    lines = _json_lines(result) if as_json else github_lines(result.problems) if as_github else _text(result)
+    lines = _text(result) if form == "text" else FORMATS[form](result.problems, result.files)
     out.writelines(f"{line}\n" for line in lines)
     return FINDINGS if strict and result.problems and result.complete else result.exit_code
 
@@ -85,14 +84,16 @@ def check_config(
         settings = load_settings(config, env)
     except SettingsError as error:
         readable = all(problem.code != "unreadable" for problem in error.problems)
-        return CheckResult(problems=error.problems, complete=readable)
+        return CheckResult(problems=error.problems, complete=readable, files=(config.as_posix(),))
     offline = _offline(settings)
     return offline if opener is None else _online(offline, settings, opener, now)
 
 
 def _offline(settings: Settings) -> CheckResult:
     found = load_runnable(settings)
-    return CheckResult(found.rules, (*missing_secrets(settings), *found.problems), suppressions=found.suppressions)
+    files = (settings.file, *(path.as_posix() for path in settings.rule_paths()))
+    problems = (*missing_secrets(settings), *found.problems)
+    return CheckResult(found.rules, problems, suppressions=found.suppressions, files=files)
 
 
 def _online(offline: CheckResult, settings: Settings, opener: OpenSource, now: datetime) -> CheckResult:
@@ -109,6 +110,7 @@ def _online(offline: CheckResult, settings: Settings, opener: OpenSource, now: d
         tuple(dict.fromkeys((*offline.problems, *found))),
         tuple(item.coverage for item in examined if item.coverage is not None),
         all(item.asked for item in examined),
+        files=offline.files,
     )
 
 
@@ -123,23 +125,6 @@ def _ask(rules: list[Rule], settings: Settings, opener: OpenSource, now: datetim
         return [Examined((problem,), asked=False)]
     with closing(source):
         return [check_events(rule, source, now) for rule in rules]
-
-
-def _json_lines(result: CheckResult) -> Iterable[str]:
-    """One object per problem."""
-    for problem in result.problems:
-        yield json.dumps(
-            {
-                "file": problem.place.file,
-                "line": problem.place.line or None,
-                "column": problem.place.column or None,
-                "severity": problem.severity,
-                "code": problem.code,
-                "message": problem.message,
-                "hint": problem.hint,
-            },
-            ensure_ascii=False,
-        )
 
 
 def _text(result: CheckResult) -> Iterable[str]:
@@ -168,7 +153,7 @@ def _coverage(item: Coverage) -> str:
     help="The operators' file.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per problem.")
-@click.option("--format", "form", type=click.Choice(["text", "json", "github"]), default="text", help="How to print.")
+@click.option("--format", "form", type=click.Choice(["text", *FORMATS]), default="text", help="How to print.")
 @click.option("--strict", is_flag=True, help="Exit with 1 for warnings too.")
 @click.option("--online", is_flag=True, help="Also ask the sources for tables, columns, types and events.")
 def check(config: Path, *, as_json: bool, form: str, strict: bool, online: bool) -> None:
@@ -183,8 +168,7 @@ def check(config: Path, *, as_json: bool, form: str, strict: bool, online: bool)
         env=os.environ,
         out=sys.stdout,
         now=now,
-        as_json=as_json or form == "json",
-        as_github=form == "github",
+        form="json" if as_json else form,
         strict=strict,
         opener=open_source if online else None,
     )

@@ -72,7 +72,7 @@ def checked(folder, *, online=False, env=None, now=NOW):
         env=env or {},
         out=out,
         now=now,
-        as_json=True,
+        form="json",
         opener=open_source,
     )
     return code, [json.loads(line) for line in out.getvalue().splitlines()]
@@ -339,6 +339,21 @@ def test_more_slices_than_a_detector_can_judge_are_told_before_it_runs(place):
     (problem,) = [p for p in problems if p["code"] == "too-many-slices"]
     assert (problem["line"], problem["severity"]) == (7, "error")
     assert problem["message"].startswith("stl judges at most 200 slices, and the last day has ")
+
+
+@pytest.mark.parametrize("form", ["text", "json", "github", "sarif", "junit"])
+def test_every_form_has_the_same_exit_code_and_names_the_place(place, form):
+    """1 for an error, and 0 once it is mended; standard output holds the form and nothing else."""
+    rule = write(place, "rules/playback.yaml", RULE.replace("[device, os]", "[device, device]"))
+    command = ["--config", str(place / "slicewatch.toml"), "--format", form]
+    run = CliRunner().invoke(check, command)
+    assert run.exit_code == 1
+    assert rule.as_posix() in run.output
+    assert "duplicate-dimension" in run.output
+    if form == "sarif":
+        assert [a["location"]["uri"] for a in json.loads(run.output)["runs"][0]["artifacts"]][1] == rule.as_posix()
+    write(place, "rules/playback.yaml", RULE)
+    assert CliRunner().invoke(check, command).exit_code == 0
 
 
 def test_a_mistake_is_an_annotation_where_github_asks_for_it(place):
