@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from monitor.detectors import detector_names
 from monitor.query import Column, QueryRefusedError, Source, SourceError
@@ -16,6 +17,9 @@ from rules.model import Interval, Mode, Rule
 from rules.problem import Place, Problem, Span
 from rules.suppress import settle
 from rules.vocabulary import did_you_mean
+
+if TYPE_CHECKING:
+    from monitor.survey import Survey
 
 DAY = timedelta(days=1)
 NOT_RUNNABLE = frozenset({"unknown-source", "unknown-table", "unknown-detector"})
@@ -30,6 +34,7 @@ class Coverage:
     events: Interval | None
     full_from: datetime | None
     """When the lookback is filled, so that the rule protects fully."""
+    survey: Survey | None = None
 
 
 @dataclass(frozen=True)
@@ -125,8 +130,11 @@ def _token(span: Span) -> str:
     return span.excerpt[start : start + span.width].strip("\"'")
 
 
-def check_events(rule: Rule, source: Source, now: datetime) -> Examined:
-    """Whether the source has the rule's table and columns, of usable types, and events in them."""
+def check_events(rule: Rule, source: Source, now: datetime, timer: Callable[[], float]) -> Examined:
+    """Whether the source has the rule's table and columns, of usable types, and events in them; what they hold and cost.
+
+    `timer` gives seconds from any moment on.
+    """
     try:
         columns = source.columns(rule.source)
     except QueryRefusedError as error:
@@ -134,10 +142,10 @@ def check_events(rule: Rule, source: Source, now: datetime) -> Examined:
     except SourceError as error:
         return Examined((_unreachable(rule, error),), asked=False)
     problems = tuple(_column_problems(rule, columns))
-    return Examined(problems) if problems else _events(rule, source, now)
+    return Examined(problems) if problems else _events(rule, source, now, timer)
 
 
-def _events(rule: Rule, source: Source, now: datetime) -> Examined:
+def _events(rule: Rule, source: Source, now: datetime, timer: Callable[[], float]) -> Examined:
     try:
         span = source.span(rule.source, rule.timestamp, rule.where)
     except QueryRefusedError as error:
@@ -148,10 +156,15 @@ def _events(rule: Rule, source: Source, now: datetime) -> Examined:
     coverage = Coverage(rule.name, rule.source.name, span, full_from)
     problems = list(_time_problems(rule, span, now))
     if span is not None:
+        from monitor.survey import survey, survey_problems  # noqa: PLC0415  loads what counts, which few checks need
+
         try:
             problems += _slices(rule, source, span.end)
+            found = survey(rule, source, span.end, timer)
         except SourceError as error:
             return Examined((*problems, _unreachable(rule, error)), coverage, asked=False)
+        coverage = replace(coverage, survey=found)
+        problems += survey_problems(rule, found)
     return Examined(tuple(problems), coverage)
 
 

@@ -9,17 +9,22 @@ from __future__ import annotations
 import re
 import tempfile
 from datetime import UTC, datetime
+from functools import partial
 from io import StringIO
 from pathlib import Path
 
-from monitor.commands.check import run_check
+from monitor.app import open_notifier
+from monitor.commands.check import World, run_check
 from monitor.opening import open_source
 from rules.codes import CODES, GROUPS, Code
+from tests.standins.slack import SlackStandin
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "docs" / "checks"
 RULES, PLACES = ROOT / "tests" / "rules" / "broken", ROOT / "tests" / "monitor" / "broken"
 HEADINGS = ("What it says", "Why it matters", "How to fix it", "Example", "How to suppress it")
+SLACK = "https://slack.example.com/api/"
+"""In a place: the Slack that stands in for the real one."""
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 _SECTION = re.compile(r"^-- (.+) --\n", re.MULTILINE)
@@ -60,14 +65,20 @@ def parts(text: str) -> tuple[str, dict[str, str]]:
 def printed(place: Path) -> str:
     """What the command of a place prints, in a folder that holds its files."""
     command, files = parts(place.read_text(encoding="utf-8"))
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name, SlackStandin() as slack:
         folder = Path(name)
         for file, text in {**_COMMON, **files}.items():
             (folder / file).parent.mkdir(exist_ok=True)
-            (folder / file).write_text(text, encoding="utf-8")
-        out, online = StringIO(), "--online" in command
-        run_check(folder / "slicewatch.toml", online=online, env={}, out=out, now=NOW, opener=open_source)
-        return out.getvalue().replace(f"{folder.as_posix()}/", "")
+            (folder / file).write_text(text.replace(SLACK, slack.url), encoding="utf-8")
+        return _answer(folder, command).replace(f"{folder.as_posix()}/", "")
+
+
+def _answer(folder: Path, command: str) -> str:
+    out, online = StringIO(), "--online" in command
+    env = dict(re.findall(r"(\w+)=(\S+) ", command.partition("slicewatch")[0]))
+    world = World(open_source, partial(open_notifier, out=out))
+    run_check(folder / "slicewatch.toml", online=online, env=env, out=out, now=NOW, world=world)
+    return out.getvalue()
 
 
 def problems_in(output: str) -> str:

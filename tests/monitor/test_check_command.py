@@ -4,16 +4,21 @@ import io
 import json
 import sqlite3
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import duckdb
 import pytest
 from click.testing import CliRunner
 
-from monitor.commands.check import check, run_check
+from monitor.app import open_notifier
+from monitor.commands.check import World, check, run_check
 from monitor.opening import open_source
+from tests.standins.slack import SlackStandin
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
+WORLD = World(open_source, timer=lambda: 0.0)
+"""Sources as the program opens them, no receivers, and a clock that stands still."""
 
 TOML = """\
 rules = ["rules/*.yaml"]
@@ -63,7 +68,7 @@ def write(folder, name, text):
     return path
 
 
-def checked(folder, *, online=False, env=None, now=NOW):
+def checked(folder, *, online=False, env=None, now=NOW, world=WORLD):
     """Exit code and the problems that --json prints."""
     out = io.StringIO()
     code = run_check(
@@ -73,7 +78,7 @@ def checked(folder, *, online=False, env=None, now=NOW):
         out=out,
         now=now,
         form="json",
-        opener=open_source,
+        world=world,
     )
     return code, [json.loads(line) for line in out.getvalue().splitlines()]
 
@@ -81,7 +86,7 @@ def checked(folder, *, online=False, env=None, now=NOW):
 def shown(folder, *, online=False):
     """Exit code and the text, with the folder left out."""
     out = io.StringIO()
-    code = run_check(folder / "slicewatch.toml", online=online, env={}, out=out, now=NOW, opener=open_source)
+    code = run_check(folder / "slicewatch.toml", online=online, env={}, out=out, now=NOW, world=WORLD)
     return code, out.getvalue().replace(f"{folder.as_posix()}/", "")
 
 
@@ -97,6 +102,8 @@ def test_nothing_wrong_is_0(place):
     assert code == 0
     assert text.splitlines() == [
         f"playback_volume: events of lake.playback from {first} to {last}; full protection from {full}",
+        "    protection now: full",
+        "    1 combination in the newest week; a day of 24 checks reads 2.98 kB in about 0 s",
         "1 rule can run; 0 errors, 0 warnings",
     ]
 
@@ -301,6 +308,39 @@ def test_warnings_are_suppressed_where_they_are_told(place):
     write(place, "rules/playback.yaml", rule.replace("lake.empty", "lake.playback"))
     assert checked(place) == (0, [])
     assert [problem["code"] for problem in checked(place, online=True)[1]] == ["unused-suppression"]
+
+
+def test_the_stage_of_protection_and_the_days_to_go_are_told(place):
+    """By the history of events, for a table that is five days old."""
+    (place / "lake/events.csv").write_text(CSV.replace("2026-01-01", "2026-02-24"))
+    code, text = shown(place, online=True)
+    assert (code, text.splitlines()[1]) == (0, "    protection now: knows the time of day; 24 days until it is full")
+
+
+def test_what_a_day_of_checks_costs_follows_the_schedule(place):
+    """A check every quarter of an hour is made 96 times; what one took is measured, what it reads the files say."""
+    write(place, "rules/playback.yaml", RULE + "    schedule: 15m\n")
+    out = io.StringIO()
+    ticks = iter([10.0, 10.5])
+    world = World(open_source, timer=lambda: next(ticks))
+    run_check(place / "slicewatch.toml", online=True, env={}, out=out, now=NOW, world=world)
+    assert "a day of 96 checks reads 11.9 kB in about 48 s\n" in out.getvalue()
+
+
+def test_a_receiver_is_asked_without_sending_anything(place):
+    """Slack knows the token: fine; it does not: a finding; it does not answer: 2, with everything else checked."""
+    with SlackStandin() as slack:
+        text = (
+            f'[receivers.slack]\nkind = "slack"\nchannel = "#oncall"\ntoken = {{env = "T"}}\nbase_url = "{slack.url}"\n'
+        )
+        write(place, "slicewatch.toml", TOML.partition("[receivers")[0] + text)
+        world = World(open_source, partial(open_notifier, out=io.StringIO()))
+        assert checked(place, online=True, env={"T": slack.token}, world=world) == (0, [])
+        assert [call.method for call in slack.accepted] == ["auth.test"]
+        code, found = checked(place, online=True, env={"T": "revoked"}, world=world)
+        assert (code, codes(found)) == (1, [("slicewatch.toml", 8, 2, "receiver-refused")])
+    code, found = checked(place, online=True, env={"T": slack.token}, world=world)
+    assert (code, codes(found)) == (2, [("slicewatch.toml", 8, 2, "receiver-unreachable")])
 
 
 def test_strict_makes_warnings_findings(place):
