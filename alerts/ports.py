@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from alerts.model import Message, Receipt
 
@@ -38,6 +38,13 @@ class Notifier(Protocol):
     """One channel. `send` returns a receipt or raises `SendError`."""
 
     def send(self, delivery: Delivery) -> Receipt: ...
+
+
+@runtime_checkable
+class Askable(Protocol):
+    """A channel that says whether it would take messages, without being sent one. Raises `SendError` if not."""
+
+    def ask(self) -> None: ...
 
 
 class Outbox(Protocol):

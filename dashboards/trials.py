@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from alerts.model import Incident
 from alerts.wording import counted, number
 from dashboards.backtest import related
 from dashboards.backtest_text import moment, span
+from rules.junit import Case, junit_xml
 from rules.problem import Place
 from rules.rule_tests import Expectation
 from rules.slices import Slice
@@ -123,27 +123,13 @@ def summary_text(trials: Sequence[Trial], untested: int) -> str:
 
 
 def junit(trials: Sequence[Trial]) -> str:
-    """The trials as JUnit XML, for a CI system to show."""
-    suites = Element("testsuites", name="slicewatch")
-    for rule in dict.fromkeys(trial.rule for trial in trials):
-        part = [trial for trial in trials if trial.rule == rule]
-        failures, errors = (sum(test(t) for t in part) for test in (_failed, _broke))
-        suite = SubElement(
-            suites, "testsuite", name=rule, tests=str(len(part)), failures=str(failures), errors=str(errors)
-        )
-        for trial in part:
-            case = SubElement(suite, "testcase", classname=rule, name=trial.name, file=trial.place.file)
-            if trial.error:
-                SubElement(case, "error", message=trial.error)
-            elif not trial.passed:
-                SubElement(case, "failure", message=trial.differences[0]).text = trial_text(trial)
-    indent(suites)
-    return tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
+    """The trials as JUnit XML, for a CI system to show: a suite per rule."""
+    rules = dict.fromkeys(trial.rule for trial in trials)
+    return junit_xml([_case(trial) for rule in rules for trial in trials if trial.rule == rule])
 
 
-def _failed(trial: Trial) -> bool:
-    return not trial.passed and not trial.error
-
-
-def _broke(trial: Trial) -> bool:
-    return bool(trial.error)
+def _case(trial: Trial) -> Case:
+    case = Case(trial.rule, trial.name, trial.place.file, trial.place.line)
+    if trial.error:
+        return replace(case, error=trial.error)
+    return case if trial.passed else replace(case, failure=trial.differences[0], details=trial_text(trial))

@@ -194,10 +194,11 @@ class App:
 
 def open_notifiers(settings: Settings, out: TextIO) -> dict[str, Notifier]:
     """One notifier per receiver, by its name; raises `MissingSecretError`."""
-    return {receiver.name: _notifier(receiver, out) for receiver in settings.receivers}
+    return {receiver.name: open_notifier(receiver, out) for receiver in settings.receivers}
 
 
-def _notifier(receiver: ReceiverSettings, out: TextIO) -> Notifier:
+def open_notifier(receiver: ReceiverSettings, out: TextIO) -> Notifier:
+    """The notifier of one receiver; raises `MissingSecretError`."""
     kind: Callable[..., Notifier] = notifier_class(receiver.kind)
     if receiver.kind == "console":
         return kind(out)

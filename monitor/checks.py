@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from monitor.detectors import detector_names, is_detector
 from monitor.query import Column, QueryRefusedError, Source, SourceError
 from monitor.settings import Settings
+from monitor.unused import unused
 from rules.duration import format_duration
 from rules.load import RuleSet, load_rules
 from rules.model import Interval, Mode, Rule
 from rules.problem import Place, Problem, Span
+from rules.suppress import settle
 from rules.vocabulary import did_you_mean
+
+if TYPE_CHECKING:
+    from monitor.survey import Survey
 
 DAY = timedelta(days=1)
 NOT_RUNNABLE = frozenset({"unknown-source", "unknown-table", "unknown-detector"})
@@ -28,6 +34,7 @@ class Coverage:
     events: Interval | None
     full_from: datetime | None
     """When the lookback is filled, so that the rule protects fully."""
+    survey: Survey | None = None
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,7 @@ def load_runnable(settings: Settings) -> RuleSet:
 
 
 def runnable(found: RuleSet, settings: Settings) -> RuleSet:
-    """Of rules that were read, those that can run, with all problems."""
+    """Of rules that were read, those that can run, with all problems that no comment suppresses."""
     problems = [*_patterns_without_files(settings), *found.problems]
     sound = []
     for rule in found.rules:
@@ -57,7 +64,11 @@ def runnable(found: RuleSet, settings: Settings) -> RuleSet:
         problems += wrong
         if not any(problem.code in NOT_RUNNABLE for problem in wrong):
             sound.append(rule)
-    return RuleSet(tuple(sound), tuple(problems))
+    # A rule with an error may be the one that uses what seems unused.
+    if sound and not any(problem.severity == "error" for problem in problems):
+        problems += unused(settings, sound)
+    written = (*found.suppressions, *settings.suppressions)
+    return RuleSet(tuple(sound), settle(problems, written, online=False), written)
 
 
 def _patterns_without_files(settings: Settings) -> Iterator[Problem]:
@@ -100,9 +111,11 @@ def _receivers_are_known(rule: Rule, settings: Settings) -> Iterator[Problem]:
         if settings.receiver(name) is None:
             hint = did_you_mean(name.removeprefix("#"), known)
             yield _notify_span(rule, name).problem("unknown-receiver", f"'{name}' is not a receiver", hint)
-    if not rule.notify and settings.fallback is None and rule.mode is Mode.LIVE:
+    if settings.fallback is None and rule.mode is Mode.LIVE and not dict(rule.notify).get(rule.severity):
         hint = f"add 'notify', or 'fallback' to {settings.file}"
-        yield rule.span("name").problem("nobody-told", "nobody is told of its incidents", hint, "warning")
+        kind = f"{rule.severity.value} " if rule.notify else ""
+        span = rule.span("notify" if rule.notify else "name")
+        yield span.problem("nobody-told", f"nobody is told of its {kind}incidents", hint, "warning")
 
 
 def _notify_span(rule: Rule, name: str) -> Span:
@@ -116,8 +129,11 @@ def _token(span: Span) -> str:
     return span.excerpt[start : start + span.width].strip("\"'")
 
 
-def check_events(rule: Rule, source: Source, now: datetime) -> Examined:
-    """Whether the source has the rule's table and columns, of usable types, and events in them."""
+def check_events(rule: Rule, source: Source, now: datetime, timer: Callable[[], float]) -> Examined:
+    """Whether the source has the rule's table and columns, of usable types, and events in them; what they hold and cost.
+
+    `timer` gives seconds from any moment on.
+    """
     try:
         columns = source.columns(rule.source)
     except QueryRefusedError as error:
@@ -125,10 +141,10 @@ def check_events(rule: Rule, source: Source, now: datetime) -> Examined:
     except SourceError as error:
         return Examined((_unreachable(rule, error),), asked=False)
     problems = tuple(_column_problems(rule, columns))
-    return Examined(problems) if problems else _events(rule, source, now)
+    return Examined(problems) if problems else _events(rule, source, now, timer)
 
 
-def _events(rule: Rule, source: Source, now: datetime) -> Examined:
+def _events(rule: Rule, source: Source, now: datetime, timer: Callable[[], float]) -> Examined:
     try:
         span = source.span(rule.source, rule.timestamp, rule.where)
     except QueryRefusedError as error:
@@ -139,10 +155,15 @@ def _events(rule: Rule, source: Source, now: datetime) -> Examined:
     coverage = Coverage(rule.name, rule.source.name, span, full_from)
     problems = list(_time_problems(rule, span, now))
     if span is not None:
+        from monitor.survey import survey, survey_problems  # noqa: PLC0415  loads what counts, which few checks need
+
         try:
             problems += _slices(rule, source, span.end)
+            found = survey(rule, source, span.end, timer)
         except SourceError as error:
             return Examined((*problems, _unreachable(rule, error)), coverage, asked=False)
+        coverage = replace(coverage, survey=found)
+        problems += survey_problems(rule, found)
     return Examined(tuple(problems), coverage)
 
 

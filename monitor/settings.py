@@ -6,7 +6,7 @@ import glob
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -19,6 +19,7 @@ from rules.document import Path as KeyPath
 from rules.duration import parse_duration
 from rules.explain import Doc, described, explain, refusal
 from rules.problem import Place, Problem, Span
+from rules.suppress import Suppression, suppressions
 from rules.vocabulary import did_you_mean
 
 DEFAULT_STORE = "sqlite:///slicewatch.db"
@@ -85,6 +86,7 @@ class SourceSettings:
     url: Secret | None = None
     timeout: timedelta = DEFAULT_TIMEOUT
     folder: Path = Path()
+    span: Span = field(default=Span(Place("")), repr=False, compare=False)
 
     def reveal_url(self) -> str:
         """The URL of a source of kind sql, a relative SQLite file taken from the folder of the settings."""
@@ -102,6 +104,7 @@ class ReceiverSettings:
     channel: str = ""
     token: Secret | None = None
     base_url: str | None = None
+    span: Span = field(default=Span(Place("")), repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -117,6 +120,7 @@ class Settings:
     fallback: str | None = None
     """The receiver of rules that name none; the only receiver where there is one and no fallback is set."""
     listen: str = DEFAULT_LISTEN
+    suppressions: tuple[Suppression, ...] = ()
 
     def store_url(self) -> str:
         """The store's SQLAlchemy URL; raises `MissingSecretError`."""
@@ -186,7 +190,9 @@ def parse_settings(text: str, file: str, folder: Path, env: Mapping[str, str]) -
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SettingsError((syntax_problem(error, file),)) from None
-    return _Reader(file, folder, env, Places(text, file)).read(data)
+    tables = [number for number, line in enumerate(text.splitlines(), start=1) if line.lstrip().startswith("[")]
+    settings = _Reader(file, folder, env, Places(text, file)).read(data)
+    return replace(settings, suppressions=suppressions(text, file, tables, toml=True))
 
 
 # --- shapes -----------------------------------------------------------------------------------------------------
@@ -419,19 +425,21 @@ class _Reader:
         return Secret(".".join(map(str, path)), reference.kind, source, span, self._env)
 
     def _source(self, name: str, shape: BaseModel) -> SourceSettings:
+        span = self._places.locate(("sources", name), at_key=True)
         if isinstance(shape, _DuckdbShape):
             tables = tuple((table, tuple(map(self._glob, files))) for table, files in shape.tables.items())
-            return SourceSettings(name, "duckdb", tables, None, shape.timeout, self._folder)
+            return SourceSettings(name, "duckdb", tables, None, shape.timeout, self._folder, span)
         assert isinstance(shape, _SqlShape)
         url = self._value(shape.url, ("sources", name, "url"))
-        return SourceSettings(name, "sql", (), url, shape.timeout, self._folder)
+        return SourceSettings(name, "sql", (), url, shape.timeout, self._folder, span)
 
     def _glob(self, pattern: str) -> str:
         """Relative to the settings' folder; `s3://...` and the like stay as they are."""
         return pattern if "://" in pattern else (self._folder / pattern).as_posix()
 
     def _receiver(self, name: str, shape: BaseModel) -> ReceiverSettings:
+        span = self._places.locate(("receivers", name), at_key=True)
         if isinstance(shape, _SlackShape):
             token = self._value(shape.token, ("receivers", name, "token"))
-            return ReceiverSettings(name, "slack", shape.channel, token, shape.base_url)
-        return ReceiverSettings(name, "console")
+            return ReceiverSettings(name, "slack", shape.channel, token, shape.base_url, span)
+        return ReceiverSettings(name, "console", span=span)

@@ -6,11 +6,12 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rules.checks import duplicate_names, former_names, inhibitions
+from rules.checks import SET_CHECKS, duplicate_names, former_names, inhibitions
 from rules.events import EventFile, read_events, with_events
 from rules.model import Rule
 from rules.parse import RuleFile, parse_rules
 from rules.problem import Place, Problem
+from rules.suppress import Suppression
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,7 @@ class RuleSet:
 
     rules: tuple[Rule, ...] = ()
     problems: tuple[Problem, ...] = ()
+    suppressions: tuple[Suppression, ...] = ()
 
 
 def load_rules(paths: Iterable[Path | str]) -> RuleSet:
@@ -76,9 +78,11 @@ def combine(files: Iterable[RuleFile]) -> RuleSet:
     inhibited, renamed = list(inhibitions(kept, names)), list(former_names(kept, names))
     problems = [problem for file in read for problem in file.problems]
     problems += [problem for _, problem in (*taken, *renamed)] + [problem for *_, problem in inhibited]
+    problems += [problem for check in SET_CHECKS for problem in check(kept)]
     left_out = {(rule.name, name) for rule, name, _ in inhibited}
     unnamed = {rule.name for rule, _ in renamed}
-    return RuleSet(tuple(_without(rule, left_out, unnamed) for rule in kept), tuple(problems))
+    sound = tuple(_without(rule, left_out, unnamed) for rule in kept)
+    return RuleSet(sound, tuple(problems), tuple(item for file in read for item in file.suppressions))
 
 
 def _without(rule: Rule, left_out: Collection[tuple[str, str]], renamed: Collection[str]) -> Rule:

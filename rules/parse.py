@@ -22,6 +22,7 @@ from rules.problem import Place, Problem, Span
 from rules.rule_tests import rule_tests
 from rules.schema import DAY, FileShape, RuleShape
 from rules.slices import Slice
+from rules.suppress import Suppression, suppressions
 from rules.yaml_text import read_yaml
 
 LOOKBACK = timedelta(days=28)
@@ -40,6 +41,8 @@ class RuleFile:
     problems: tuple[Problem, ...] = ()
     names: tuple[str, ...] = ()
     """Of all rules as they are written, those with an error included."""
+    suppressions: tuple[Suppression, ...] = ()
+    """Comments by which warnings are silenced, by whoever shows them."""
 
 
 def parse_rules(text: str, file: str) -> RuleFile:
@@ -56,7 +59,19 @@ def parse_rules(text: str, file: str) -> RuleFile:
         rule, found = _RuleReader(document, file, index).read()
         rules += [rule] if rule is not None else []
         problems += found
-    return RuleFile(file, tuple(rules), _ordered(problems), _names(document))
+    return RuleFile(
+        file,
+        tuple(rules),
+        _ordered(problems),
+        names=_names(document),
+        suppressions=suppressions(text, file, _starts(document)),
+    )
+
+
+def _starts(document: Document) -> list[int]:
+    """The lines in which rules begin."""
+    spans = (document.value(("rules", index)) for index in range(len(_rule_list(document))))
+    return [span.place.line for span in spans if span is not None]
 
 
 def _empty(file: str) -> Problem:

@@ -1,4 +1,4 @@
-"""Pages that are made from the program: docs/cli.md, the alert on README's first screen, and what commands print on the demo.
+"""Pages made from the program: docs/cli.md, docs/checks/, the alert on README's first screen, what commands print on the demo.
 
 `.venv/bin/python -m tests.documents` writes them anew; tests compare them with what the program prints.
 """
@@ -15,6 +15,7 @@ import click
 from click.testing import CliRunner
 
 from monitor.cli import COMMANDS, slicewatch
+from tests import check_pages
 from tests.monitor.commands.place import PROGRAM
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -68,6 +69,7 @@ def main() -> None:
     """Write all of them anew."""
     head = CLI.read_text(encoding="utf-8").partition(BEGIN)[0]
     CLI.write_text(f"{head}{BEGIN}\n\n{command_reference()}\n", encoding="utf-8")
+    check_pages.main()
     with tempfile.TemporaryDirectory() as folder:
         block = f"```text\n{messages(demo_output(folder))[0]}\n```"
         README.write_text(ALERT.sub(lambda _: block, README.read_text(encoding="utf-8"), count=1), encoding="utf-8")

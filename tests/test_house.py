@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from monitor.checks import load_runnable
 from monitor.settings import Settings, load_settings
-from rules.load import load_rules
 from rules.parse import parse_rules
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -175,7 +175,7 @@ def test_changelog_knows_the_version():
 
 def sound_example(config: str) -> Settings:
     settings = load_settings(ROOT / config, {})
-    loaded = load_rules(settings.rule_paths())
+    loaded = load_runnable(settings)
     assert [problem.render() for problem in loaded.problems] == []
     assert loaded.rules
     for rule in loaded.rules:
@@ -187,7 +187,7 @@ def sound_example(config: str) -> Settings:
 
 @pytest.mark.parametrize("config", EXAMPLES)
 def test_examples_are_sound(config):
-    """Each example's settings and rules are read without a problem, and name sources and receivers that exist."""
+    """Each example's settings and rules are checked without a word, and name sources and receivers that exist."""
     settings = sound_example(config)
     listed = (ROOT / "examples" / "README.md").read_text()
     assert f"({settings.folder.name}/slicewatch.toml)" in listed

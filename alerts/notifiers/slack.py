@@ -78,6 +78,15 @@ class SlackNotifier:
         except (SlackClientError, OSError, HTTPException) as error:
             raise _failure(error) from error
 
+    def ask(self) -> None:
+        """Whether Slack knows the token. Says nothing about the channel. Raises `SendError`."""
+        try:
+            self._client.auth_test()
+        except SlackApiError as error:
+            raise _refusal(error) from error
+        except (SlackClientError, OSError, HTTPException) as error:
+            raise _failure(error) from error
+
     def _text(self, delivery: Delivery) -> Receipt:
         root = delivery.root
         if root is None or not root.ref:

@@ -2,33 +2,50 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from math import log10
 from pathlib import Path
-from typing import TextIO
+from time import perf_counter
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
 from alerts.wording import counted
+from dashboards.read import Stage
 from monitor.checks import Coverage, Examined, check_events, load_runnable
 from monitor.commands import HELP
 from monitor.opening import open_source
 from monitor.query import Source, SourceError
+from monitor.receivers import OpenNotifier, Reached, ask_receivers
 from monitor.settings import Settings, SettingsError, load_settings, missing_secrets
-from rules.github import github_lines
+from monitor.statistics.constants import STAGE_DAYS
+from rules.formats import FORMATS
 from rules.model import Rule
 from rules.problem import Problem
+from rules.suppress import Suppression, settle
+
+if TYPE_CHECKING:
+    from monitor.survey import Survey
 
 OpenSource = Callable[[Settings, str], Source]
 """Opens the source of this name; raises `SourceError` or `SettingsError`."""
 
 FINE, FINDINGS, NOT_CHECKED = 0, 1, 2
 """Exit codes: nothing wrong (warnings apart), something is, or something could not be asked."""
+
+
+@dataclass(frozen=True)
+class World:
+    """What is asked with --online: sources, and receivers where their notifiers can be opened."""
+
+    sources: OpenSource
+    notifiers: OpenNotifier | None = None
+    timer: Callable[[], float] = perf_counter
 
 
 @dataclass(frozen=True)
@@ -39,6 +56,8 @@ class CheckResult:
     problems: tuple[Problem, ...] = ()
     coverage: tuple[Coverage, ...] = ()
     complete: bool = True
+    suppressions: tuple[Suppression, ...] = ()
+    files: tuple[str, ...] = ()
 
     @property
     def errors(self) -> int:
@@ -60,96 +79,117 @@ def run_check(
     env: Mapping[str, str],
     out: TextIO,
     now: datetime,
-    as_json: bool = False,
-    as_github: bool = False,
-    opener: OpenSource | None = None,
+    form: str = "text",
+    strict: bool = False,
+    world: World | None = None,
 ) -> int:
-    """Check and print; the exit code. `opener` is needed where `online`; `now` tells events to come."""
-    result = check_config(config, env=env, now=now, opener=opener if online else None)
-    lines = _json_lines(result) if as_json else github_lines(result.problems) if as_github else _text(result)
+    """Check and print; the exit code. The world is asked where `online`; `now` tells events to come.
+
+    Where `strict`, warnings count as findings too.
+    """
+    result = check_config(config, env=env, now=now, world=world if online else None)
+    lines = _text(result, now) if form == "text" else FORMATS[form](result.problems, result.files)
     out.writelines(f"{line}\n" for line in lines)
-    return result.exit_code
+    return FINDINGS if strict and result.problems and result.complete else result.exit_code
 
 
-def check_config(
-    config: Path, *, env: Mapping[str, str], now: datetime, opener: OpenSource | None = None
-) -> CheckResult:
-    """Settings, rule files and how they fit; with `opener` also the events."""
+def check_config(config: Path, *, env: Mapping[str, str], now: datetime, world: World | None = None) -> CheckResult:
+    """Settings, rule files and how they fit; with a `world` also the events and the receivers."""
     try:
         settings = load_settings(config, env)
     except SettingsError as error:
         readable = all(problem.code != "unreadable" for problem in error.problems)
-        return CheckResult(problems=error.problems, complete=readable)
+        return CheckResult(problems=error.problems, complete=readable, files=(config.as_posix(),))
     offline = _offline(settings)
-    return offline if opener is None else _online(offline, settings, opener, now)
+    return offline if world is None else _online(offline, settings, world, now)
 
 
 def _offline(settings: Settings) -> CheckResult:
     found = load_runnable(settings)
-    return CheckResult(found.rules, (*missing_secrets(settings), *found.problems))
+    files = (settings.file, *(path.as_posix() for path in settings.rule_paths()))
+    problems = (*missing_secrets(settings), *found.problems)
+    return CheckResult(found.rules, problems, suppressions=found.suppressions, files=files)
 
 
-def _online(offline: CheckResult, settings: Settings, opener: OpenSource, now: datetime) -> CheckResult:
-    """Ask each source, opened once, about each of its rules."""
+def _online(offline: CheckResult, settings: Settings, world: World, now: datetime) -> CheckResult:
+    """Ask each source, opened once, about each of its rules, and each receiver."""
     examined: list[Examined] = []
     for source in settings.sources:
         rules = [rule for rule in offline.rules if rule.source.source == source.name]
         if rules:
-            examined += _ask(rules, settings, opener, now)
+            examined += _ask(rules, settings, world, now)
+    reached = ask_receivers(settings, world.notifiers) if world.notifiers else ()
+    asked: list[Examined | Reached] = [*examined, *reached]
+    found = settle((problem for item in asked for problem in item.problems), offline.suppressions, online=True)
     return CheckResult(
         offline.rules,
         # A secret that is missing is also why its source cannot be opened: told once.
-        tuple(dict.fromkeys((*offline.problems, *(problem for item in examined for problem in item.problems)))),
+        tuple(dict.fromkeys((*offline.problems, *found))),
         tuple(item.coverage for item in examined if item.coverage is not None),
-        all(item.asked for item in examined),
+        all(item.asked for item in asked),
+        files=offline.files,
     )
 
 
-def _ask(rules: list[Rule], settings: Settings, opener: OpenSource, now: datetime) -> list[Examined]:
+def _ask(rules: list[Rule], settings: Settings, world: World, now: datetime) -> list[Examined]:
     name = rules[0].source.source
     try:
-        source = opener(settings, name)
+        source = world.sources(settings, name)
     except SettingsError as error:
         return [Examined(error.problems, asked=False)]
     except SourceError as error:
         problem = rules[0].span("source").problem("unreachable", f"{name} could not be asked: {error}")
         return [Examined((problem,), asked=False)]
     with closing(source):
-        return [check_events(rule, source, now) for rule in rules]
+        return [check_events(rule, source, now, world.timer) for rule in rules]
 
 
-def _json_lines(result: CheckResult) -> Iterable[str]:
-    """One object per problem."""
-    for problem in result.problems:
-        yield json.dumps(
-            {
-                "file": problem.place.file,
-                "line": problem.place.line or None,
-                "column": problem.place.column or None,
-                "severity": problem.severity,
-                "code": problem.code,
-                "message": problem.message,
-                "hint": problem.hint,
-            },
-            ensure_ascii=False,
-        )
-
-
-def _text(result: CheckResult) -> Iterable[str]:
+def _text(result: CheckResult, now: datetime) -> Iterable[str]:
     for problem in result.problems:
         yield f"{problem.render()}\n"
     for item in result.coverage:
-        yield _coverage(item)
+        yield from _coverage(item, now)
     warnings = len(result.problems) - result.errors
     sound = f"{counted(len(result.rules), 'rule')} can run"
     yield f"{sound}; {counted(result.errors, 'error')}, {counted(warnings, 'warning')}"
 
 
-def _coverage(item: Coverage) -> str:
+def _coverage(item: Coverage, now: datetime) -> Iterable[str]:
     if item.events is None or item.full_from is None:
-        return f"{item.rule}: no events yet"
+        yield f"{item.rule}: no events yet"
+        return
     first, last, full = (f"{at:%Y-%m-%d %H:%M}" for at in (item.events.start, item.events.end, item.full_from))
-    return f"{item.rule}: events of {item.source} from {first} to {last} UTC; full protection from {full} UTC"
+    yield f"{item.rule}: events of {item.source} from {first} to {last} UTC; full protection from {full} UTC"
+    yield f"    protection now: {_stage(item.events.start, now)}"
+    if item.survey is not None:
+        yield f"    {_survey(item.survey)}"
+
+
+def _stage(first: datetime, now: datetime) -> str:
+    """What the history of events allows today, once it is read."""
+    days = (now - first) / timedelta(days=1)
+    stage = list(Stage)[sum(days >= edge for edge in STAGE_DAYS)]
+    to_go = STAGE_DAYS[-1] - max(int(days), 0)
+    return stage.value if stage is Stage.FULL else f"{stage.value}; {counted(to_go, 'day')} until it is full"
+
+
+def _survey(found: Survey) -> str:
+    """What the newest week holds, and what a day of checks costs."""
+    read = "" if found.bytes is None else f"{_size(found.bytes)} in "
+    held = f"{counted(found.combinations, 'combination')} in the newest week"
+    return f"{held}; a day of {counted(found.checks, 'check')} reads {read}about {found.seconds:.2g} s"
+
+
+def _size(amount: float) -> str:
+    units = ("bytes", "kB", "MB", "GB", "TB")
+    step = min(int(log10(max(amount, 1)) // 3), len(units) - 1)
+    return f"{amount / 1000**step:.3g} {units[step]}"
+
+
+def _notifiers(out: TextIO) -> OpenNotifier:
+    from monitor.app import open_notifier
+
+    return lambda receiver: open_notifier(receiver, out)
 
 
 @click.command("check", context_settings=HELP)
@@ -161,12 +201,13 @@ def _coverage(item: Coverage) -> str:
     help="The operators' file.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per problem.")
-@click.option("--format", "form", type=click.Choice(["text", "json", "github"]), default="text", help="How to print.")
+@click.option("--format", "form", type=click.Choice(["text", *FORMATS]), default="text", help="How to print.")
+@click.option("--strict", is_flag=True, help="Exit with 1 for warnings too.")
 @click.option("--online", is_flag=True, help="Also ask the sources for tables, columns, types and events.")
-def check(config: Path, *, as_json: bool, form: str, online: bool) -> None:
+def check(config: Path, *, as_json: bool, form: str, strict: bool, online: bool) -> None:
     """Check the settings and all rule files.
 
-    Exits with 0 where nothing is wrong, 1 where something is, 2 where something could not be asked.
+    Exits with 0 where nothing is wrong (warnings apart), 1 where something is, 2 where something could not be asked.
     """
     now = datetime.now(UTC)
     code = run_check(
@@ -175,8 +216,8 @@ def check(config: Path, *, as_json: bool, form: str, online: bool) -> None:
         env=os.environ,
         out=sys.stdout,
         now=now,
-        as_json=as_json or form == "json",
-        as_github=form == "github",
-        opener=open_source if online else None,
+        form="json" if as_json else form,
+        strict=strict,
+        world=World(open_source, _notifiers(sys.stdout)) if online else None,
     )
     raise SystemExit(code)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 from rules.checks.columns_once import columns_once
 from rules.checks.delay_within_lookback import delay_within_lookback
+from rules.checks.depth_within_dimensions import depth_within_dimensions
 from rules.checks.detector_fits import detector_fits
 from rules.checks.duplicate_names import duplicate_names
 from rules.checks.former_names import former_names
@@ -15,10 +16,17 @@ from rules.checks.mute_ends import mute_ends
 from rules.checks.no_secrets import no_secrets
 from rules.checks.one_expression import one_expression
 from rules.checks.one_select import one_select
+from rules.checks.owner_of_critical import owner_of_critical
 from rules.checks.reachable_change import reachable_change
+from rules.checks.runbook_of_critical import runbook_of_critical
+from rules.checks.schedule_within_bucket import schedule_within_bucket
 from rules.checks.slices_of_dimensions import slices_of_dimensions
 from rules.checks.source_names_table import source_names_table
 from rules.checks.tests_of_dimensions import tests_of_dimensions
+from rules.checks.watched_once import watched_once
+from rules.checks.weeks_in_lookback import weeks_in_lookback
+from rules.checks.where_decides import where_decides
+from rules.checks.whole_query import whole_query
 from rules.model import Rule
 from rules.problem import Problem
 
@@ -35,7 +43,16 @@ RULE_CHECKS: tuple[Callable[[Rule], Iterable[Problem]], ...] = (
     known_countries,
     detector_fits,
     tests_of_dimensions,
+    weeks_in_lookback,
+    depth_within_dimensions,
+    schedule_within_bucket,
+    where_decides,
+    whole_query,
+    owner_of_critical,
 )
 """Each sees one rule that is sound by itself; an error keeps the rule from running."""
 
-__all__ = ["RULE_CHECKS", "duplicate_names", "former_names", "inhibitions"]
+SET_CHECKS: tuple[Callable[[Iterable[Rule]], Iterable[Problem]], ...] = (watched_once, runbook_of_critical)
+"""Each sees all rules that can run; warnings only, for no rule is wrong by itself."""
+
+__all__ = ["RULE_CHECKS", "SET_CHECKS", "duplicate_names", "former_names", "inhibitions"]

@@ -7,16 +7,21 @@ import sqlite3
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import duckdb
 import pytest
 from click.testing import CliRunner
 
-from monitor.commands.check import check, run_check
+from monitor.app import open_notifier
+from monitor.commands.check import World, check, run_check
 from monitor.opening import open_source
+from tests.standins.slack import SlackStandin
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
+WORLD = World(open_source, timer=lambda: 0.0)
+"""Sources as the program opens them, no receivers, and a clock that stands still."""
 
 TOML = """\
 rules = ["rules/*.yaml"]
@@ -29,6 +34,7 @@ tables.empty = "empty/*.parquet"
 [receivers.oncall]
 kind = "console"
 """
+LAKE = TOML[TOML.index("[sources") : TOML.index("[receivers")]
 
 RULE = """\
 rules:
@@ -65,7 +71,7 @@ def write(folder, name, text):
     return path
 
 
-def checked(folder, *, online=False, env=None, now=NOW):
+def checked(folder, *, online=False, env=None, now=NOW, world=WORLD):
     """Exit code and the problems that --json prints."""
     out = io.StringIO()
     code = run_check(
@@ -74,8 +80,8 @@ def checked(folder, *, online=False, env=None, now=NOW):
         env=env or {},
         out=out,
         now=now,
-        as_json=True,
-        opener=open_source,
+        form="json",
+        world=world,
     )
     return code, [json.loads(line) for line in out.getvalue().splitlines()]
 
@@ -83,7 +89,7 @@ def checked(folder, *, online=False, env=None, now=NOW):
 def shown(folder, *, online=False):
     """Exit code and the text, with the folder left out."""
     out = io.StringIO()
-    code = run_check(folder / "slicewatch.toml", online=online, env={}, out=out, now=NOW, opener=open_source)
+    code = run_check(folder / "slicewatch.toml", online=online, env={}, out=out, now=NOW, world=WORLD)
     return code, out.getvalue().replace(f"{folder.as_posix()}/", "")
 
 
@@ -99,6 +105,8 @@ def test_nothing_wrong_is_0(place):
     assert code == 0
     assert text.splitlines() == [
         f"playback_volume: events of lake.playback from {first} to {last}; full protection from {full}",
+        "    protection now: full",
+        "    1 combination in the newest week; a day of 24 checks reads 2.98 kB in about 0 s",
         "1 rule can run; 0 errors, 0 warnings",
     ]
 
@@ -226,7 +234,8 @@ def test_a_database_is_asked_like_files(place):
     connection.execute("INSERT INTO playback VALUES ('2026-02-01 00:00:00', 'ios', '17', 3)")
     connection.commit()
     connection.close()
-    write(place, "slicewatch.toml", TOML + '[sources.warehouse]\nkind = "sql"\nurl = {env = "WAREHOUSE_URL"}\n')
+    warehouse = '[sources.warehouse]\nkind = "sql"\nurl = {env = "WAREHOUSE_URL"}\n'
+    write(place, "slicewatch.toml", TOML.replace(LAKE, warehouse))
     rule = write(place, "rules/playback.yaml", RULE.replace("lake.", "warehouse."))
     env = {"WAREHOUSE_URL": "sqlite:///w.db"}
     assert checked(place, online=True, env=env) == (0, [])
@@ -267,6 +276,85 @@ def test_a_rule_that_tells_nobody_is_a_warning_unless_it_is_a_shadow(place):
     assert checked(place) == (0, [])
 
 
+def test_a_severity_that_no_receiver_has_is_a_warning(place):
+    """A list by severity that leaves out the rule's own, where no fallback takes it."""
+    write(place, "slicewatch.toml", TOML + '[receivers.other]\nkind = "console"\n')
+    write(place, "rules/playback.yaml", RULE + "    notify: {critical: oncall}\n")
+    (told, spare) = checked(place)[1]
+    assert (told["code"], told["line"], told["message"]) == (
+        "nobody-told",
+        7,
+        "nobody is told of its warning incidents",
+    )
+    assert spare["code"] == "unused-receiver"
+    write(place, "rules/playback.yaml", RULE + "    notify: {critical: oncall, warning: other}\n")
+    assert checked(place) == (0, [])
+
+
+def test_what_no_rule_uses_is_not_told_beside_an_error(place):
+    """The rule with the mistake may be the one that uses it."""
+    write(place, "slicewatch.toml", TOML + '[sources.archive]\nkind = "duckdb"\ntables.a = "a/*.csv"\n')
+    assert [problem["code"] for problem in checked(place)[1]] == ["unused-source"]
+    write(place, "rules/a.yaml", RULE.replace("lake.playback", "archive.a").replace("dimensions", "dimension"))
+    assert "unused-source" not in [problem["code"] for problem in checked(place)[1]]
+
+
+def test_warnings_are_suppressed_where_they_are_told(place):
+    """In rule files and in the operators' file, offline and online; `empty-table` is known only online."""
+    rule = RULE.replace("lake.playback", "lake.empty  # slicewatch: disable=empty-table events come in spring")
+    write(place, "rules/playback.yaml", rule)
+    archive = (
+        '# slicewatch: disable=unused-source until spring\n[sources.archive]\nkind = "duckdb"\ntables.a = "a/*.csv"\n'
+    )
+    write(place, "slicewatch.toml", TOML + archive)
+    assert (checked(place), checked(place, online=True)) == ((0, []), (0, []))
+    write(place, "rules/playback.yaml", rule.replace("lake.empty", "lake.playback"))
+    assert checked(place) == (0, [])
+    assert [problem["code"] for problem in checked(place, online=True)[1]] == ["unused-suppression"]
+
+
+def test_the_stage_of_protection_and_the_days_to_go_are_told(place):
+    """By the history of events, for a table that is five days old."""
+    (place / "lake/events.csv").write_text(CSV.replace("2026-01-01", "2026-02-24"))
+    code, text = shown(place, online=True)
+    assert (code, text.splitlines()[1]) == (0, "    protection now: knows the time of day; 24 days until it is full")
+
+
+def test_what_a_day_of_checks_costs_follows_the_schedule(place):
+    """A check every quarter of an hour is made 96 times; what one took is measured, what it reads the files say."""
+    write(place, "rules/playback.yaml", RULE + "    schedule: 15m\n")
+    out = io.StringIO()
+    ticks = iter([10.0, 10.5])
+    world = World(open_source, timer=lambda: next(ticks))
+    run_check(place / "slicewatch.toml", online=True, env={}, out=out, now=NOW, world=world)
+    assert "a day of 96 checks reads 11.9 kB in about 48 s\n" in out.getvalue()
+
+
+def test_a_receiver_is_asked_without_sending_anything(place):
+    """Slack knows the token: fine; it does not: a finding; it does not answer: 2, with everything else checked."""
+    with SlackStandin() as slack:
+        text = (
+            f'[receivers.slack]\nkind = "slack"\nchannel = "#oncall"\ntoken = {{env = "T"}}\nbase_url = "{slack.url}"\n'
+        )
+        write(place, "slicewatch.toml", TOML.partition("[receivers")[0] + text)
+        world = World(open_source, partial(open_notifier, out=io.StringIO()))
+        assert checked(place, online=True, env={"T": slack.token}, world=world) == (0, [])
+        assert [call.method for call in slack.accepted] == ["auth.test"]
+        code, found = checked(place, online=True, env={"T": "revoked"}, world=world)
+        assert (code, codes(found)) == (1, [("slicewatch.toml", 8, 2, "receiver-refused")])
+    code, found = checked(place, online=True, env={"T": slack.token}, world=world)
+    assert (code, codes(found)) == (2, [("slicewatch.toml", 8, 2, "receiver-unreachable")])
+
+
+def test_strict_makes_warnings_findings(place):
+    """Without it they are told and cost nothing; what could not be asked stays 2."""
+    write(place, "rules/playback.yaml", RULE + "    baseline: {lookback: 10d}\n")
+    config = ["--config", str(place / "slicewatch.toml")]
+    assert [CliRunner().invoke(check, [*config, *more]).exit_code for more in ((), ("--strict",))] == [0, 1]
+    (place / "lake/events.csv").unlink()
+    assert CliRunner().invoke(check, [*config, "--online", "--strict"]).exit_code == 2
+
+
 def test_the_command_takes_its_options(place):
     """As the program runs it: --config, --online, --json, and the exit code."""
     run = CliRunner().invoke(check, ["--config", str(place / "slicewatch.toml"), "--online"])
@@ -294,6 +382,21 @@ def test_more_slices_than_a_detector_can_judge_are_told_before_it_runs(place):
     (problem,) = [p for p in problems if p["code"] == "too-many-slices"]
     assert (problem["line"], problem["severity"]) == (7, "error")
     assert problem["message"].startswith("stl judges at most 200 slices, and the last day has ")
+
+
+@pytest.mark.parametrize("form", ["text", "json", "github", "sarif", "junit"])
+def test_every_form_has_the_same_exit_code_and_names_the_place(place, form):
+    """1 for an error, and 0 once it is mended; standard output holds the form and nothing else."""
+    rule = write(place, "rules/playback.yaml", RULE.replace("[device, os]", "[device, device]"))
+    command = ["--config", str(place / "slicewatch.toml"), "--format", form]
+    run = CliRunner().invoke(check, command)
+    assert run.exit_code == 1
+    assert rule.as_posix() in run.output
+    assert "duplicate-dimension" in run.output
+    if form == "sarif":
+        assert [a["location"]["uri"] for a in json.loads(run.output)["runs"][0]["artifacts"]][1] == rule.as_posix()
+    write(place, "rules/playback.yaml", RULE)
+    assert CliRunner().invoke(check, command).exit_code == 0
 
 
 def test_a_mistake_is_an_annotation_where_github_asks_for_it(place):

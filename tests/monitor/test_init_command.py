@@ -8,7 +8,7 @@ import duckdb
 import pytest
 from click.testing import CliRunner
 
-from monitor.commands.check import run_check
+from monitor.commands.check import World, run_check
 from monitor.commands.init import init, run_init
 from monitor.opening import open_source
 from monitor.settings import load_settings
@@ -38,7 +38,7 @@ def lake(folder, name="lake/events.csv", text=CSV):
 
 def check_code(folder, *, online=False):
     out = io.StringIO()
-    code = run_check(folder / "slicewatch.toml", online=online, env={}, out=out, now=NOW, opener=open_source)
+    code = run_check(folder / "slicewatch.toml", online=online, env={}, out=out, now=NOW, world=World(open_source))
     return code, out.getvalue()
 
 

@@ -126,7 +126,7 @@ def test_a_file_that_is_not_there_is_told_where_it_is_named(tmp_path):
 
 def test_rules_that_share_a_broken_file_tell_it_once(tmp_path):
     """One mistake, one problem."""
-    two = RULE + RULE.removeprefix("rules:\n").replace("playback_volume", "other")
+    two = RULE + RULE.removeprefix("rules:\n").replace("playback_volume", "other") + "    direction: both\n"
     found = loaded(tmp_path, "events: 5\n", two)
     assert len(found.rules) == 2
     assert [problem.code for problem in found.problems] == ["wrong-type"]

@@ -167,7 +167,7 @@ def test_a_query_stands_for_the_table():
 
 def test_a_rules_own_key_wins_over_the_default_as_a_whole():
     """A mapping is taken whole, never mixed."""
-    text = "defaults:\n  labels: {a: x}\n  severity: critical\n" + with_keys("labels: {b: y}")
+    text = "defaults:\n  labels: {a: x}\n  severity: critical\n  owner: recs\n" + with_keys("labels: {b: y}")
     rule = only(text)
     assert (rule.labels, rule.severity) == ((("b", "y"),), Severity.CRITICAL)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 
 from rules.problem import Problem
 
 
-def github_lines(problems: Iterable[Problem]) -> Iterator[str]:
+def github_lines(problems: Sequence[Problem], files: Sequence[str] = ()) -> Iterator[str]:  # noqa: ARG001  as all formats
     """One workflow command per problem, in their order."""
     for problem in problems:
         place = problem.place
