@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 import numpy as np
@@ -25,12 +25,13 @@ def write_pages(tx: store.Tx, rule: str, counts: Counts, known: Sequence[Terms],
         expected = np.arange(len(known), len(counts.terms))
         if not np.array_equal(ids, expected):
             raise store.ConflictError(f"{rule}: another process counted the same rule meanwhile; run the tick again")
-    for bucket, lag in to_read.items():
-        for earlier in range(lag if counts.earlier is not None else 0):
-            positions, values = counts.page(bucket, earlier)
-            store.put_page(tx, rule, bucket, positions, values, lag=earlier)
-        positions, values = counts.page(bucket)
-        store.put_page(tx, rule, bucket, positions, values, lag=lag)
+    store.put_pages(tx, rule, [page for bucket, lag in to_read.items() for page in _pages_of(counts, bucket, lag)])
+
+
+def _pages_of(counts: Counts, bucket: int, lag: int) -> Iterator[store.Page]:
+    for earlier in range(lag if counts.earlier is not None else 0):
+        yield store.Page(bucket, earlier, *counts.page(bucket, earlier))
+    yield store.Page(bucket, lag, *counts.page(bucket))
 
 
 def record(

@@ -88,9 +88,18 @@ def _own(coarse: Floats, weeks: int | NDArray[np.int64]) -> Floats:
 def _week_factors(cube: Floats) -> Floats:
     """How large each week was beside the median week, [N, weeks, 1]; weeks not fully known are scaled up."""
     sums = mean_known(cube, axis=2) * cube.shape[2]
-    middle = np.nanmedian(sums, axis=1, keepdims=True) if unknown(sums) else np.median(sums, axis=1, keepdims=True)
+    middle = _median_known(sums) if unknown(sums) else np.median(sums, axis=1, keepdims=True)
     factor = (sums + k.WEEK_PSEUDO_EVENTS) / (middle + k.WEEK_PSEUDO_EVENTS)
     return np.asarray(np.clip(factor, *k.WEEK_FACTOR)[:, :, None])
+
+
+def _median_known(values: Floats) -> Floats:
+    """Median [N, 1] of what is known of each row of [N, few]; NaN where nothing is. numpy's own goes by masked arrays."""
+    ordered = np.sort(values, axis=1)
+    known = np.sum(~np.isnan(values), axis=1, keepdims=True)
+    low = np.take_along_axis(ordered, np.maximum(known - 1, 0) // 2, axis=1)
+    high = np.take_along_axis(ordered, np.minimum(known // 2, values.shape[1] - 1), axis=1)
+    return np.asarray((low + high) / 2)
 
 
 def _fine(normal: Floats) -> Floats:

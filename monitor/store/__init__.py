@@ -38,7 +38,17 @@ from monitor.store.outbox_table import (
     outbox_counts,
     requeue,
 )
-from monitor.store.page_table import LAG_FINAL, PageBlock, any_ripened, coverage, pages, put_page, read_again
+from monitor.store.page_table import (
+    LAG_FINAL,
+    Page,
+    PageBlock,
+    any_ripened,
+    coverage,
+    pages,
+    put_page,
+    put_pages,
+    read_again,
+)
 from monitor.store.renaming import is_known, rename_rule
 from monitor.store.retention import prune
 from monitor.store.rows import dump
@@ -74,6 +84,7 @@ __all__ = [
     "LeafTable",
     "Membership",
     "OutboxCounts",
+    "Page",
     "PageBlock",
     "RuleStatus",
     "Run",
@@ -117,6 +128,7 @@ __all__ = [
     "put_flags",
     "put_membership",
     "put_page",
+    "put_pages",
     "read_again",
     "record_run",
     "rename_rule",

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Select, and_, delete, distinct, func, select
+from sqlalchemy import and_, bindparam, delete, distinct, func, select
 
 from monitor.store import schema
 from monitor.store.codec import CHUNK, compress, decode_page, decompressor, encode_page, version_of
@@ -36,27 +36,62 @@ class PageBlock:
     lag: npt.NDArray[np.int8]
 
 
+@dataclass(frozen=True)
+class Page:
+    """What was counted in a bucket, as read at a lag class: `values` [M, n] of the leaves `ids` [n], in any order."""
+
+    bucket: int
+    lag: int
+    ids: npt.NDArray[np.int32]
+    values: npt.NDArray[np.int64]
+
+
+_page = schema.page.c
+_WITHIN = and_(_page.rule == bindparam("rule"), _page.bucket >= bindparam("start"), _page.bucket < bindparam("end"))
+_VERSIONS = select(_page.bucket, _page.lag, _page.chunk, _page.version).where(_WITHIN)
+_RIPEST = select(_page.bucket, func.max(_page.lag).label("lag")).where(_WITHIN, _page.chunk == 0).group_by(_page.bucket)
+# Chunk by chunk: the writes into the block stay within a few rows of memory.
+_BODIES = (
+    select(_page.bucket, _page.lag, _page.chunk, _page.leaves, _page.body)
+    .where(_WITHIN, _page.chunk < bindparam("chunks"))
+    .order_by(_page.chunk, _page.bucket)
+)
+_BODIES_AT_LAG = _BODIES.where(_page.lag == bindparam("lag"))
+_ripest = _RIPEST.subquery()
+_RIPEST_BODIES = _BODIES.join(_ripest, and_(_page.bucket == _ripest.c.bucket, _page.lag == _ripest.c.lag))
+
+
 def put_page(
     tx: Tx, rule: str, bucket: int, ids: npt.NDArray[np.int32], values: npt.NDArray[np.int64], *, lag: int
 ) -> bool:
-    """Replace what is known of a bucket at a lag class by `values` [M, n] of the leaves `ids` [n], in any order.
+    """As `put_pages`, of one page."""
+    return put_pages(tx, rule, [Page(bucket, lag, ids, values)])
+
+
+def put_pages(tx: Tx, rule: str, fresh: Sequence[Page]) -> bool:
+    """Replace what is known of each page's bucket at its lag class.
 
     Writes nothing where the content is what is stored; says whether it wrote. Raises ValueError for shapes that do
     not fit, ids below zero or twice.
     """
+    if not fresh:
+        return False
     key = ensure_rule(tx, rule)
-    fresh = _chunks(ids, values)
-    stored = _versions(tx, key, bucket, lag)
-    place = {"rule": key, "bucket": bucket, "lag": lag}
-    rows = [
-        {**place, "chunk": chunk, "leaves": leaves, "version": version_of(content), "body": compress(content)}
-        for chunk, (leaves, content) in fresh.items()
-        if stored.get(chunk) != version_of(content)
-    ]
+    stored = _versions(tx, key, fresh)
+    rows: list[dict[str, Any]] = []
+    gone: list[dict[str, Any]] = []
+    for page in fresh:
+        place = {"rule": key, "bucket": page.bucket, "lag": page.lag}
+        known, chunks = stored.get((page.bucket, page.lag), {}), _chunks(page.ids, page.values)
+        rows += [
+            {**place, "chunk": chunk, "leaves": leaves, "version": version_of(content), "body": compress(content)}
+            for chunk, (leaves, content) in chunks.items()
+            if known.get(chunk) != version_of(content)
+        ]
+        gone += [{**place, "chunk": chunk} for chunk in known.keys() - chunks.keys()]
     tx.put(schema.page, rows)
-    gone = stored.keys() - fresh.keys()
-    if gone:
-        tx.connection.execute(delete(schema.page).where(*_at(key, bucket, lag), schema.page.c.chunk.in_(sorted(gone))))
+    for one in gone:
+        tx.connection.execute(delete(schema.page).where(*(_page[name] == value for name, value in one.items())))
     return bool(rows or gone)
 
 
@@ -76,14 +111,14 @@ def _chunks(ids: npt.NDArray[np.int32], values: npt.NDArray[np.int64]) -> dict[i
     return chunks
 
 
-def _at(key: int, bucket: int, lag: int) -> tuple[Any, ...]:
-    page = schema.page.c
-    return page.rule == key, page.bucket == bucket, page.lag == lag
-
-
-def _versions(tx: Tx, key: int, bucket: int, lag: int) -> dict[int, bytes]:
-    query = select(schema.page.c.chunk, schema.page.c.version).where(*_at(key, bucket, lag))
-    return tx.pairs(query)
+def _versions(tx: Tx, key: int, fresh: Sequence[Page]) -> dict[tuple[int, int], dict[int, bytes]]:
+    """Versions by chunk, of each bucket and lag class from the first of the pages to the last."""
+    buckets = [page.bucket for page in fresh]
+    found: dict[tuple[int, int], dict[int, bytes]] = {}
+    values = {"rule": key, "start": min(buckets), "end": max(buckets) + 1}
+    for bucket, lag, chunk, version in tx.connection.execute(_VERSIONS, values):
+        found.setdefault((bucket, lag), {})[chunk] = version
+    return found
 
 
 def coverage(tx: Tx, rule: str, start: int, end: int) -> dict[int, int]:
@@ -91,13 +126,7 @@ def coverage(tx: Tx, rule: str, start: int, end: int) -> dict[int, int]:
     key = rule_key(tx, rule)
     if key is None:
         return {}
-    return tx.pairs(_ripest(key, start, end))
-
-
-def _ripest(key: int, start: int, end: int) -> Select[Any]:
-    page = schema.page.c
-    within = and_(page.rule == key, page.bucket >= start, page.bucket < end, page.chunk == 0)
-    return select(page.bucket, func.max(page.lag).label("lag")).where(within).group_by(page.bucket)
+    return tx.pairs(_RIPEST, {"rule": key, "start": start, "end": end})
 
 
 def read_again(tx: Tx, rule: str, start: int, end: int) -> int | None:
@@ -143,7 +172,14 @@ def pages(
     block = _unknown(times, (measures, n_leaves, len(times)), dtype)
     key = rule_key(tx, rule)
     if key is not None and len(times):
-        _fill(block, tx.connection.execute(_bodies(key, times, n_leaves, lag)))
+        values = {
+            "rule": key,
+            "start": int(times[0]),
+            "end": int(times[-1]) + 1,
+            "chunks": -(-max(n_leaves, 1) // CHUNK),
+        }
+        found = (_RIPEST_BODIES, values) if lag is None else (_BODIES_AT_LAG, {**values, "lag": lag})
+        _fill(block, tx.connection.execute(*found))
     block.values[:, :, ~block.known] = np.nan
     return block
 
@@ -151,21 +187,6 @@ def pages(
 def _unknown(times: npt.NDArray[np.int64], shape: tuple[int, int, int], dtype: npt.DTypeLike) -> PageBlock:
     count = len(times)
     return PageBlock(times, np.zeros(shape, dtype), np.zeros(count, dtype=bool), np.full(count, -1, dtype=np.int8))
-
-
-def _bodies(key: int, times: npt.NDArray[np.int64], n_leaves: int, lag: int | None) -> Select[Any]:
-    page = schema.page.c
-    start, end = int(times[0]), int(times[-1]) + 1
-    # Chunk by chunk: the writes into the block stay within a few rows of memory.
-    query = (
-        select(page.bucket, page.lag, page.chunk, page.leaves, page.body)
-        .where(page.rule == key, page.bucket >= start, page.bucket < end, page.chunk * CHUNK < max(n_leaves, 1))
-        .order_by(page.chunk, page.bucket)
-    )
-    if lag is not None:
-        return query.where(page.lag == lag)
-    ripest = _ripest(key, start, end).subquery()
-    return query.join(ripest, and_(page.bucket == ripest.c.bucket, page.lag == ripest.c.lag))
 
 
 def _fill(block: PageBlock, rows: Any) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 
 from monitor.store import schema
 from monitor.store.tx import Tx
+
+_KEY = select(schema.rule.c.id).where(schema.rule.c.name == bindparam("rule"))
+# "No key update" lets foreign keys refer to the row meanwhile; SQLite knows no row locks and needs none.
+_LOCKED_KEY = _KEY.with_for_update(key_share=True)
 
 
 def rule_key(tx: Tx, rule: str) -> int | None:
@@ -14,9 +18,7 @@ def rule_key(tx: Tx, rule: str) -> int | None:
     In a writing transaction the rule's row is locked until its end, so that replicas judge a rule one after another.
     """
     if rule not in tx.rule_keys:
-        query = select(schema.rule.c.id).where(schema.rule.c.name == rule)
-        # "No key update" lets foreign keys refer to the row meanwhile; SQLite knows no row locks and needs none.
-        found = tx.connection.execute(query.with_for_update(key_share=True) if tx.writes else query).scalar()
+        found = tx.connection.execute(_LOCKED_KEY if tx.writes else _KEY, {"rule": rule}).scalar()
         if found is None:
             return None
         tx.rule_keys[rule] = found
