@@ -88,9 +88,9 @@ class Ticks:
 
 
 def told(transitions: Sequence[Transition]) -> list[tuple[str, str, str]]:
-    """What became of whom: (change, kind, cause), confirmations left out."""
+    """What became of whom: (change, kind, cause), confirmations and reminders left out."""
     return [
         (t.change.value, t.incident.kind.value, t.incident.cause.label())
         for t in transitions
-        if t.change is not Change.CONFIRMED
+        if t.change not in {Change.CONFIRMED, Change.REPEATED}
     ]
