@@ -52,7 +52,7 @@ def load_runnable(settings: Settings) -> RuleSet:
     A rule without a source cannot run. One whose receiver is unknown is watched all the same: its
     incidents go to the fallback, for a typing mistake must not blind anyone.
     """
-    return runnable(load_rules(settings.rule_paths()), settings)
+    return runnable(load_rules(settings.rule_paths(), (settings.defaults,)), settings)
 
 
 def runnable(found: RuleSet, settings: Settings) -> RuleSet:
@@ -120,13 +120,15 @@ def _receivers_are_known(rule: Rule, settings: Settings) -> Iterator[Problem]:
 
 def _notify_span(rule: Rule, name: str) -> Span:
     """The token that names the receiver, in any of the forms of `notify`."""
-    spans = [span for path, span in rule.spans.items() if path.split(".")[0] == "notify"]
-    return next((span for span in spans if _token(span) == name), rule.span("notify"))
+    return rule.span(next(_paths_to(name, rule.written.data.get("notify"), "notify"), "notify"))
 
 
-def _token(span: Span) -> str:
-    start = span.place.column - 1
-    return span.excerpt[start : start + span.width].strip("\"'")
+def _paths_to(name: str, raw: object, path: str) -> Iterator[str]:
+    entries = raw.items() if isinstance(raw, dict) else enumerate(raw) if isinstance(raw, list) else ()
+    for key, value in entries:
+        yield from _paths_to(name, value, f"{path}.{key}")
+    if raw == name:
+        yield path
 
 
 def check_events(rule: Rule, source: Source, now: datetime, timer: Callable[[], float]) -> Examined:

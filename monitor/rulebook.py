@@ -21,6 +21,8 @@ class Rulebook:
 
     settings: Settings
     _good: dict[Path, RuleFile] = field(default_factory=dict)
+    _beside: dict[Path, tuple[Path, ...]] = field(default_factory=dict)
+    """Files that the rule files name: shared defaults, planned events."""
     _read: Mapping[Path, Mark | None] = field(default_factory=dict)
     _seen: Mapping[Path, Mark | None] = field(default_factory=dict)
 
@@ -30,8 +32,10 @@ class Rulebook:
         A file that never was without errors gives the rules that are sound, as at a start.
         """
         paths = list(self.settings.rule_paths())
-        self._read = self._seen = self._marks(paths)
-        files = [self._standing(path, read_rules(path)) for path in paths]
+        before = self._marks(paths)  # what changes while it is read is read again
+        files = [self._standing(path, read_rules(path, (self.settings.defaults,))) for path in paths]
+        self._beside = {path: beside for path, beside in self._beside.items() if path in paths}
+        self._read = self._seen = {path: before.get(path, mark) for path, mark in self._marks(paths).items()}
         self._good = {path: file for path, file in self._good.items() if path in paths}
         return runnable(combine(files), self.settings)
 
@@ -42,6 +46,7 @@ class Rulebook:
         return now != self._read and now == before
 
     def _standing(self, path: Path, file: RuleFile) -> RuleFile:
+        self._beside[path] = tuple(path.parent / name for name in file.reads)
         if not any(problem.severity == "error" for problem in file.problems):
             self._good[path] = file
             return file
@@ -49,13 +54,8 @@ class Rulebook:
         return file if good is None else RuleFile(file.file, good.rules, file.problems)
 
     def _marks(self, paths: list[Path]) -> dict[Path, Mark | None]:
-        planned = {
-            path.parent / rule.events_file
-            for path, file in self._good.items()
-            for rule in file.rules
-            if rule.events_file is not None
-        }
-        return {path: _mark(path) for path in sorted({*paths, *planned})}
+        beside = (file for files in self._beside.values() for file in files)
+        return {path: _mark(path) for path in sorted({*paths, *beside})}
 
 
 def _mark(path: Path) -> Mark | None:

@@ -7,7 +7,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import date, time, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import parse_qsl, urlsplit
@@ -18,9 +18,11 @@ from monitor.toml_places import Places, syntax_problem
 from rules.document import Path as KeyPath
 from rules.duration import parse_duration
 from rules.explain import Doc, described, explain, refusal
+from rules.parse import defaults_problems
 from rules.problem import Place, Problem, Span
 from rules.suppress import Suppression, suppressions
 from rules.vocabulary import did_you_mean
+from rules.written import Layer
 
 DEFAULT_STORE = "sqlite:///slicewatch.db"
 DEFAULT_TIMEOUT = timedelta(minutes=5)
@@ -121,6 +123,8 @@ class Settings:
     """The receiver of rules that name none; the only receiver where there is one and no fallback is set."""
     listen: str = DEFAULT_LISTEN
     suppressions: tuple[Suppression, ...] = ()
+    defaults: Layer = field(default_factory=Layer, compare=False, repr=False)
+    """`[defaults]`: keys that hold for every rule whose files do not name them."""
 
     def store_url(self) -> str:
         """The store's SQLAlchemy URL; raises `MissingSecretError`."""
@@ -347,10 +351,20 @@ class _RootShape(BaseModel):
     sources: dict[str, dict[str, Any]] = {}
     receivers: dict[str, dict[str, Any]] = {}
     web: _WebShape = _WebShape()
+    defaults: dict[str, Any] = {}
 
 
 _SOURCES: Mapping[str, type[BaseModel]] = {"duckdb": _DuckdbShape, "sql": _SqlShape}
 _RECEIVERS: Mapping[str, type[BaseModel]] = {"slack": _SlackShape, "console": _ConsoleShape}
+
+
+def _without_dates(raw: Any) -> Any:
+    """TOML's dates and times as the text that a rule file would hold."""
+    if isinstance(raw, dict):
+        return {key: _without_dates(value) for key, value in raw.items()}
+    if isinstance(raw, list):
+        return [_without_dates(value) for value in raw]
+    return raw.isoformat() if isinstance(raw, date | time) else raw
 
 
 class _Reader:
@@ -367,6 +381,7 @@ class _Reader:
         root = self._shape(_RootShape, data, ())
         sources = self._named(data, "sources", _SOURCES)
         receivers = self._named(data, "receivers", _RECEIVERS)
+        defaults = self._defaults(data)
         if isinstance(root, _RootShape):
             self._check_fallback(root.fallback, list(receivers))
         if self._problems or not isinstance(root, _RootShape):
@@ -380,7 +395,16 @@ class _Reader:
             receivers=tuple(self._receiver(name, shape) for name, shape in receivers.items()),
             fallback=root.fallback or (next(iter(receivers)) if len(receivers) == 1 else None),
             listen=root.web.listen,
+            defaults=defaults,
         )
+
+    def _defaults(self, data: dict[str, Any]) -> Layer:
+        """[defaults], judged here: a mistake of the operators is not a mistake of every rule."""
+        table = data.get("defaults")
+        plain = _without_dates(table) if isinstance(table, dict) else {}
+        layer = Layer(plain, lambda path, at_key: self._places.locate(("defaults", *path), at_key))
+        self._problems += defaults_problems(layer)
+        return layer
 
     def _shape(self, model: type[BaseModel], data: object, root: KeyPath) -> BaseModel | None:
         try:

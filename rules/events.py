@@ -16,8 +16,9 @@ from rules.document import Document
 from rules.document import Path as KeyPath
 from rules.explain import Doc, described, explain, refusal
 from rules.model import Interval, PlannedEvent, Rule
-from rules.problem import Place, Problem, Span
+from rules.problem import Problem, Span
 from rules.slices import Slice
+from rules.text import read_text
 from rules.vocabulary import did_you_mean
 from rules.yaml_text import read_yaml
 
@@ -157,14 +158,8 @@ def _span(document: Document, path: KeyPath) -> Span:
 
 def read_events(path: Path) -> EventFile:
     """Read one file; one that cannot be read is a problem of the whole file."""
-    file = path.as_posix()
-    try:
-        return parse_events(path.read_bytes().decode("utf-8-sig"), file)
-    except OSError as error:
-        return EventFile(file, (), (Problem(Place(file), "unreadable", f"cannot be read: {error.strerror or error}"),))
-    except UnicodeDecodeError as error:
-        message = f"byte {error.start + 1} is not UTF-8"
-        return EventFile(file, (), (Problem(Place(file), "unreadable", message, "save the file as UTF-8"),))
+    file, text = path.as_posix(), read_text(path)
+    return EventFile(file, (), (text,)) if isinstance(text, Problem) else parse_events(text, file)
 
 
 def with_events(rule: Rule, written: Iterable[WrittenEvent]) -> tuple[Rule, list[Problem]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -10,11 +10,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from rules.document import Path
-from rules.problem import Problem, Span
+from rules.problem import Problem
 from rules.vocabulary import did_you_mean
-
-Locate = Callable[[Path, bool], Span]
-"""The span of a path's value or, where True, of its key; of what is nearest where there is none."""
+from rules.written import Locate
 
 
 @dataclass(frozen=True)

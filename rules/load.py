@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rules.checks import SET_CHECKS, duplicate_names, former_names, inhibitions
 from rules.events import EventFile, read_events, with_events
+from rules.extends import read_extended
 from rules.model import Rule
-from rules.parse import RuleFile, parse_rules
-from rules.problem import Place, Problem
+from rules.parse import RuleFile, ordered, rules_of
+from rules.problem import Problem
 from rules.suppress import Suppression
+from rules.text import read_text
+from rules.written import Layer
+from rules.yaml_text import read_yaml
 
 
 @dataclass(frozen=True)
@@ -23,23 +27,29 @@ class RuleSet:
     suppressions: tuple[Suppression, ...] = ()
 
 
-def load_rules(paths: Iterable[Path | str]) -> RuleSet:
-    """Read files in their order. A file or a rule that is broken stops no other one; never raises `OSError`."""
-    return combine(read_rules(Path(path)) for path in paths)
+def load_rules(paths: Iterable[Path | str], below: Sequence[Layer] = ()) -> RuleSet:
+    """Read files in their order. A file or a rule that is broken stops no other one; never raises `OSError`.
+
+    `below` are defaults that hold for the rules of all files, where these do not say otherwise.
+    """
+    return combine(read_rules(Path(path), below) for path in paths)
 
 
-def read_rules(path: Path) -> RuleFile:
-    """Read one file, and the files of events its rules name; what cannot be read is a problem of the whole file."""
+def read_rules(path: Path, below: Sequence[Layer] = ()) -> RuleFile:
+    """Read one file, and the files it names; what cannot be read is a problem of the whole file."""
     file = path.as_posix()
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-        return _with_events(parse_rules(text, file), path.parent)
-    except OSError as error:
-        return RuleFile(file, (), (Problem(Place(file), "unreadable", f"cannot be read: {error.strerror or error}"),))
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        message = f"byte {error.start + 1} is not UTF-8"
-        return RuleFile(file, (), (Problem(Place(file, line), "unreadable", message, "save the file as UTF-8"),))
+    text = read_text(path)
+    if isinstance(text, Problem):
+        return RuleFile(file, (), (text,))
+    document = read_yaml(text, file)
+    shared = read_extended(document, path)
+    found = _with_events(rules_of(document, text, file, (*shared.layers, *below)), path.parent)
+    planned = [rule.events_file for rule in found.rules if rule.events_file is not None]
+    return replace(
+        found,
+        problems=ordered([*found.problems, *shared.problems]),
+        reads=tuple(dict.fromkeys([*shared.reads, *planned])),
+    )
 
 
 def _with_events(file: RuleFile, folder: Path) -> RuleFile:
@@ -82,7 +92,8 @@ def combine(files: Iterable[RuleFile]) -> RuleSet:
     left_out = {(rule.name, name) for rule, name, _ in inhibited}
     unnamed = {rule.name for rule, _ in renamed}
     sound = tuple(_without(rule, left_out, unnamed) for rule in kept)
-    return RuleSet(sound, tuple(problems), tuple(item for file in read for item in file.suppressions))
+    # A mistake in shared defaults is told once, not for each file that extends them.
+    return RuleSet(sound, tuple(dict.fromkeys(problems)), tuple(item for file in read for item in file.suppressions))
 
 
 def _without(rule: Rule, left_out: Collection[tuple[str, str]], renamed: Collection[str]) -> Rule:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from rules.cron import Cron
 from rules.problem import Place, Span
 from rules.slices import Slice
+from rules.written import Written
 
 if TYPE_CHECKING:
     from rules.rule_tests import RuleTest
@@ -226,14 +226,9 @@ class Rule:
     """Labelled incidents of the past."""
     tests: tuple[RuleTest, ...] = ()
     """What must fire and what must not, where events are lost on purpose."""
-    spans: Mapping[str, Span] = field(default_factory=dict, compare=False, repr=False)
-    """Where each value was written, by its path (`dimensions.0`), and each key (`slices.max:`).
-
-    For messages only: no part of what the rule means.
-    """
+    written: Written = field(default_factory=Written, compare=False, repr=False)
+    """The rule in its files, for messages only: no part of what it means."""
 
     def span(self, path: str) -> Span:
-        """Where the value at `path` (with a `:` its key) was written; else where a parent, else the rule was."""
-        parts = path.split(".")
-        tries = (".".join(parts[:end]) for end in range(len(parts), 0, -1))
-        return next((self.spans[name] for name in tries if name in self.spans), Span(self.place))
+        """Where the value at `path` (`dimensions.0`; with a `:` its key) was written; else a parent, else the rule."""
+        return self.written.span(path) or Span(self.place)

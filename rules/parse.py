@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -23,13 +22,14 @@ from rules.rule_tests import rule_tests
 from rules.schema import DAY, FileShape, RuleShape
 from rules.slices import Slice
 from rules.suppress import Suppression, suppressions
+from rules.written import Layer, Locate, Written
 from rules.yaml_text import read_yaml
 
 LOOKBACK = timedelta(days=28)
 LOOKBACK_OF_DAYS = timedelta(days=56)
 
 NOT_BY_DEFAULT = frozenset({"name", "was", "known", "tests"})
-"""Keys that belong to one rule and have no place in `defaults`."""
+"""Keys that belong to one rule and have no place in defaults."""
 
 
 @dataclass(frozen=True)
@@ -43,26 +43,37 @@ class RuleFile:
     """Of all rules as they are written, those with an error included."""
     suppressions: tuple[Suppression, ...] = ()
     """Comments by which warnings are silenced, by whoever shows them."""
+    reads: tuple[str, ...] = ()
+    """Other files that were read for it, named from its own folder."""
 
 
-def parse_rules(text: str, file: str) -> RuleFile:
-    """Read the text of a rule file; `file` is the name that places are given with. Never raises."""
-    document = read_yaml(text, file)
+def parse_rules(text: str, file: str, below: Sequence[Layer] = ()) -> RuleFile:
+    """Read the text of a rule file; `file` is the name that places are given with. Never raises.
+
+    `below` are the defaults that hold where the file says nothing, the nearest first. What the file `extends` is not
+    read here: see `rules.load`.
+    """
+    return rules_of(read_yaml(text, file), text, file, below)
+
+
+def rules_of(document: Document, text: str, file: str, below: Sequence[Layer] = ()) -> RuleFile:
+    """As `parse_rules`, of a text that was read."""
     spoilt = [problem for _, problem in document.problems]
     if document.data is None:
         return RuleFile(file, (), tuple(spoilt) or (_empty(file),))
-    problems = spoilt + _file_problems(document, file)
+    problems = spoilt + shaped(FileShape, document.data, layer_of(document, file).locate)[1]
     if any(problem.code == "bad-version" for problem in problems):
-        return RuleFile(file, (), _ordered(problems))
+        return RuleFile(file, (), ordered(problems))
     rules: list[Rule] = []
-    for index in range(len(_rule_list(document))):
-        rule, found = _RuleReader(document, file, index).read()
+    for index, raw in enumerate(_rule_list(document)):
+        own = layer_of(document, file, "rules", index)
+        rule, found = _read_rule(raw, own, (layer_of(document, file, "defaults"), *below))
         rules += [rule] if rule is not None else []
         problems += found
     return RuleFile(
         file,
         tuple(rules),
-        _ordered(problems),
+        ordered(problems),
         names=_names(document),
         suppressions=suppressions(text, file, _starts(document)),
     )
@@ -74,26 +85,43 @@ def _starts(document: Document) -> list[int]:
     return [span.place.line for span in spans if span is not None]
 
 
-def _empty(file: str) -> Problem:
-    return Problem(Place(file), "empty", "the file holds no rules", "begin with 'rules:'", severity="warning")
+def defaults_problems(layer: Layer) -> list[Problem]:
+    """What is wrong with defaults by themselves, before any rule inherits them."""
+    needed = {"name": "a", "source": "a.b", "timestamp": "a", "dimensions": ["a"]}
+    data = {key: value for key, value in layer.data.items() if key not in NOT_BY_DEFAULT}
+    return [*_misplaced([layer]), *shaped(RuleShape, {**needed, **data}, layer.locate)[1]]
 
 
-def _ordered(problems: Iterable[Problem]) -> tuple[Problem, ...]:
-    return tuple(sorted(dict.fromkeys(problems), key=lambda problem: (problem.place, problem.code)))
+def layer_of(document: Document, file: str, *root: str | int) -> Layer:
+    """The mapping at `root` of a document, with its places; empty where there is none."""
+    data: Any = document.data
+    for part in root:
+        data = data[part] if isinstance(part, int) or (isinstance(data, dict) and part in data) else None
 
-
-def _file_problems(document: Document, file: str) -> list[Problem]:
     def locate(path: Path, at_key: bool) -> Span:
-        return (document.keys.get(path) if at_key else None) or document.value(path) or Span(Place(file))
+        key = document.keys.get((*root, *path)) if at_key else None
+        return key or document.value((*root, *path)) or Span(Place(file))
 
-    return _shaped(FileShape, document.data, locate)[1]
+    depth = len(root)
+    problems = tuple((path[depth:], found) for path, found in document.problems if path[:depth] == root[: len(path)])
+    return Layer(data if isinstance(data, dict) else {}, locate, problems)
 
 
-def _shaped(model: type[BaseModel], data: object, locate: Any) -> tuple[Any, list[Problem]]:
+def shaped(model: type[BaseModel], data: object, locate: Locate) -> tuple[Any, list[Problem]]:
+    """The data in a model's shape, or None with what is wrong."""
     try:
         return model.model_validate(data), []
     except ValidationError as error:
         return None, explain(error, model, locate)
+
+
+def ordered(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Each problem once, in the order of the file."""
+    return tuple(sorted(dict.fromkeys(problems), key=lambda problem: (problem.place, problem.code)))
+
+
+def _empty(file: str) -> Problem:
+    return Problem(Place(file), "empty", "the file holds no rules", "begin with 'rules:'", severity="warning")
 
 
 def _rule_list(document: Document) -> list[Any]:
@@ -106,111 +134,43 @@ def _names(document: Document) -> tuple[str, ...]:
     return tuple(name for name in names if isinstance(name, str))
 
 
-def _defaults(document: Document) -> dict[str, Any]:
-    defaults = document.data.get("defaults")
-    return defaults if isinstance(defaults, dict) else {}
+def _read_rule(raw: object, own: Layer, below: Sequence[Layer]) -> tuple[Rule | None, list[Problem]]:
+    """A rule over the defaults that hold for it, the nearest first."""
+    if not isinstance(raw, dict):
+        return None, [own.locate((), False).problem("wrong-type", "a rule is a mapping", "write '- name: ...'")]
+    written = Written((own, *map(_inheritable, below)))
+    shape, problems = shaped(RuleShape, written.data, written.locate)
+    unreadable = {problem.place for layer in (own, *below) for _, problem in layer.problems}
+    problems = [problem for problem in problems if problem.place not in unreadable]
+    problems += _misplaced(below)
+    if shape is None or problems or _spoilt(own, below):
+        return None, problems
+    rule = _rule(shape, own.locate((), False).place, written)
+    found = [problem for check in RULE_CHECKS for problem in check(rule)]
+    return (None if any(problem.severity == "error" for problem in found) else rule), found
 
 
-@dataclass(frozen=True)
-class WrittenAt(Mapping[str, Span]):
-    """Places of a rule's values by path (`dimensions.0`), and of its keys by path and `:`; made when first asked for."""
-
-    document: Document
-    roots: tuple[tuple[str, str | int], ...]
-    """Where in the document the rule stands (`rules`, 3), and what it inherits (`defaults`, `owner`)."""
-
-    def __getitem__(self, path: str) -> Span:
-        return self._plainly(path) or self._found[path]
-
-    def __contains__(self, path: object) -> bool:
-        return isinstance(path, str) and (self._plainly(path) is not None or path in self._found)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._found)
-
-    def __len__(self) -> int:
-        return len(self._found)
-
-    def _plainly(self, path: str) -> Span | None:
-        """What is there if no key holds a dot or is a number, without looking at all the others."""
-        places = self.document.keys if path.endswith(":") else self.document.values
-        parts = tuple(int(part) if part.isdecimal() else part for part in path.removesuffix(":").split("."))
-        roots = [
-            root[:1] if root[0] == "defaults" else root
-            for root in self.roots
-            if root[1] == parts[0] or root[0] != "defaults"
-        ]
-        return next((places[*root, *parts] for root in roots if (*root, *parts) in places), None)
-
-    @cached_property
-    def _found(self) -> dict[str, Span]:
-        return {
-            ".".join(map(str, path[1 if root[0] == "defaults" else 2 :])) + mark: span
-            for root in self.roots
-            for places, mark in ((self.document.values, ""), (self.document.keys, ":"))
-            for path, span in places.below(*root)
-        }
+def _inheritable(layer: Layer) -> Layer:
+    return replace(layer, data={key: value for key, value in layer.data.items() if key not in NOT_BY_DEFAULT})
 
 
-class _RuleReader:
-    """Reads the rule at one index of a document, over the file's defaults."""
-
-    def __init__(self, document: Document, file: str, index: int) -> None:
-        self._document = document
-        self._file = file
-        self._at: tuple[str, int] = ("rules", index)
-        self._raw = _rule_list(document)[index]
-        self._defaults = _defaults(document)
-        self._unreadable = {problem.place for _, problem in document.problems}
-
-    def read(self) -> tuple[Rule | None, list[Problem]]:
-        if not isinstance(self._raw, dict):
-            problem = self._locate((), False).problem("wrong-type", "a rule is a mapping", "write '- name: ...'")
-            return None, [problem]
-        shape, problems = _shaped(RuleShape, self._merged(), self._locate)
-        problems = [problem for problem in problems if problem.place not in self._unreadable]
-        problems += self._misplaced_defaults()
-        if shape is None or problems or self._spoilt():
-            return None, problems
-        rule = _rule(shape, self._locate((), False).place, self._spans())
-        found = [problem for check in RULE_CHECKS for problem in check(rule)]
-        return (None if any(problem.severity == "error" for problem in found) else rule), found
-
-    def _merged(self) -> dict[str, Any]:
-        inherited = {key: value for key, value in self._defaults.items() if key not in NOT_BY_DEFAULT}
-        return {**inherited, **self._raw}
-
-    def _misplaced_defaults(self) -> list[Problem]:
-        spans = (self._document.keys[("defaults", key)] for key in self._defaults if key in NOT_BY_DEFAULT)
-        hint = "write it in the rule"
-        return [span.problem("unknown-key", "this key belongs to one rule, not to defaults", hint) for span in spans]
-
-    def _spoilt(self) -> bool:
-        """Whether the text itself is wrong somewhere this rule reads."""
-        return any(self._reads(path) for path, _ in self._document.problems)
-
-    def _reads(self, path: Path) -> bool:
-        if path[:1] == ("defaults",):
-            return len(path) < 2 or path[1] not in self._raw
-        return path[:2] == self._at
-
-    def _locate(self, path: Path, at_key: bool) -> Span:
-        root = self._root(path)
-        key = self._document.keys.get((*root, *path)) if at_key else None
-        return key or self._document.value((*root, *path)) or Span(Place(self._file))
-
-    def _root(self, path: Path) -> Path:
-        inherited = bool(path) and path[0] not in self._raw and path[0] in self._defaults
-        return ("defaults",) if inherited else self._at
-
-    def _spans(self) -> WrittenAt:
-        inherited: list[tuple[str, str | int]] = [
-            ("defaults", name) for name in self._defaults if name not in self._raw
-        ]
-        return WrittenAt(self._document, (self._at, *inherited))
+def _misplaced(below: Iterable[Layer]) -> list[Problem]:
+    spans = [layer.locate((key,), True) for layer in below for key in layer.data if key in NOT_BY_DEFAULT]
+    hint = "write it in the rule"
+    return [span.problem("unknown-key", "this key belongs to one rule, not to defaults", hint) for span in spans]
 
 
-def _rule(shape: RuleShape, place: Place, spans: Mapping[str, Span]) -> Rule:
+def _spoilt(own: Layer, below: Sequence[Layer]) -> bool:
+    """Whether a text is wrong somewhere this rule reads."""
+    taken: dict[str, Any] = dict(own.data)
+    for layer in below:
+        if layer.is_spoilt(taken):
+            return True
+        taken |= layer.data
+    return own.is_spoilt({})
+
+
+def _rule(shape: RuleShape, place: Place, written: Written) -> Rule:
     schedule = shape.schedule or shape.time_bucket
     return Rule(
         name=shape.name,
@@ -252,7 +212,7 @@ def _rule(shape: RuleShape, place: Place, spans: Mapping[str, Span]) -> Rule:
         runbook_url=shape.runbook_url,
         known=known_incidents(shape.known, shape.dimensions, shape.timezone),
         tests=rule_tests(shape.tests, shape.dimensions, shape.timezone),
-        spans=spans,
+        written=written,
     )
 
 

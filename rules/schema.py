@@ -332,6 +332,17 @@ def _version(raw: object) -> int:
     return 1
 
 
+def is_yaml_name(raw: object) -> bool:
+    """Whether it names a YAML file: another one is not opened, for a message would show what stands in it."""
+    return isinstance(raw, str) and raw.endswith((".yaml", ".yml")) and "\0" not in raw
+
+
+def _yaml_file(raw: object) -> object:
+    if not is_yaml_name(raw):
+        raise refusal("bad-value", f"{described(raw)} is no YAML file", "write one path, such as ../defaults.yaml")
+    return raw
+
+
 def _nothing_is_empty(raw: object) -> object:
     """A key with nothing after its colon, while a file is being written."""
     return () if raw is None else raw
@@ -577,17 +588,36 @@ class RuleShape(BaseModel):
     ] = ()
 
 
+Defaults = Annotated[
+    dict[str, Any],
+    BeforeValidator(lambda raw: {} if raw is None else raw),
+    Doc("mapping", "Keys that hold for every rule of the file that does not name them."),
+]
+
+
 class FileShape(BaseModel):
     """A rule file. Its rules are read one by one, so that one never hides another's mistakes."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, title="a rule file")
 
     version: Annotated[Literal[1], BeforeValidator(_version), Doc("1", "Version of this format.")] = 1
-    defaults: Annotated[
-        dict[str, Any],
-        BeforeValidator(lambda raw: {} if raw is None else raw),
-        Doc("mapping", "Keys that hold for every rule of the file that does not name them."),
-    ] = {}
+    extends: Annotated[
+        str | None,
+        BeforeValidator(_yaml_file),
+        Doc(
+            "path beside the rule file", "A file of `defaults` that several rule files share; this file's own go first."
+        ),
+    ] = None
+    defaults: Defaults = {}
     rules: Annotated[
         tuple[Any, ...], BeforeValidator(_nothing_is_empty), Doc("list of rules", "The rules of this file.")
     ]
+
+
+class SharedShape(BaseModel):
+    """A file that others extend: defaults, and no rules."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, title="a file of defaults")
+
+    version: Annotated[Literal[1], BeforeValidator(_version), Doc("1", "Version of this format.")] = 1
+    defaults: Defaults

@@ -29,6 +29,7 @@ _RARE = re.compile(
     r"[^\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"  # tabs among them
     r"|^%"  # a directive
     r"|(?:^|[\s\[{,])\?\s"  # a key announced by `?`
+    r"|[\"']:\S"  # a value at the heels of a quoted key
     r"|[|>][-+0-9]*#"  # a comment where none may be
     r"|[|>][^\n]*\n[\r\n]*\ +\r?\n"  # a block that begins with blanks
     r"|\ \Z",  # an end without a line break
