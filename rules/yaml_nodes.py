@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import warnings
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, StringMark, YAMLError
+from ruamel.yaml.error import MarkedYAMLError, ReusedAnchorWarning, StringMark, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
@@ -25,7 +26,7 @@ def read_carefully(text: str, file: str) -> Document:
         span = span_at(file, LINES.split(text), line, 0, len(old[0]))
         return _unreadable(span.problem("syntax", "only YAML 1.2 is read; in others NO is false", "remove the line"))
     try:
-        node = YAML(typ="safe", pure=True).compose(text)
+        node = _composed(text)
     except MarkedYAMLError as error:
         return _unreadable(_syntax(error, text, file))
     except ReaderError as error:
@@ -44,6 +45,13 @@ def read_carefully(text: str, file: str) -> Document:
         # The library answers some malformed text with its own accidents; they are the text's fault all the same.
         return _unreadable(Problem(Place(file), "syntax", f"this is not YAML: {_one_line(error)}"))
     return _Reader(file, LINES.split(text)).read(node)
+
+
+def _composed(text: str) -> Node | None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ReusedAnchorWarning)  # the later one counts from there on, as YAML has it
+        node: Node | None = YAML(typ="safe", pure=True).compose(text)
+    return node
 
 
 def _unreadable(problem: Problem) -> Document:

@@ -1,8 +1,10 @@
 """parse_rules answers every text and never raises."""
 
+import random
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -11,6 +13,7 @@ from rules.explain import key_names
 from rules.parse import parse_rules
 from rules.schema import RuleShape
 from rules.where import check_query, check_where
+from tests.rules.fuzz import CRASHES, answer, hunt
 
 CORPUS = [file.read_text(encoding="utf-8") for file in sorted((Path(__file__).parent / "broken").glob("*.yaml"))]
 SCRAPS = [
@@ -30,6 +33,25 @@ SCRAPS = [
 KEYS = key_names(RuleShape)
 
 quick = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@pytest.mark.parametrize("file", sorted(CRASHES.glob("*.yaml")), ids=lambda file: file.stem)
+def test_what_was_not_answered_once_is_answered_now(file):
+    """Each text that a hunt found."""
+    answer(file.read_bytes().decode(errors="replace"))
+
+
+def test_two_seconds_of_broken_files_are_answered():
+    """Files of the corpus broken by key, line, character and byte; always the same ones."""
+    assert list(hunt(2.0, seed=4)) == []
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(7200)
+def test_half_an_hour_of_broken_files_is_answered():
+    """Thirty CPU minutes of files that nobody has seen before; the seed is told where one was not answered."""
+    seed = random.SystemRandom().randrange(10**6)
+    assert (seed, list(hunt(1800.0, seed))) == (seed, [])
 
 
 def answered(text):
