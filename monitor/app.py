@@ -18,7 +18,7 @@ from alerts.notifiers import notifier_class
 from alerts.ports import Notifier
 from monitor import store
 from monitor.backfill import Backfill, Plan, Progress
-from monitor.buckets import to_datetime, to_epoch
+from monitor.buckets import to_epoch
 from monitor.evaluation import Evaluator
 from monitor.opening import open_source
 from monitor.query import Source, SourceError
@@ -233,24 +233,3 @@ def definition_of(rule: Rule) -> str:
     if rule.arrived_at is not None:
         parts["arrived_at"] = [rule.arrived_at.column, rule.arrived_at.timezone]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
-
-
-def latest_tick(watched: Watched, now: datetime) -> datetime:
-    """The newest scheduled evaluation time that is not after `now`."""
-    step = int(watched.rule.schedule.total_seconds())
-    if watched.rule.schedule == watched.rule.time_bucket:
-        return to_datetime(watched.schedule.due(watched.schedule.newest(to_epoch(now))))
-    phase = watched.schedule.delay % step
-    return to_datetime((to_epoch(now) - phase) // step * step + phase)
-
-
-def due_ticks(watched: Watched, newest_run: int | None, now: datetime) -> list[datetime]:
-    """Scheduled evaluation times after the newest run, in order; only the latest one for a rule that never ran."""
-    last = latest_tick(watched, now)
-    if newest_run is None:
-        return [last]
-    ticks = []
-    while to_epoch(last) > newest_run:
-        ticks.append(last)
-        last = latest_tick(watched, last - timedelta(seconds=1))
-    return ticks[::-1]

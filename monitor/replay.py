@@ -10,9 +10,10 @@ from typing import Any
 from alerts.model import Incident
 from monitor import store
 from monitor.backfill import Backfill
-from monitor.buckets import to_datetime, to_epoch
+from monitor.buckets import to_epoch
 from monitor.evaluation import Evaluator
 from monitor.query import Source
+from monitor.ticks import judging_ticks
 from monitor.watched import Watched
 from rules.model import Rule
 from rules.slices import slice_to_json
@@ -33,11 +34,11 @@ class Replay:
         return Watched.of(self.rule)
 
     def ticks(self) -> list[datetime]:
-        """The evaluation times, one per bucket."""
-        grid, schedule = self.watched.grid, self.watched.schedule
-        first = grid.floor(to_epoch(self.start))
-        first = first if first >= to_epoch(self.start) else grid.shift(first, 1)
-        return [to_datetime(schedule.due(int(b))) for b in grid.starts(first, to_epoch(self.end))]
+        """The evaluation times by the rule's schedule that judge a bucket."""
+        grid, begin = self.watched.grid, to_epoch(self.start)
+        first = grid.floor(begin)
+        starts = grid.starts(first if first >= begin else grid.shift(first, 1), to_epoch(self.end))
+        return judging_ticks(self.watched, int(starts[0]), int(starts[-1])) if len(starts) else []
 
     def run(self) -> Iterator[tuple[int, int]]:
         """Learn the history before the first tick, then evaluate them all; yields (steps done, steps in all)."""

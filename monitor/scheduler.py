@@ -8,16 +8,20 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.base import BaseTrigger
 
 from alerts.wording import counted
 from monitor import store
-from monitor.app import App, due_ticks
+from monitor.app import App
 from monitor.query import SourceError
 from monitor.settings import SettingsError
 from monitor.tick import Outcome
+from monitor.ticks import due_ticks
+from rules.cron import Cron
 from rules.model import Rule
 
 log = logging.getLogger("slicewatch")
@@ -115,15 +119,9 @@ class Daemon:
                 )
 
     def _add(self, scheduler: BackgroundScheduler, rule: Rule) -> None:
-        # Those that may hold it back have spoken by then, as a rule: a message too many is all that hangs on it.
-        most = min(MOST_OFFSET, max(1, int(rule.schedule.total_seconds()) // 10))
-        offset = zlib.crc32(rule.name.encode()) % most + (most if rule.inhibited_by else 0)
-        every = min(rule.schedule, LONGEST_WAKE)
         scheduler.add_job(
             self._wake,
-            "interval",
-            seconds=int(every.total_seconds()),
-            start_date=_next_multiple(self.now(), every) + timedelta(seconds=offset),
+            Wakes(rule),
             next_run_time=self.now(),
             args=[rule.name],
             id=rule.name,
@@ -194,6 +192,26 @@ class Daemon:
         """Wait until there is news; what was news once is none the next time."""
         if self._news.wait(seconds):
             self._news.clear()
+
+
+class Wakes(BaseTrigger):  # type: ignore[misc]  # the library ships no types
+    """When a rule looks for due ticks: soon after each of them, by its own few seconds, and every quarter of an hour."""
+
+    def __init__(self, rule: Rule) -> None:
+        schedule, self._zone = rule.schedule, ZoneInfo(rule.timezone)
+        gap = schedule.shortest_gap() if isinstance(schedule, Cron) else schedule
+        self._cron = schedule if isinstance(schedule, Cron) else None
+        self._every = min(gap, LONGEST_WAKE)
+        most = min(MOST_OFFSET, max(1, int(gap.total_seconds()) // 10))
+        self._offset = timedelta(seconds=zlib.crc32(rule.name.encode()) % most)
+
+    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:  # noqa: ARG002  # the library's signature
+        """The next wake after `now`, for the library."""
+        before = now - self._offset
+        following = _next_multiple(before, self._every)
+        if self._cron is not None:
+            following = min(self._cron.next_after(before, self._zone), _next_multiple(before, LONGEST_WAKE))
+        return following + self._offset
 
 
 def _next_multiple(now: datetime, every: timedelta) -> datetime:

@@ -9,7 +9,9 @@ from datetime import datetime, timedelta
 from monitor.buckets import DAY, Grid, to_datetime, to_epoch
 from monitor.query import CountQuery, Source
 from monitor.ripeness import lag_class
+from monitor.ticks import SECOND, latest_tick, ticks_between
 from monitor.watched import Watched
+from rules.cron import Cron
 from rules.model import Interval, Rule
 from rules.problem import Problem
 from rules.slices import Value, label_of
@@ -41,7 +43,7 @@ def survey(rule: Rule, source: Source, end: datetime, timer: Callable[[], float]
     terms = source.count(week)[list(rule.dimensions)].drop_duplicates()
     values = tuple(frozenset(terms[name].tolist()) for name in rule.dimensions)
     one = _one_check(watched, end)
-    checks = max(1, round(timedelta(days=1) / rule.schedule))
+    checks = max(1, len(ticks_between(watched, end - timedelta(days=1) + SECOND, end)))
     size = source.cost(one).bytes
     before = timer()
     source.count(one)
@@ -51,7 +53,11 @@ def survey(rule: Rule, source: Source, end: datetime, timer: Callable[[], float]
 def _one_check(watched: Watched, end: datetime) -> CountQuery:
     """What a check reads when the last event is the newest: new buckets, and those that have ripened since the one before."""
     tick = watched.schedule.due(watched.grid.floor(to_epoch(end)))
-    before = tick - int(watched.rule.schedule.total_seconds())
+    schedule = watched.rule.schedule
+    if isinstance(schedule, Cron):
+        before = to_epoch(latest_tick(watched, to_datetime(tick) - SECOND))
+    else:
+        before = tick - int(schedule.total_seconds())
     newest = watched.schedule.newest(before)
     first = watched.grid.shift(newest, -4 * max(1, DAY // int(watched.rule.time_bucket.total_seconds())))
     known = {int(b): lag_class(before - watched.schedule.due(int(b))) for b in watched.grid.starts(first, newest + 1)}

@@ -192,7 +192,8 @@ class Rule:
     mode: Mode = Mode.LIVE
     depth: int = 2
     time_bucket: timedelta = timedelta(hours=1)
-    schedule: timedelta = timedelta(hours=1)
+    schedule: timedelta | Cron = timedelta(hours=1)
+    """Between two evaluations; or the times of evaluations, in `timezone`."""
     detection_delay: timedelta = timedelta(0)
     timezone: str = "UTC"
     slices: SlicePolicy = field(default_factory=SlicePolicy)

@@ -171,7 +171,6 @@ def _spoilt(own: Layer, below: Sequence[Layer]) -> bool:
 
 
 def _rule(shape: RuleShape, place: Place, written: Written) -> Rule:
-    schedule = shape.schedule or shape.time_bucket
     return Rule(
         name=shape.name,
         source=SourceRef(shape.source[0], shape.source[1:], shape.query),
@@ -186,7 +185,7 @@ def _rule(shape: RuleShape, place: Place, written: Written) -> Rule:
         mode=shape.mode,
         depth=shape.depth,
         time_bucket=shape.time_bucket,
-        schedule=schedule,
+        schedule=shape.schedule or shape.time_bucket,
         detection_delay=shape.detection_delay,
         timezone=shape.timezone,
         slices=_slice_policy(shape),
@@ -199,8 +198,8 @@ def _rule(shape: RuleShape, place: Place, written: Written) -> Rule:
         direction=shape.direction,
         min_change=shape.min_change,
         min_loss=shape.min_loss,
-        for_=_evaluations(shape.for_, schedule),
-        keep_firing_for=_evaluations(shape.keep_firing_for, schedule),
+        for_=_evaluations(shape.for_, shape.time_bucket),
+        keep_firing_for=_evaluations(shape.keep_firing_for, shape.time_bucket),
         severity=shape.severity,
         repeat_interval=shape.repeat_interval,
         escalate=escalations(shape.escalate),
@@ -216,9 +215,9 @@ def _rule(shape: RuleShape, place: Place, written: Written) -> Rule:
     )
 
 
-def _evaluations(value: int | timedelta, schedule: timedelta) -> int:
-    """A duration as the evaluations that fill it."""
-    return value if isinstance(value, int) else math.ceil(value / schedule)
+def _evaluations(value: int | timedelta, bucket: timedelta) -> int:
+    """A duration as the buckets that fill it: each is judged once, however many a schedule judges together."""
+    return value if isinstance(value, int) else math.ceil(value / bucket)
 
 
 def _slice_policy(shape: RuleShape) -> SlicePolicy:

@@ -57,7 +57,7 @@ def _setting(rule: Rule, key: str, info: FieldInfo, written: Mapping[str, Any]) 
 
 def _derived(rule: Rule) -> dict[str, Any]:
     """Built-in values that follow from others."""
-    return {"schedule": format_duration(rule.schedule), "baseline.lookback": format_duration(rule.lookback)}
+    return {"schedule": format_duration(rule.time_bucket), "baseline.lookback": format_duration(rule.lookback)}
 
 
 def _keys(model: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:

@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, Strict, StringConstraints
 
 from rules.alerting import EscalationShape, MuteShape
+from rules.cron import Cron
+from rules.cron_key import read_cron
 from rules.document import Path
 from rules.duration import format_duration, parse_duration
 from rules.explain import Doc, described, refusal
@@ -52,9 +54,9 @@ def _positive(raw: object) -> timedelta:
     return value
 
 
-def _schedule(raw: object) -> timedelta:
-    if isinstance(raw, str) and len(raw.split()) >= 5:
-        raise refusal("not-yet-available", "a schedule in cron's form is not yet available", "write a duration: 15m")
+def _schedule(raw: object) -> timedelta | Cron:
+    if isinstance(raw, str) and (len(raw.split()) > 1 or "*" in raw):
+        return read_cron(raw)
     return _positive(raw)
 
 
@@ -67,7 +69,7 @@ def _bucket(raw: object) -> timedelta:
 
 
 def _persistence(raw: object) -> int | timedelta:
-    """Evaluations, or a duration that the schedule turns into evaluations."""
+    """Evaluations of buckets, or a duration that the bucket's length turns into them."""
     if isinstance(raw, int) and not isinstance(raw, bool):
         if raw < 0:
             raise refusal("bad-value", f"{raw} is less than no evaluation", "write 0 or more")
@@ -483,9 +485,13 @@ class RuleShape(BaseModel):
         Doc("duration", "Length of the buckets of event time; divides a day."),
     ] = timedelta(hours=1)
     schedule: Annotated[
-        timedelta | None,
-        BeforeValidator(_schedule),
-        Doc("duration", "How often it is evaluated.", default="the bucket"),
+        timedelta | Cron | None,
+        PlainValidator(_schedule),
+        Doc(
+            "duration, or cron",
+            "How often, or at which times of its `timezone`, it is evaluated.",
+            default="the bucket",
+        ),
     ] = None
     detection_delay: Annotated[
         timedelta, BeforeValidator(_duration), Doc("duration", "Wait after a bucket's end before it is first judged.")

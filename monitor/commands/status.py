@@ -12,12 +12,13 @@ import click
 from dashboards.read import ArrivalStage, Overview, RuleView, Stage, health_of
 from dashboards.text import overview_text
 from monitor import store
-from monitor.app import App, latest_tick
+from monitor.app import App
 from monitor.buckets import DAY, to_datetime, to_epoch
 from monitor.commands import HELP
 from monitor.commands.common import config_option, json_option, opened
 from monitor.replay import incident_to_json, stamp
 from monitor.statistics.constants import ARRIVAL_DAYS, STAGE_DAYS
+from monitor.ticks import latest_tick
 from monitor.watched import Watched
 from rules.model import Rule
 

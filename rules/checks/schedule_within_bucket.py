@@ -13,8 +13,8 @@ HOUR = timedelta(hours=1)
 
 
 def schedule_within_bucket(rule: Rule) -> Iterator[Problem]:
-    """A schedule of several buckets and more than an hour: short buckets were asked for, and nobody looks at them."""
-    if rule.schedule > max(HOUR, 3 * rule.time_bucket):
+    """A schedule of several buckets and more than an hour (cron says its hours on purpose): short buckets were asked for, and nobody looks at them."""
+    if isinstance(rule.schedule, timedelta) and rule.schedule > max(HOUR, 3 * rule.time_bucket):
         schedule, bucket = format_duration(rule.schedule), format_duration(rule.time_bucket)
         message = f"buckets of {bucket} are judged every {schedule}: a loss is told up to {schedule} late"
         yield rule.span("schedule").problem("late-schedule", message, f"write {bucket} or less", "warning")

@@ -31,10 +31,11 @@ from alerts.model import Change, Message, Receipt, Series, State
 from alerts.notifiers import slack
 from alerts.ports import Delivery, Notifier
 from monitor import sources, store
-from monitor.app import App, due_ticks, open_notifiers
+from monitor.app import App, open_notifiers
 from monitor.settings import Settings
 from monitor.sources import duckdb_files
 from monitor.store.engine import WRITES
+from monitor.ticks import due_ticks
 from rules.model import Rule, Severity
 
 PARTS_LOADED = (sources, duckdb_files, slack)

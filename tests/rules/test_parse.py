@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from rules.cron import Cron
 from rules.model import Direction, Interval, Metric, Mode, Severity, SourceRef, Timestamp
 from rules.parse import parse_rules
 from rules.slices import Slice
@@ -91,7 +92,7 @@ def test_every_key_reaches_the_rule():
     assert (rule.slices.max, rule.lookback) == (10, timedelta(days=14))
     assert (rule.false_incidents_per_week, rule.direction) == (7.0, Direction.BOTH)
     assert (rule.min_change, rule.min_loss) == (0.35, 12.0)
-    assert (rule.for_, rule.keep_firing_for) == (4, 3)
+    assert (rule.for_, rule.keep_firing_for) == (12, 3)
     assert (rule.severity, rule.labels, rule.owner) == (Severity.CRITICAL, (("tier", "1"),), "recs-data")
     assert rule.runbook_url == "https://wiki.example.com/recs/event-loss"
     assert rule.description == "Playback events from clients."
@@ -153,9 +154,9 @@ def test_daily_buckets_look_back_twice_as_far(bucket, lookback):
 
 
 @pytest.mark.parametrize(("written", "evaluations"), [("2", 2), ('"2"', 2), ("1h", 4), ("50m", 4), ("0", 0)])
-def test_persistence_in_time_is_counted_in_evaluations(written, evaluations):
-    """A duration is the evaluations that fill it."""
-    rule = only(with_keys(f"schedule: 15m\nfor: {written}\nkeep_firing_for: {written}"))
+def test_persistence_in_time_is_counted_in_buckets(written, evaluations):
+    """A duration is the buckets that fill it, each judged once: a schedule may judge several together, or none."""
+    rule = only(with_keys(f"time_bucket: 15m\nschedule: 5h\nfor: {written}\nkeep_firing_for: {written}"))
     assert (rule.for_, rule.keep_firing_for) == (evaluations, evaluations)
 
 
@@ -211,3 +212,9 @@ def test_a_rule_knows_where_its_values_and_keys_are_written():
 def test_where_it_is_written_is_no_part_of_what_a_rule_means():
     """The same rule with a comment inside its lines is equal."""
     assert only(SHORT) == only(SHORT.replace("timestamp: event_time", "timestamp:   event_time  # naive"))
+
+
+def test_a_schedule_is_a_duration_or_a_cron_expression():
+    """Five fields are times of the day, in the rule's zone."""
+    assert only(with_keys('schedule: "30 6 * * MON-FRI"')).schedule == Cron.parse("30 6 * * MON-FRI")
+    assert only(with_keys("schedule: 15m")).schedule == timedelta(minutes=15)
