@@ -156,7 +156,7 @@ def test_daily_buckets_look_back_twice_as_far(bucket, lookback):
 @pytest.mark.parametrize(("written", "evaluations"), [("2", 2), ('"2"', 2), ("1h", 4), ("50m", 4), ("0", 0)])
 def test_persistence_in_time_is_counted_in_buckets(written, evaluations):
     """A duration is the buckets that fill it, each judged once: a schedule may judge several together, or none."""
-    rule = only(with_keys(f"time_bucket: 15m\nschedule: 5h\nfor: {written}\nkeep_firing_for: {written}"))
+    rule = only(with_keys(f"time_bucket: 15m\nschedule: 45m\nfor: {written}\nkeep_firing_for: {written}"))
     assert (rule.for_, rule.keep_firing_for) == (evaluations, evaluations)
 
 
