@@ -115,12 +115,16 @@ class App:
         return next((rule for rule in self.rules.rules if rule.name == name), None)
 
     def chosen(self, names: Sequence[str]) -> list[Rule]:
-        """Rules of these names, or all; raises KeyError with the name that is none."""
-        by_name = {rule.name: rule for rule in self.rules.rules}
+        """Rules of these names, or all; of a rule with several tables each. Raises KeyError with the name that is none."""
+        if not names:
+            return list(self.rules.rules)
+        found = []
         for name in names:
-            if name not in by_name:
+            called = [rule for rule in self.rules.rules if name in (rule.name, rule.family)]
+            if not called:
                 raise KeyError(name)
-        return [by_name[name] for name in names] if names else list(self.rules.rules)
+            found += called
+        return list({rule.name: rule for rule in found}.values())
 
     def evaluator(self, rule: Rule) -> Evaluator:
         """The rule's evaluator; its history is forgotten first where the rule now means other counts.

@@ -83,7 +83,7 @@ def combine(files: Iterable[RuleFile]) -> RuleSet:
     rules = [rule for file in read for rule in file.rules]
     taken = list(duplicate_names(rules))
     dropped = {id(rule) for rule, _ in taken}
-    kept = [rule for rule in rules if id(rule) not in dropped]
+    kept = _each_table([rule for rule in rules if id(rule) not in dropped])
     names = dict.fromkeys(name for file in read for name in (*file.names, *(rule.name for rule in file.rules)))
     inhibited, renamed = list(inhibitions(kept, names)), list(former_names(kept, names))
     problems = [problem for file in read for problem in file.problems]
@@ -94,6 +94,20 @@ def combine(files: Iterable[RuleFile]) -> RuleSet:
     sound = tuple(_without(rule, left_out, unnamed) for rule in kept)
     # A mistake in shared defaults is told once, not for each file that extends them.
     return RuleSet(sound, tuple(dict.fromkeys(problems)), tuple(item for file in read for item in file.suppressions))
+
+
+def _each_table(rules: Sequence[Rule]) -> list[Rule]:
+    """The rules, where what one is inhibited by is several tables' rule, by that of each of them."""
+    families: dict[str, list[str]] = {}
+    for rule in rules:
+        families.setdefault(rule.family, []).append(rule.name)
+    wide = {family for family, names in families.items() if names != [family]}
+    return [
+        replace(rule, inhibited_by=tuple(each for name in rule.inhibited_by for each in families.get(name, [name])))
+        if wide & set(rule.inhibited_by)
+        else rule
+        for rule in rules
+    ]
 
 
 def _without(rule: Rule, left_out: Collection[tuple[str, str]], renamed: Collection[str]) -> Rule:

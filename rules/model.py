@@ -230,6 +230,11 @@ class Rule:
     written: Written = field(default_factory=Written, compare=False, repr=False)
     """The rule in its files, for messages only: no part of what it means."""
 
+    @property
+    def family(self) -> str:
+        """The name as it is written: that of all rules which one of several tables became."""
+        return self.name.partition("@")[0]
+
     def span(self, path: str) -> Span:
         """Where the value at `path` (`dimensions.0`; with a `:` its key) was written; else a parent, else the rule."""
         return self.written.span(path) or Span(self.place)

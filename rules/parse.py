@@ -67,8 +67,8 @@ def rules_of(document: Document, text: str, file: str, below: Sequence[Layer] = 
     rules: list[Rule] = []
     for index, raw in enumerate(_rule_list(document)):
         own = layer_of(document, file, "rules", index)
-        rule, found = _read_rule(raw, own, (layer_of(document, file, "defaults"), *below))
-        rules += [rule] if rule is not None else []
+        of_tables, found = _read_rule(raw, own, (layer_of(document, file, "defaults"), *below))
+        rules += of_tables
         problems += found
     return RuleFile(
         file,
@@ -134,20 +134,46 @@ def _names(document: Document) -> tuple[str, ...]:
     return tuple(name for name in names if isinstance(name, str))
 
 
-def _read_rule(raw: object, own: Layer, below: Sequence[Layer]) -> tuple[Rule | None, list[Problem]]:
-    """A rule over the defaults that hold for it, the nearest first."""
+def _read_rule(raw: object, own: Layer, below: Sequence[Layer]) -> tuple[list[Rule], list[Problem]]:
+    """A rule over the defaults that hold for it, the nearest first: one for each of its tables."""
     if not isinstance(raw, dict):
-        return None, [own.locate((), False).problem("wrong-type", "a rule is a mapping", "write '- name: ...'")]
+        return [], [own.locate((), False).problem("wrong-type", "a rule is a mapping", "write '- name: ...'")]
     written = Written((own, *map(_inheritable, below)))
     shape, problems = shaped(RuleShape, written.data, written.locate)
     unreadable = {problem.place for layer in (own, *below) for _, problem in layer.problems}
     problems = [problem for problem in problems if problem.place not in unreadable]
     problems += _misplaced(below)
     if shape is None or problems or _spoilt(own, below):
-        return None, problems
-    rule = _rule(shape, own.locate((), False).place, written)
-    found = [problem for check in RULE_CHECKS for problem in check(rule)]
-    return (None if any(problem.severity == "error" for problem in found) else rule), found
+        return [], problems
+    rules = [
+        _rule(shape, own.locate((), False).place, written if table is None else _of_table(written, index), parts)
+        for index, (table, parts) in enumerate(shape.source)
+    ]
+    # A mistake of all its tables says the same of each, and is told once: they have their own names only then.
+    found = list(dict.fromkeys(problem for rule in rules for check in RULE_CHECKS for problem in check(rule)))
+    if any(problem.severity == "error" for problem in found):
+        return [], found
+    return [_named(rule, table) for rule, (table, _) in zip(rules, shape.source, strict=True)], found
+
+
+def _named(rule: Rule, table: str | None) -> Rule:
+    """A rule of several tables by a name of its own; what it was, it was for this table."""
+    if table is None:
+        return rule
+    return replace(rule, name=f"{rule.name}@{table}", was=None if rule.was is None else f"{rule.was}@{table}")
+
+
+def _of_table(written: Written, index: int) -> Written:
+    """The rule as if it named this one of its tables alone."""
+    own, *below = written.layers
+
+    def locate(path: Path, at_key: bool) -> Span:
+        if path[:1] == ("source",):
+            return written.locate(("source", index), False)
+        return own.locate(path, at_key)
+
+    data = {**own.data, "source": written.data["source"][index]}
+    return Written((replace(own, data=data, locate=locate), *below))
 
 
 def _inheritable(layer: Layer) -> Layer:
@@ -170,10 +196,10 @@ def _spoilt(own: Layer, below: Sequence[Layer]) -> bool:
     return own.is_spoilt({})
 
 
-def _rule(shape: RuleShape, place: Place, written: Written) -> Rule:
+def _rule(shape: RuleShape, place: Place, written: Written, source: tuple[str, ...]) -> Rule:
     return Rule(
         name=shape.name,
-        source=SourceRef(shape.source[0], shape.source[1:], shape.query),
+        source=SourceRef(source[0], source[1:], shape.query),
         timestamp=Timestamp(shape.timestamp.column, shape.timestamp.timezone),
         dimensions=shape.dimensions,
         place=place,

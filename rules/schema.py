@@ -137,14 +137,30 @@ def _share(raw: object) -> float:
     return value
 
 
-def _source(raw: object) -> tuple[str, ...]:
-    """The parts of `source`, `source.table` or `source.schema.table`."""
+Table = tuple[str | None, tuple[str, ...]]
+"""A table as it is called where a rule watches several, and its parts: source, or source and table, or with a schema."""
+
+
+def _source(raw: object) -> tuple[Table, ...]:
+    """One table, or a list of them."""
+    if not isinstance(raw, list):
+        return ((None, _parts(raw, ())),)
+    if not raw:
+        raise refusal("empty", "'source' may not be empty", "name a table, or several")
+    for index, name in enumerate(raw):
+        if name in raw[:index]:
+            raise refusal("duplicate-value", f"{described(name)} is watched already", "remove one", at=(index,))
+    return tuple((str(name), _parts(name, (index,))) for index, name in enumerate(raw))
+
+
+def _parts(raw: object, at: Path) -> tuple[str, ...]:
+    """The parts of `source`, `source.table` or `source.schema.table`; `at` is where it stands below the key."""
     hint = "write source.table or source.schema.table, the source as slicewatch.toml names it"
     if not isinstance(raw, str):
-        raise refusal("wrong-type", f"'source' must be a string, not {described(raw)}", hint)
+        raise refusal("wrong-type", f"'source' must be a string, not {described(raw)}", hint, at=at)
     parts = tuple(raw.split("."))
     if not 1 <= len(parts) <= 3 or any(not part.strip() or part != part.strip() for part in parts):
-        raise refusal("bad-source", f"'{raw}' names no table of a source", hint)
+        raise refusal("bad-source", f"'{raw}' names no table of a source", hint, at=at)
     return parts
 
 
@@ -451,9 +467,12 @@ class RuleShape(BaseModel):
         Mode.LIVE
     )
     source: Annotated[
-        tuple[str, ...],
+        tuple[Table, ...],
         PlainValidator(_source),
-        Doc("`source.table`, `source.schema.table`", "Where the events are; beside `query` the source alone."),
+        Doc(
+            "`source.table`, `source.schema.table`, or a list",
+            "Where the events are; beside `query` the source alone; of a list each table is a rule, `name@table`.",
+        ),
     ]
     query: Annotated[Text | None, Doc("SQL", "One SELECT that stands for a table.")] = None
     where: Annotated[Text | None, Doc("SQL", "One boolean expression: which events count.")] = None

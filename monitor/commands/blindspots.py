@@ -23,7 +23,7 @@ from monitor.commands.common import (
     newest_bucket,
     opened,
     progress,
-    rules_called,
+    rule_called,
 )
 from monitor.learned import Knowledge, newest
 from monitor.replay import Replay, stamp
@@ -46,7 +46,7 @@ def blindspots(rule: str, at: datetime | None, config: Path, *, as_json: bool) -
     has not. A slice is protected where its total silence is noticed. A loss of the size told is noticed as often as not.
     """
     with opened(config) as app:
-        (chosen,) = rules_called(app, (rule,))
+        chosen = rule_called(app, rule)
         known = None if at is not None else _stored(app, chosen)
         known = known or _learn(app, chosen, at)
     if known is None:

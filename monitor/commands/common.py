@@ -113,12 +113,23 @@ def _nobody(settings: Settings, out: TextIO) -> dict[str, Notifier]:  # noqa: AR
 
 
 def rules_called(app: App, names: Sequence[str]) -> list[Rule]:
-    """The rules of these names, all where there are none; another name is a usage error."""
-    known = [rule.name for rule in app.rules.rules]
+    """The rules of these names, all where there are none; another name is a usage error.
+
+    The name of a rule with several tables is that of each of them.
+    """
+    known = list(dict.fromkeys(name for rule in app.rules.rules for name in (rule.family, rule.name)))
     for name in names:
         if name not in known:
             raise click.UsageError(" - ".join(filter(None, (f"no rule is called {name!r}", did_you_mean(name, known)))))
     return app.chosen(names)
+
+
+def rule_called(app: App, name: str) -> Rule:
+    """The one rule of this name; a usage error where there is none, or one for each of several tables."""
+    found = rules_called(app, (name,))
+    if len(found) > 1:
+        raise click.UsageError(f"{name!r} has several tables: name one of {', '.join(rule.name for rule in found)}")
+    return found[0]
 
 
 def newest_bucket(app: App, rule: Rule) -> datetime | None:

@@ -24,7 +24,7 @@ from monitor.commands.common import (
     newest_bucket,
     opened,
     progress,
-    rules_called,
+    rule_called,
 )
 from monitor.drill import Drill, Loss, NothingToDrillError, report_of, sample, scene_of
 from monitor.replay import Replay, stamp
@@ -59,7 +59,7 @@ def drill(
     soon, those that were missed, and how far `slicewatch blindspots` foresaw it. Nothing is sent and nothing is remembered.
     """
     with opened(config, store_url="sqlite://") as app:
-        (chosen,) = rules_called(app, (rule,))
+        chosen = rule_called(app, rule)
         buckets = max(1, -(-int(lasting.total_seconds()) // int(chosen.time_bucket.total_seconds())))
         try:
             report = _drill(app, chosen, Loss(loss, buckets), at, most, spread=spread)

@@ -14,7 +14,7 @@ from monitor.app import App
 from monitor.buckets import to_datetime, to_epoch
 from monitor.chain_text import explanation_text, explanation_to_json
 from monitor.commands import HELP
-from monitor.commands.common import Moment, config_option, json_option, opened, rules_called
+from monitor.commands.common import Moment, config_option, json_option, opened, rule_called
 from monitor.explaining import explained
 from monitor.watched import Watched
 from rules.model import Rule
@@ -45,7 +45,7 @@ def _wanted(app: App, target: tuple[str, ...]) -> tuple[Rule, Slice, datetime]:
         return _of_incident(app, target[0])
     if len(target) != 3:
         raise click.UsageError("name an incident, or a rule, a slice and a time: RULE device=ios 2026-01-31T14:00Z")
-    (rule,) = rules_called(app, target[:1])
+    rule = rule_called(app, target[0])
     return rule, slice_called(rule, target[1]), Moment().convert(target[2], None, None)
 
 
@@ -54,7 +54,7 @@ def _of_incident(app: App, name: str) -> tuple[Rule, Slice, datetime]:
         incident = store.incident(tx, name)
     if incident is None:
         raise click.UsageError(f"no incident is called {name!r}: `slicewatch status` lists those that are open")
-    (rule,) = rules_called(app, [incident.rule])
+    rule = rule_called(app, incident.rule)
     raised = incident.raised_at or incident.first_seen_at
     newest = Watched.of(rule).schedule.newest(to_epoch(raised))
     return rule, incident.cause, to_datetime(newest)
