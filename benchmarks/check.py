@@ -48,6 +48,7 @@ rules:
 """
 
 RULE = """  - name: playback_volume_{n}
+    was: playback_events_{n}
     description: Playback events from clients of team {n}; feeds the label join and watch-time features.
     mode: live
     source: warehouse.events.playback_{n}
@@ -78,6 +79,10 @@ RULE = """  - name: playback_volume_{n}
     for: 0
     keep_firing_for: 2
     severity: warning
+    escalate: [{{drop: 90%, severity: critical}}, {{spike: 300%, severity: critical}}]
+    repeat_interval: 24h
+    mute: [{{cron: "0 2 * * SUN", duration: 2h, reason: weekly compaction}}]
+    inhibited_by: {other}
     labels: {{tier: "1", team: recs}}
     owner: recs-data
     notify: {{warning: recs-data, critical: [recs-oncall, recs-data]}}
@@ -97,7 +102,8 @@ def write(folder: Path, rules: int, files: int) -> None:
     (folder / "rules").mkdir()
     for file in range(files):
         mine = range(file, rules, files)
-        (folder / "rules" / f"team_{file:03}.yaml").write_text(HEAD + "".join(RULE.format(n=n) for n in mine))
+        written = (RULE.format(n=n, other="[playback_volume_0]" if n else "[]") for n in mine)
+        (folder / "rules" / f"team_{file:03}.yaml").write_text(HEAD + "".join(written))
 
 
 def child_seconds(*command: str) -> float:

@@ -20,6 +20,7 @@ COMMANDS = {
     "once": "Evaluate rules once, now or as if it were another time.",
     "replay": "Evaluate a stretch of history as if live, sending nothing.",
     "run": "Run the daemon: evaluate on schedule, deliver alerts.",
+    "schema": "Write the JSON Schema of rule files, for editors.",
     "show": "Show a rule with all that it inherits, and where each value comes from.",
     "status": "Show how every rule stands.",
     "suggest": "Print a rule for a table, from what it holds.",
