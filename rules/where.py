@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 import sqlglot
-from sqlglot import Token, TokenType, exp
+from sqlglot import Dialect, Token, TokenType, exp
 from sqlglot.errors import SqlglotError
 
 MAX_LENGTH = 20_000
@@ -76,10 +76,16 @@ def _expression(text: str, dialect: str) -> str | None:
         return reason
     if any(token.comments for token in tokens) or re.search(r"--|/\*", _outside_strings(text, tokens)):
         return "it holds a comment"
-    parsed = [tree for tree in sqlglot.parse(text, read=dialect) if tree is not None]
+    parsed = _parsed(tokens, text, dialect)
     if len(parsed) != 1:
         return "it holds more than one expression"
     return _forbidden(parsed[0]) or _not_boolean(parsed[0])
+
+
+def _parsed(tokens: list[Token], text: str, dialect: str) -> list[exp.Expr]:
+    """As `sqlglot.parse`, of tokens that are there already."""
+    trees = Dialect.get_or_raise(dialect).parser().parse(tokens, text)
+    return [tree for tree in trees if tree is not None]
 
 
 def _bare(tokens: list[Token]) -> str | None:
@@ -128,7 +134,7 @@ def _select(text: str, dialect: str) -> str | None:
     tokens = sqlglot.tokenize(text, read=dialect)
     if reason := _bare(tokens):
         return reason
-    parsed = [tree for tree in sqlglot.parse(text, read=dialect) if tree is not None]
+    parsed = _parsed(tokens, text, dialect)
     if len(parsed) != 1 or not isinstance(parsed[0], exp.Query):
         return "it is no SELECT"
     writes = (exp.DML, exp.DDL, exp.Command, exp.Into)

@@ -125,7 +125,10 @@ class _Reader:
 
     def _mark(self, start: Any, end: Any) -> Mark:
         begin, stop = start.start_mark, end.end_mark
-        return mark_of(self._lines, (begin.line, begin.column), (stop.line, stop.column))
+        line, column = begin.line, begin.column
+        if stop.line == line:  # nearly all: spelled out, for it is asked of each key and value
+            return line, column, (stop.column - column) or 1
+        return mark_of(self._lines, (line, column), (stop.line, stop.column))
 
 
 def _scalar(event: ScalarEvent, *, textual: bool) -> Any:

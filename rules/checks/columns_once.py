@@ -14,13 +14,15 @@ def columns_once(rule: Rule) -> Iterator[Problem]:
         message = f"'{rule.timestamp.column}' is the timestamp: by it no event is ever late"
         yield rule.span("arrived_at.column").problem("same-time", message, "name another column, or remove the key")
     for index, name in enumerate(rule.dimensions):
-        span = rule.span(f"dimensions.{index}")
+        at = f"dimensions.{index}"
         if name in rule.dimensions[:index]:
-            yield span.problem("duplicate-dimension", f"'{name}' is a dimension already", "remove one")
+            yield rule.span(at).problem("duplicate-dimension", f"'{name}' is a dimension already", "remove one")
         if name == rule.timestamp.column:
-            yield span.problem("time-as-dimension", f"'{name}' is the timestamp", "slice by another column")
+            yield rule.span(at).problem("time-as-dimension", f"'{name}' is the timestamp", "slice by another column")
         elif rule.arrived_at is not None and name == rule.arrived_at.column:
-            yield span.problem("time-as-dimension", f"'{name}' is the time of arrival", "slice by another column")
+            yield rule.span(at).problem(
+                "time-as-dimension", f"'{name}' is the time of arrival", "slice by another column"
+            )
     for index, metric in enumerate(rule.metrics):
         if metric in rule.metrics[:index]:
             span = rule.span(f"metrics.{index}")

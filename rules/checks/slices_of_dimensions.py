@@ -22,12 +22,12 @@ def _expected(rule: Rule) -> Iterator[Problem]:
         if name not in rule.dimensions:
             yield _unknown(rule, name, path)
         for index, value in enumerate(values):
-            span = rule.span(f"{path}.{index}")
+            at = f"{path}.{index}"
             if value in values[:index]:
-                yield span.problem("duplicate-value", f"{label_of(value)} is expected already", "remove one")
+                yield rule.span(at).problem("duplicate-value", f"{label_of(value)} is expected already", "remove one")
             if Slice(((name, value),)) in rule.slices.ignore:
                 message = f"{name}={label_of(value)} is both expected and ignored"
-                yield span.problem("contradiction", message, "remove it from one of them")
+                yield rule.span(at).problem("contradiction", message, "remove it from one of them")
 
 
 def _ignored(rule: Rule) -> Iterator[Problem]:
