@@ -14,8 +14,8 @@ import pytest
 from click.testing import CliRunner
 
 from monitor.cli import slicewatch
-from rules.document import read_yaml
 from rules.formats import FORMATS
+from rules.yaml_text import read_yaml
 from tests.monitor.commands.place import PROGRAM, RULE, TOML, Place, events
 
 ROOT = Path(__file__).resolve().parents[1]
