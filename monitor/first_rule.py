@@ -11,7 +11,7 @@ from pathlib import Path
 
 from monitor.profile import NothingToSuggestError, profile_of
 from monitor.query import Column, Source, SourceError
-from monitor.suggest import rule_text
+from monitor.suggest import rule_text, yaml_word
 from rules.model import SourceRef
 
 SUFFIXES = ("parquet", "csv", "csv.gz", "json", "jsonl", "ndjson")
@@ -142,31 +142,25 @@ def _by_columns(ref: SourceRef, columns: Sequence[Column]) -> FirstRule:
 
 def rules_text(first: FirstRule) -> str:
     """A rule file with one rule."""
-    dimensions = ", ".join(map(_yaml_word, first.dimensions))
+    dimensions = ", ".join(map(yaml_word, first.dimensions))
     lines = [
         "version: 1",
         "rules:",
         f"  - name: {first.ref.table[-1]}_volume",
         f"    source: {first.ref.name}",
-        f"    timestamp: {_yaml_word(first.timestamp)}",
+        f"    timestamp: {yaml_word(first.timestamp)}",
         f"    dimensions: [{dimensions}]",
     ]
     if first.daily:
         lines.append("    time_bucket: 1d")
     if first.integers:
-        column = _yaml_word(first.integers[0])
+        column = yaml_word(first.integers[0])
         lines.append(f"    # metrics: [{{sum: {column}}}]  # where a row stands for many events: sum, do not count")
     return "\n".join([*lines, '    # notify: "#oncall"', ""])
 
 
 def _toml_key(name: str) -> str:
     return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name)
-
-
-def _yaml_word(name: str) -> str:
-    """A column's name in a flow list, quoted where it would be read as anything else."""
-    plain = re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) and name.lower() not in {"true", "false", "null"}
-    return name if plain else json.dumps(name, ensure_ascii=False)
 
 
 def _listed(columns: Sequence[Column]) -> str:
