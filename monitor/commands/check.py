@@ -207,7 +207,7 @@ def _notifiers(out: TextIO) -> OpenNotifier:
 @click.option("--format", "form", type=click.Choice(["text", *FORMATS]), default="text", help="How to print.")
 @click.option("--strict", is_flag=True, help="Exit with 1 for warnings too.")
 @click.option("--no-secrets", is_flag=True, help="Do not look whether secrets are there, as where code is reviewed.")
-@click.option("--online", is_flag=True, help="Also ask the sources for tables, columns, types and events.")
+@click.option("--online", is_flag=True, help="Also ask sources and receivers: counts the newest week of events.")
 def check(config: Path, *, as_json: bool, form: str, strict: bool, no_secrets: bool, online: bool) -> None:
     """Check the settings and all rule files.
 
