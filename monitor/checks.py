@@ -111,9 +111,11 @@ def _receivers_are_known(rule: Rule, settings: Settings) -> Iterator[Problem]:
         if settings.receiver(name) is None:
             hint = did_you_mean(name.removeprefix("#"), known)
             yield _notify_span(rule, name).problem("unknown-receiver", f"'{name}' is not a receiver", hint)
-    if settings.fallback is None and rule.mode is Mode.LIVE and not dict(rule.notify).get(rule.severity):
+    told = dict(rule.notify)
+    unheard = [s for s in (rule.severity, *(step.severity for step in rule.escalate)) if not told.get(s)]
+    if settings.fallback is None and rule.mode is Mode.LIVE and unheard:
         hint = f"add 'notify', or 'fallback' to {settings.file}"
-        kind = f"{rule.severity.value} " if rule.notify else ""
+        kind = f"{unheard[0].value} " if rule.notify else ""
         span = rule.span("notify" if rule.notify else "name")
         yield span.problem("nobody-told", f"nobody is told of its {kind}incidents", hint, "warning")
 

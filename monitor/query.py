@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from rules.model import Interval, Metric, SourceRef, Timestamp
 
@@ -112,3 +112,15 @@ class Source(Protocol):
     def cost(self, query: CountQuery) -> Cost: ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class Listing(Protocol):
+    """A source that knows its tables without being told."""
+
+    def tables(self) -> tuple[tuple[str, ...], ...]:
+        """Tables and views that may be read: (table,) in the default schema, (schema, table) elsewhere, sorted.
+
+        The engine's own are left out. Raises `SourceError`.
+        """
+        ...

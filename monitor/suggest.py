@@ -64,7 +64,7 @@ def _head(profile: Profile) -> Iterator[str]:
     yield "version: 1"
     yield "rules:"
     yield f"  - name: {_name(profile)}"
-    yield f"    source: {_word(profile.source.name)}"
+    yield f"    source: {yaml_word(profile.source.name)}"
 
 
 def _name(profile: Profile) -> str:
@@ -74,21 +74,21 @@ def _name(profile: Profile) -> str:
 
 def _times(profile: Profile) -> Iterator[str]:
     others = f"; other times: {', '.join(map(_plain, profile.other_times))}" if profile.other_times else ""
-    yield f"    timestamp: {_word(profile.timestamp.name)}  # {profile.timestamp.type}; naive times are read as UTC{others}"
+    yield f"    timestamp: {yaml_word(profile.timestamp.name)}  # {profile.timestamp.type}; naive times are read as UTC{others}"
     if profile.arrived_at is not None:
-        yield f"    arrived_at: {_word(profile.arrived_at.name)}  # if it says when an event could be read: late is then told from lost"
+        yield f"    arrived_at: {yaml_word(profile.arrived_at.name)}  # if it says when an event could be read: late is then told from lost"
 
 
 def _metrics(profile: Profile) -> Iterator[str]:
     if profile.summed is not None:
-        yield f"    metrics: [{{sum: {_word(profile.summed)}}}]  # each combination has one row a bucket: a row stands for many events"
+        yield f"    metrics: [{{sum: {yaml_word(profile.summed)}}}]  # each combination has one row a bucket: a row stands for many events"
     elif profile.amounts:
-        yield f"    # metrics: [{{sum: {_word(profile.amounts[0])}}}]  # if a row stands for many events"
+        yield f"    # metrics: [{{sum: {yaml_word(profile.amounts[0])}}}]  # if a row stands for many events"
 
 
 def _dimensions(profile: Profile) -> Iterator[str]:
     chosen = dimensions_of(profile)
-    yield f"    dimensions: [{', '.join(_word(item.column.name) for item in chosen)}]"
+    yield f"    dimensions: [{', '.join(yaml_word(item.column.name) for item in chosen)}]"
     for item in profile.values:
         why = (
             ""
@@ -129,7 +129,7 @@ def _tail(profile: Profile, noise: Noise | None) -> Iterator[str]:
     yield '    # notify: "#oncall"'
 
 
-def _word(name: str) -> str:
+def yaml_word(name: str) -> str:
     """A name in YAML, quoted where it would be read as anything else."""
     plain = re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.]*", name) and name.lower() not in {"true", "false", "null"}
     return name if plain else json.dumps(name, ensure_ascii=False)

@@ -34,7 +34,12 @@ _OF_THE_TEXT = (
     Code("bad-value", "A value outside of what the key can mean."),
     Code("bad-version", "The file is written for another version of the language."),
     Code("not-yet-available", "A part of the language that is planned and does not work yet."),
-    Code("bad-suppression", "A comment is meant to suppress something and does not.", about_suppressing=True),
+    Code(
+        "bad-suppression",
+        "A comment is meant to suppress something and does not.",
+        warning=True,
+        about_suppressing=True,
+    ),
     Code("unused-suppression", "A comment suppresses what is not told.", warning=True, about_suppressing=True),
 )
 
@@ -47,6 +52,7 @@ _OF_A_RULE = (
     Code("bad-duration", "A length of time that cannot be read, or does not fit."),
     Code("bad-time", "A moment that cannot be read."),
     Code("bad-interval", "A stretch of time that cannot be read, or ends before it begins."),
+    Code("bad-cron", "A cron expression that cannot be read."),
     Code("bad-timezone", "A time zone that does not exist."),
     Code("same-time", "The time of arrival is the time of the event."),
     Code("time-as-dimension", "The rule slices by a time."),
@@ -55,6 +61,9 @@ _OF_A_RULE = (
     Code("duplicate-value", "A slice is named twice in one list."),
     Code("unknown-dimension", "A slice is written with a dimension that the rule does not have."),
     Code("unknown-metric", "A metric that does not exist, or that the rule does not have."),
+    Code("unknown-rule", "A rule is named that does not exist."),
+    Code("name-taken", "A rule was what another rule is, or was too."),
+    Code("inhibition-cycle", "Rules that hold back each other."),
     Code("unknown-country", "There is no calendar of holidays for the code."),
     Code("contradiction", "Two values of the rule exclude each other."),
     Code("impossible", "With these values the rule could never tell anything."),

@@ -93,18 +93,21 @@ def settle(problems: Iterable[Problem], written: Sequence[Suppression], *, onlin
 
 
 def _mistakes(item: Suppression) -> Iterator[Problem]:
+    """As warnings: what such a comment was to silence is told all the same."""
+    for message, hint in _wrong(item):
+        yield item.span.problem("bad-suppression", message, hint, "warning")
+
+
+def _wrong(item: Suppression) -> Iterator[tuple[str, str]]:
     if not item.codes:
-        yield item.span.problem("bad-suppression", "this comment is not understood", HINT)
+        yield "this comment is not understood", HINT
     elif not item.reason:
-        message = "no reason is given, so nothing is suppressed"
-        yield item.span.problem("bad-suppression", message, "say behind the code why it may be so")
+        yield "no reason is given, so nothing is suppressed", "say behind the code why it may be so"
     for code in item.codes:
         if code not in CODES:
-            hint = did_you_mean(code, CODES) or "docs/checks lists them"
-            yield item.span.problem("bad-suppression", f"'{code}' is no code of a check", hint)
+            yield f"'{code}' is no code of a check", did_you_mean(code, CODES) or "docs/checks lists them"
         elif not CODES[code].suppressible:
-            message = f"'{code}' cannot be suppressed"
-            yield item.span.problem("bad-suppression", message, "mend what it says, and remove the comment")
+            yield f"'{code}' cannot be suppressed", "mend what it says, and remove the comment"
 
 
 def _unused(item: Suppression, found: Sequence[Problem], *, online: bool) -> Iterator[Problem]:

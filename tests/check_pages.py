@@ -86,15 +86,15 @@ def problems_in(output: str) -> str:
     return output.rpartition("\n\n")[0].strip("\n") + "\n"
 
 
-def example(code: str) -> str:
-    """Markdown: what is wrong, the command, and the answer."""
+def example(code: str, before: str = "") -> str:
+    """Markdown: what is wrong, the command, and the answer; the case that a page shows already where it can stay."""
     place = PLACES / f"{code}.txt"
     if place.exists():
         command, files = parts(place.read_text(encoding="utf-8"))
         answer = files.pop("expected", "")
         shown = [f"`{name}`:\n\n{_fenced(text, name.rpartition('.')[2])}" for name, text in files.items()]
     else:
-        file = _shortest(code)
+        file = _case(code, before)
         command, answer = "slicewatch check", file.with_suffix(".expected").read_text(encoding="utf-8")
         shown = [f"`{file.name}`:\n\n{_fenced(file.read_text(encoding='utf-8'), 'yaml')}"]
     return "\n\n".join([*shown, f"`{command}` answers:", _fenced(answer, "text")])
@@ -104,10 +104,10 @@ def _fenced(text: str, language: str) -> str:
     return f"```{language}\n{text.rstrip()}\n```"
 
 
-def _shortest(code: str) -> Path:
-    """The smallest case of the corpus that shows this code and no other."""
+def _case(code: str, before: str) -> Path:
+    """The smallest case of the corpus that shows this code and no other, unless another one is shown already."""
     cases = [file.with_suffix(".yaml") for file in sorted(RULES.glob("*.expected")) if _only(file, code)]
-    return min(cases, key=lambda file: len(file.read_bytes()))
+    return min(cases, key=lambda file: (f"`{file.name}`:" not in before, len(file.read_bytes())))
 
 
 def _only(expected: Path, code: str) -> bool:
@@ -117,7 +117,7 @@ def _only(expected: Path, code: str) -> bool:
 def page(code: Code, text: str) -> str:
     """A page with its generated parts as they are now, its words as they are."""
     words = {head: _section(text, head) for head in HEADINGS[:3]}
-    words |= {"Example": example(code.name), "How to suppress it": _suppression(code)}
+    words |= {"Example": example(code.name, text), "How to suppress it": _suppression(code)}
     severity = "a warning" if code.warning else "an error"
     command = "slicewatch check --online" if code.online else "slicewatch check"
     head = f"# {code.name}\n\n{code.meaning} It is {severity}, found by `{command}`. [All checks](README.md)\n"

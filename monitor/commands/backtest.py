@@ -88,7 +88,7 @@ def _revision(app: App, name: str | None) -> Revision | None:
     except RevisionError as error:
         click.echo(str(error), err=True)
         raise SystemExit(FAILED) from None
-    for problem in found.problems:
+    for problem in (problem for problem in found.problems if problem.severity == "error"):
         click.echo(f"at {name}: {problem.render()}", err=True)
     gone = sorted({rule.name for rule in found.rules} - {rule.name for rule in app.rules.rules})
     if gone:

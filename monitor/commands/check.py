@@ -81,33 +81,36 @@ def run_check(
     now: datetime,
     form: str = "text",
     strict: bool = False,
+    secrets: bool = True,
     world: World | None = None,
 ) -> int:
     """Check and print; the exit code. The world is asked where `online`; `now` tells events to come.
 
-    Where `strict`, warnings count as findings too.
+    Where `strict`, warnings count as findings too. Without `secrets` it is no matter whether they are there.
     """
-    result = check_config(config, env=env, now=now, world=world if online else None)
+    result = check_config(config, env=env, now=now, secrets=secrets, world=world if online else None)
     lines = _text(result, now) if form == "text" else FORMATS[form](result.problems, result.files)
     out.writelines(f"{line}\n" for line in lines)
     return FINDINGS if strict and result.problems and result.complete else result.exit_code
 
 
-def check_config(config: Path, *, env: Mapping[str, str], now: datetime, world: World | None = None) -> CheckResult:
+def check_config(
+    config: Path, *, env: Mapping[str, str], now: datetime, secrets: bool = True, world: World | None = None
+) -> CheckResult:
     """Settings, rule files and how they fit; with a `world` also the events and the receivers."""
     try:
         settings = load_settings(config, env)
     except SettingsError as error:
         readable = all(problem.code != "unreadable" for problem in error.problems)
         return CheckResult(problems=error.problems, complete=readable, files=(config.as_posix(),))
-    offline = _offline(settings)
+    offline = _offline(settings, secrets=secrets)
     return offline if world is None else _online(offline, settings, world, now)
 
 
-def _offline(settings: Settings) -> CheckResult:
+def _offline(settings: Settings, *, secrets: bool) -> CheckResult:
     found = load_runnable(settings)
     files = (settings.file, *(path.as_posix() for path in settings.rule_paths()))
-    problems = (*missing_secrets(settings), *found.problems)
+    problems = (*(missing_secrets(settings) if secrets else ()), *found.problems)
     return CheckResult(found.rules, problems, suppressions=found.suppressions, files=files)
 
 
@@ -203,8 +206,9 @@ def _notifiers(out: TextIO) -> OpenNotifier:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per problem.")
 @click.option("--format", "form", type=click.Choice(["text", *FORMATS]), default="text", help="How to print.")
 @click.option("--strict", is_flag=True, help="Exit with 1 for warnings too.")
-@click.option("--online", is_flag=True, help="Also ask the sources for tables, columns, types and events.")
-def check(config: Path, *, as_json: bool, form: str, strict: bool, online: bool) -> None:
+@click.option("--no-secrets", is_flag=True, help="Do not look whether secrets are there, as where code is reviewed.")
+@click.option("--online", is_flag=True, help="Also ask sources and receivers: counts the newest week of events.")
+def check(config: Path, *, as_json: bool, form: str, strict: bool, no_secrets: bool, online: bool) -> None:
     """Check the settings and all rule files.
 
     Exits with 0 where nothing is wrong (warnings apart), 1 where something is, 2 where something could not be asked.
@@ -218,6 +222,7 @@ def check(config: Path, *, as_json: bool, form: str, strict: bool, online: bool)
         now=now,
         form="json" if as_json else form,
         strict=strict,
+        secrets=not no_secrets,
         world=World(open_source, _notifiers(sys.stdout)) if online else None,
     )
     raise SystemExit(code)

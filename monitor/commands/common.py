@@ -14,6 +14,7 @@ from typing import Any, TextIO
 import click
 
 from alerts.ports import Notifier
+from alerts.wording import counted
 from monitor.app import App
 from monitor.buckets import to_datetime, to_epoch
 from monitor.query import SourceError
@@ -22,6 +23,7 @@ from monitor.store import StoreError
 from monitor.watched import Watched
 from rules.duration import parse_duration
 from rules.model import Rule
+from rules.problem import Problem
 from rules.vocabulary import did_you_mean
 
 FAILED = 2
@@ -94,18 +96,27 @@ def opened(
 ) -> Iterator[App]:
     """The app of a configuration; whatever cannot be used ends the command with a clear line and exit code 2.
 
-    Problems of rule files go to standard error and stop nothing else. A command that sends nothing needs no
+    Errors of rule files go to standard error and stop nothing else; warnings are counted there. A command that sends nothing needs no
     receiver's secret; `out` (standard output by default) is where a console receiver writes.
     """
     notifiers = None if sends else _nobody
     try:
         with App.open(config, os.environ, out or sys.stdout, store_url=store_url, notifiers=notifiers) as app:
-            for problem in app.rules.problems:
-                click.echo(problem.render(), err=True)
+            _show(app.rules.problems)
             yield app
     except (SettingsError, StoreError, SourceError) as error:
         click.echo(str(error), err=True)
         raise SystemExit(FAILED) from None
+
+
+def _show(problems: Sequence[Problem]) -> None:
+    """What is not watched, in full; what only might be better, as a reminder: `check` says it."""
+    warnings = sum(problem.severity == "warning" for problem in problems)
+    for problem in problems:
+        if problem.severity == "error":
+            click.echo(problem.render(), err=True)
+    if warnings:
+        click.echo(f"{counted(warnings, 'warning')}: see `slicewatch check`", err=True)
 
 
 def _nobody(settings: Settings, out: TextIO) -> dict[str, Notifier]:  # noqa: ARG001  # in place of `open_notifiers`

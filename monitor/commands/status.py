@@ -45,7 +45,8 @@ def overview_of(app: App, now: datetime) -> Overview:
     with app.state.read() as tx:
         rules = tuple(_rule(tx, rule, now) for rule in app.rules.rules)
         counts = store.outbox_counts(tx)
-    return Overview(rules, counts.queued, counts.done, counts.dead, len(app.rules.problems))
+    wrong = sum(problem.severity == "error" for problem in app.rules.problems)
+    return Overview(rules, counts.queued, counts.done, counts.dead, wrong)
 
 
 def _rule(tx: store.Tx, rule: Rule, now: datetime) -> RuleView:

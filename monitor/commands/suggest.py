@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,11 @@ from monitor.app import App
 from monitor.backtest import work_of
 from monitor.buckets import to_datetime, to_epoch
 from monitor.commands import HELP
-from monitor.commands.common import config_option, json_option, newest_bucket, opened, progress
+from monitor.commands.common import FAILED, config_option, json_option, newest_bucket, opened, progress
 from monitor.profile import NothingToSuggestError, Profile, profile_of
+from monitor.query import Listing, SourceError
 from monitor.replay import Replay
+from monitor.settings import SettingsError, SourceSettings
 from monitor.suggest import FULL, Noise, bucket_of, dimensions_of, rule_text
 from monitor.watched import Watched
 from rules.model import SourceRef
@@ -42,7 +45,7 @@ def suggest(table: str | None, config: Path, *, no_trial: bool, as_json: bool) -
     """
     with opened(config, store_url="sqlite://") as app:
         if table is None:
-            _list(unwatched(app), as_json=as_json)
+            _list(*unwatched(app), as_json=as_json)
             return
         ref = _ref(app, table)
         try:
@@ -52,23 +55,49 @@ def suggest(table: str | None, config: Path, *, no_trial: bool, as_json: bool) -
             raise SystemExit(FINDINGS) from None
         text = rule_text(profile, None if no_trial else _try(app, profile))
         click.echo(json.dumps(_to_json(profile, text), ensure_ascii=False) if as_json else text, nl=as_json)
-        others = [name for name in unwatched(app) if name != table]
+        others = [name for name in unwatched(app)[0] if name != table]
         if others:
             click.echo(f"no rule watches: {', '.join(others)}", err=True)
 
 
-def _list(names: list[str], *, as_json: bool) -> None:
+def _list(names: list[str], unasked: list[str], *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"unwatched": names}, ensure_ascii=False))
-    else:
+    elif names or not unasked:
         click.echo("\n".join(f"no rule watches {name}" for name in names) or "every table is watched by a rule")
+    for error in unasked:
+        click.echo(error, err=True)
+    if unasked:
+        raise SystemExit(FAILED)
 
 
-def unwatched(app: App) -> list[str]:
-    """Tables of the settings that no rule names. Sources of kind sql do not list theirs."""
-    watched = {rule.source.name for rule in app.rules.rules}
-    every = [f"{source.name}.{table}" for source in app.settings.sources for table, _ in source.tables]
-    return [name for name in every if name not in watched]
+def unwatched(app: App) -> tuple[list[str], list[str]]:
+    """Tables that no rule names: of files those in the settings, of databases those there are. And what went wrong."""
+    found: list[str] = []
+    unasked: list[str] = []
+    for source in app.settings.sources:
+        watched = [rule.source.table for rule in app.rules.rules if rule.source.source == source.name]
+        try:
+            tables = _tables(app, source)
+        except (SourceError, SettingsError) as error:
+            unasked.append(f"{source.name} could not be asked: {error}")
+            continue
+        found += [".".join((source.name, *table)) for table in not_named(tables, watched)]
+    return found, unasked
+
+
+def _tables(app: App, source: SourceSettings) -> Sequence[tuple[str, ...]]:
+    if source.kind != "sql":
+        return [tuple(table.split(".")) for table, _ in source.tables]
+    opened = app.source(source.name)
+    return opened.tables() if isinstance(opened, Listing) else ()
+
+
+def not_named(tables: Sequence[tuple[str, ...]], named: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """The tables that no rule names. A rule may write the default schema, which the list leaves out."""
+    schemas = {table[:-1] for table in tables}
+    watched = {table if table[:-1] in schemas else table[-1:] for table in named}
+    return [table for table in tables if table not in watched]
 
 
 def _ref(app: App, table: str) -> SourceRef:

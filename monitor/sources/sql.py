@@ -36,7 +36,7 @@ from monitor.sources.buckets import (
 from monitor.sources.dialects import Anything, Dialect, Whole, dialect_of
 from monitor.sources.expressions import check_select, check_where, suggest, unknown_column
 from monitor.sources.leaves import INT64_MAX, empty_frame, leaf_frame, refuse_fraction, refuse_negative, too_large
-from monitor.sources.sql_tables import SqlColumn, SqlRelation, Verbatim, relate
+from monitor.sources.sql_tables import SqlColumn, SqlRelation, Verbatim, all_tables, relate
 from monitor.sources.watch import Alarm
 from rules.model import Interval, Metric, SourceRef, Timestamp
 
@@ -123,6 +123,11 @@ class SqlSource:
     def cost(self, query: CountQuery) -> Cost:  # noqa: ARG002 -- part of the Protocol
         """Not known before the engine is asked."""
         return Cost()
+
+    def tables(self) -> tuple[tuple[str, ...], ...]:
+        """Tables and views outside of the engine's own schemas; see `monitor.query.Listing`."""
+        with self._connected(SourceRef(self.name), self._timeout) as connection:
+            return all_tables(connection)
 
     def close(self) -> None:
         """Close the pooled connections."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -149,3 +150,24 @@ def _family(kind: TypeEngine[Any]) -> tuple[str, Clock | None]:
 
 def _unknown(name: str) -> SqlColumn:
     return SqlColumn(Column(name, "", "other"), None, known=False)
+
+
+_OWN_SCHEMAS = re.compile(
+    r"information_schema|pg_.*|sys|mysql|performance_schema|system|_.*|crdb_internal", re.IGNORECASE
+)
+"""Schemas that engines keep for themselves."""
+
+
+def all_tables(connection: sa.Connection) -> tuple[tuple[str, ...], ...]:
+    """(table,) of the default schema, and (schema, table) of the others."""
+    inspector = sa.inspect(connection)
+    default = inspector.default_schema_name
+    found: list[tuple[str, ...]] = [(name,) for name in _names(inspector, None)]
+    for schema in inspector.get_schema_names():
+        if schema not in {default, "main"} and not _OWN_SCHEMAS.fullmatch(schema):
+            found += [(schema, name) for name in _names(inspector, schema)]
+    return tuple(sorted(found, key=lambda path: (len(path), path)))
+
+
+def _names(inspector: sa.Inspector, schema: str | None) -> list[str]:
+    return [*inspector.get_table_names(schema), *inspector.get_view_names(schema)]

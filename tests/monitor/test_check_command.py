@@ -289,6 +289,9 @@ def test_a_severity_that_no_receiver_has_is_a_warning(place):
     assert spare["code"] == "unused-receiver"
     write(place, "rules/playback.yaml", RULE + "    notify: {critical: oncall, warning: other}\n")
     assert checked(place) == (0, [])
+    escalate = "    notify: {info: oncall, warning: other}\n    escalate: [{drop: 90%, severity: critical}]\n"
+    write(place, "rules/playback.yaml", RULE + escalate)
+    assert [problem["message"] for problem in checked(place)[1]] == ["nobody is told of its critical incidents"]
 
 
 def test_what_no_rule_uses_is_not_told_beside_an_error(place):

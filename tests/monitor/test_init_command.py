@@ -2,6 +2,7 @@
 
 import io
 import json
+import sqlite3
 from datetime import UTC, datetime
 
 import duckdb
@@ -23,9 +24,9 @@ id,event_time,device,os,app version,country
 """
 
 
-def begun(folder, data=None, *, as_json=False):
-    out = io.StringIO()
-    code = run_init(folder / "slicewatch.toml", data=data, env={}, out=out, as_json=as_json, opener=open_source)
+def begun(folder, data=None, *, as_json=False, env=None, variable=None):
+    out, config = io.StringIO(), folder / "slicewatch.toml"
+    code = run_init(config, data=data, variable=variable, env=env or {}, out=out, as_json=as_json, opener=open_source)
     return code, out.getvalue().replace(f"{folder.as_posix()}/", "")
 
 
@@ -36,9 +37,9 @@ def lake(folder, name="lake/events.csv", text=CSV):
     return path
 
 
-def check_code(folder, *, online=False):
-    out = io.StringIO()
-    code = run_check(folder / "slicewatch.toml", online=online, env={}, out=out, now=NOW, world=World(open_source))
+def check_code(folder, *, online=False, env=None):
+    out, world = io.StringIO(), World(open_source)
+    code = run_check(folder / "slicewatch.toml", online=online, env=env or {}, out=out, now=NOW, world=world)
     return code, out.getvalue()
 
 
@@ -124,6 +125,57 @@ def test_data_that_are_not_there_write_nothing(tmp_path, name):
     code, said = begun(tmp_path, str(tmp_path / name))
     assert code == 1
     assert said.strip()
+    assert not (tmp_path / "slicewatch.toml").exists()
+
+
+def database(folder, rows=400):
+    """A SQLite file with a table of events whose os follows from the device, and an empty one."""
+    connection = sqlite3.connect(folder / "w.db")
+    connection.execute("CREATE TABLE playback (event_time TIMESTAMP, device TEXT, os TEXT, country TEXT)")
+    devices = [("ios", "iOS"), ("tv", "tvOS"), ("web", "(other)")]
+    events = [
+        (f"2026-02-28 {n % 24:02}:{n % 60:02}:00", *devices[n % 7 % 3], "NO" if n % 3 else "SE") for n in range(rows)
+    ]
+    connection.executemany("INSERT INTO playback VALUES (?, ?, ?, ?)", events)
+    connection.execute("CREATE TABLE clicks (at TIMESTAMP, button TEXT)")
+    connection.commit()
+    connection.close()
+    return {"WAREHOUSE_URL": "sqlite:///w.db"}
+
+
+def test_a_table_of_a_database_gets_settings_and_a_rule(tmp_path):
+    """The URL stays in its variable; the rule is made from what the table holds, and passes check --online."""
+    env = database(tmp_path)
+    code, said = begun(tmp_path, "playback", env=env, variable="WAREHOUSE_URL")
+    assert (code, "rules/example.yaml: written" in said) == (0, True)
+    assert 'url = {env = "WAREHOUSE_URL"}' in (tmp_path / "slicewatch.toml").read_text()
+    rule = only_rule(tmp_path)
+    assert (rule.source.name, rule.timestamp.column) == ("warehouse.playback", "event_time")
+    assert set(rule.dimensions) == {"device", "country"}
+    code, text = check_code(tmp_path, online=True, env=env)
+    assert (code, text.splitlines()[-1]) == (0, "1 rule can run; 0 errors, 0 warnings")
+
+
+def test_a_table_of_the_settings_that_are_there_gets_a_rule_beside_the_others(tmp_path):
+    """Of its own file; nothing else is touched. A table that is not there writes nothing."""
+    env = database(tmp_path)
+    begun(tmp_path, "playback", env=env, variable="WAREHOUSE_URL")
+    before = (tmp_path / "slicewatch.toml").read_text()
+    code, said = begun(tmp_path, "warehouse.clickz", env=env)
+    assert (code, "did you mean 'clicks'?" in said) == (1, True)
+    assert begun(tmp_path, "warehouse.clicks", env=env)[1].startswith("rules/clicks.yaml: written\n")
+    (rule,) = load_rules([tmp_path / "rules/clicks.yaml"]).rules
+    assert (rule.source.name, rule.dimensions) == ("warehouse.clicks", ("button",))
+    assert (tmp_path / "slicewatch.toml").read_text() == before
+    assert check_code(tmp_path, env=env)[0] == 0
+
+
+def test_a_database_that_cannot_be_asked_writes_nothing(tmp_path):
+    """The variable is not set, or the table is not there."""
+    code, said = begun(tmp_path, "playback", variable="WAREHOUSE_URL")
+    assert (code, "WAREHOUSE_URL" in said) == (1, True)
+    code, said = begun(tmp_path, "playbak", env=database(tmp_path), variable="WAREHOUSE_URL")
+    assert (code, "did you mean 'playback'?" in said) == (1, True)
     assert not (tmp_path / "slicewatch.toml").exists()
 
 

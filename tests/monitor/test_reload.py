@@ -20,7 +20,7 @@ from tests.monitor.commands.place import END, HOUR, OUTAGE, RULE, TOML, Place, e
 
 SLOW = 120.0
 BROKEN = "rules:\n  - name: [\n"
-OTHER = RULE.replace("playback_volume", "other")
+OTHER = RULE.replace("playback_volume", "other") + "    min_loss: 1\n"
 
 
 @pytest.fixture(scope="module")

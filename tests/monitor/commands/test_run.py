@@ -18,6 +18,7 @@ import pytest
 
 from monitor import store
 from tests.monitor.commands.place import HOUR, PROGRAM, RULE, Place, at, events
+from tests.monitor.commands.place import TOML as COUNTED
 from tests.standins.slack import SlackStandin
 
 pytestmark = pytest.mark.xdist_group("daemon")
@@ -217,3 +218,24 @@ def test_a_daemon_without_its_secret_says_which(place):
     )
     assert (run.returncode, run.stdout) == (2, "")
     assert "missing secret: receivers.oncall.token reads the variable SLACK_TOKEN, which is not set" in run.stderr
+
+
+def test_a_rule_edited_is_active_after_sighup(tmp_path):
+    """Though the file seems untouched (size, time, inode), which the watch for changes takes for no edit at all."""
+    place = Place(tmp_path)
+    place.write("slicewatch.toml", COUNTED)
+    file = place.write("rules/playback.yaml", RULE)
+    place.write_events(events(datetime.now(UTC).replace(minute=0, second=0, microsecond=0), days=2, lost=None))
+    with daemon(place, tmp_path / "run.log") as running:
+        running.wait_for(lambda: "playback_volume at " in running.log.read_text())
+        before = file.stat()
+        with file.open("r+") as opened:
+            opened.write(RULE.replace("playback_volume", "playback_amount"))
+        os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+        running.process.send_signal(signal.SIGHUP)
+        running.wait_for(lambda: "playback_amount at " in running.log.read_text())
+        running.end(signal.SIGTERM)
+    log = running.log.read_text()
+    assert "rules read again: added: playback_amount; removed: playback_volume" in log
+    assert running.process.returncode == 0
+    assert "Traceback" not in log

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from monitor.commands.suggest import not_named
 from rules.parse import parse_rules
-from tests.monitor.commands.place import TOML, Place
+from tests.monitor.commands.place import RULE, TOML, Place
 
 pytestmark = pytest.mark.xdist_group("commands")
 
@@ -83,6 +85,33 @@ def test_rows_that_are_counts_are_summed_and_the_rule_is_tried(fresh):
     assert "    #   incidents in the last 1d of history, 28 slices tested: 1, true ones included" in found["rule"]
     (rule,) = parse_rules(found["rule"], "x.yaml").rules
     assert rule.metrics[0].name == "sum(events)"
+
+
+def test_tables_of_a_database_that_no_rule_watches_are_listed(place):
+    """Those there are, views too; a source that cannot be asked is told, and the others are listed all the same."""
+    connection = sqlite3.connect(place.folder / "w.db")
+    for name in ("events", "stops"):
+        connection.execute(f"CREATE TABLE {name} (at TIMESTAMP, device TEXT)")
+    connection.execute("CREATE VIEW daily AS SELECT * FROM stops")
+    connection.close()
+    warehouse = '[sources.warehouse]\nkind = "sql"\nurl = {env = "WAREHOUSE_URL"}\n\n[receivers'
+    place.write("slicewatch.toml", TOML.replace("[receivers", warehouse))
+    place.write("rules/a.yaml", RULE)
+    place.write("rules/b.yaml", RULE.replace("playback", "events").replace("lake.", "warehouse."))
+    run = place.run("suggest", WAREHOUSE_URL="sqlite:///w.db")
+    assert (run.exit_code, run.stdout) == (0, "no rule watches warehouse.daily\nno rule watches warehouse.stops\n")
+    (place.folder / "rules/a.yaml").unlink()
+    run = place.run("suggest", WAREHOUSE_URL="sqlite:////nowhere/w.db")
+    assert (run.exit_code, run.stdout) == (2, "no rule watches lake.playback\n")
+    assert "warehouse could not be asked" in run.stderr
+
+
+def test_a_rule_may_write_the_default_schema_that_a_list_leaves_out():
+    """A schema that the list does not have is the default one; another schema's table of that name is another table."""
+    tables = [("events",), ("stops",), ("raw", "events")]
+    assert not_named(tables, [("public", "events")]) == [("stops",), ("raw", "events")]
+    assert not_named(tables, [("raw", "events")]) == [("events",), ("stops",)]
+    assert not_named(tables, [()]) == tables
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
-from monitor.query import Arrivals, Column, Cost, QueryRefusedError, SourceError
+from monitor.query import Arrivals, Column, Cost, Listing, QueryRefusedError, SourceError
 from monitor.sources import SourceConfig, open_source
 from monitor.sources.buckets import Clock, plan_arrivals, plan_buckets
 from monitor.sources.dialects import DIALECTS, dialect_of
@@ -113,6 +113,13 @@ def test_a_view_of_sqlite_is_a_table(tmp_path):
     assert leaves(source.count(TODAY.of(SourceRef("db", ("events",)))), 1) == {(FIRST, "X"): (1,)}
 
 
+def test_a_sqlite_source_lists_its_tables_and_views(tmp_path):
+    """Without a schema, in order."""
+    source = sqlite_with(tmp_path / "a.db", "CREATE TABLE stops (at TIMESTAMP)", "CREATE VIEW a AS SELECT * FROM stops")
+    assert isinstance(source, Listing)
+    assert source.tables() == (("a",), ("stops",))
+
+
 def test_a_slow_sqlite_query_is_interrupted(tmp_path):
     """A limit of a third of a second ends an endless query."""
     source = sqlite_with(tmp_path / "a.db", "CREATE TABLE events (ts TIMESTAMP, d TEXT)")
@@ -168,6 +175,8 @@ def test_tables_of_one_two_and_three_parts(postgres_url, server):
         assert leaves(source.count(TODAY.of(SourceRef("db", table))), 1) == {(FIRST, "x"): (1,)}
     with pytest.raises(QueryRefusedError):
         source.count(TODAY.of(SourceRef("db", ("shop.events",))))
+    assert {("plain_events",), ("shop", "events")} <= set(source.tables())
+    assert not any(table[0] in {"public", "pg_catalog", "information_schema"} for table in source.tables())
     source.close()
 
 
