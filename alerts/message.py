@@ -103,7 +103,7 @@ class _Story:
 
     @property
     def over(self) -> bool:
-        return self.change in {Change.RESOLVED, Change.ACCEPTED, Change.ABSORBED}
+        return self.change in {Change.RESOLVED, Change.ACCEPTED, Change.ABSORBED, Change.REMOVED}
 
     @property
     def came_late(self) -> bool:
@@ -125,7 +125,9 @@ def compose(transition: Transition, rule: RuleFacts) -> Message:
     incident, evidence = transition.incident, transition.incident.evidence
     charted = evidence is not None and transition.change in CHARTED
     facts = tuple(f for f in _facts(story) if f.text)
-    footer = f"Incident {incident.id} · why: slicewatch explain {incident.id}"
+    # Of a rule that is no more nothing can be worked out again.
+    why = "" if transition.change is Change.REMOVED else f" · why: slicewatch explain {incident.id}"
+    footer = f"Incident {incident.id}{why}"
     title = shorten(f"{_word(story)} {clean(rule.name, 60)}: {_headline(story)}", TITLE_LENGTH)
     query = rule.query if len(rule.query) <= SECTION_LENGTH else ""
     left = MESSAGE_LENGTH - len(title) - len(footer) - len(query) - sum(len(f.label + f.text) for f in facts)
@@ -204,6 +206,8 @@ def _joined(pieces: Sequence[str]) -> str:
 
 def _push_pieces(story: _Story, length: int) -> tuple[str, ...]:
     """What follows the rule's name, most important first."""
+    if story.change is Change.REMOVED:
+        return (f"its rule was removed, nobody follows {shorten(_watched(story), length)} any more.",)
     if story.about_source:
         return _push_source(story, length)
     cause, to = shorten(story.cause, length), shorten(story.to, length)
@@ -229,6 +233,8 @@ def _push_subject(story: _Story, cause: str, to: str) -> str:
             return f"{now}{cause} moved to {to}:"
         case Kind.RENAMED:
             return f"{now}{cause} is now {to}:"
+        case Kind.NEW:
+            return f"{cause} is new:"
     return f"{now}{cause}:" if not story.incident.cause.terms else f"{now}{cause}"
 
 
@@ -272,7 +278,7 @@ def _push_resolved(story: _Story, cause: str, to: str) -> tuple[str, ...]:
 
 def _word(story: _Story) -> str:
     """The state in one word: the severity while it lasts."""
-    if story.change is Change.ABSORBED:
+    if story.change in {Change.ABSORBED, Change.REMOVED}:
         return "CLOSED"
     if story.change is Change.ACCEPTED:
         return "ACCEPTED"
@@ -281,7 +287,14 @@ def _word(story: _Story) -> str:
     return "RESOLVED" if story.change is Change.RESOLVED else story.incident.severity.value.upper()
 
 
+def _watched(story: _Story) -> str:
+    """What the rule looked at when it was removed."""
+    return "its source" if story.about_source else story.cause
+
+
 def _headline(story: _Story) -> str:
+    if story.change is Change.REMOVED:
+        return f"{_watched(story)} is not watched any more"
     if story.about_source:
         return _headline_source(story)
     if story.change is Change.ABSORBED:
@@ -315,6 +328,8 @@ def _verb(story: _Story) -> str:
             return f"moved to {story.to}"
         case Kind.RENAMED:
             return f"is now {story.to}"
+        case Kind.NEW:
+            return "is new"
         case Kind.SPIKE:
             return f"rose by {percent(gap(incident), incident.expected)}" if incident.expected >= 1 else "appeared"
     return "stopped" if incident.observed == 0 else f"dropped by {percent(gap(incident), incident.expected)}"
@@ -324,6 +339,9 @@ def _verb(story: _Story) -> str:
 
 
 def _summary(story: _Story) -> list[str]:
+    if story.change is Change.REMOVED:
+        first = f"The rule {clean(story.rule.name)} is in no rule file any more."
+        return [f"{first} Nobody follows {_watched(story)} from here on, and whether it is over is not known."]
     if story.about_source:
         return _summary_source(story)
     if story.change is Change.ABSORBED:
@@ -430,6 +448,8 @@ def _last_seen(story: _Story, evidence: Evidence) -> str:
 
 def _elsewhere(story: _Story) -> str:
     match story.incident.kind:
+        case Kind.NEW:
+            return "It was never seen before. It is told once, and learned from here on."
         case Kind.MOVED:
             return f"{story.to} gained what {story.cause} lost, from the same time on: it arrives under another value."
         case Kind.RENAMED:
@@ -521,7 +541,7 @@ def _impact(story: _Story) -> str:
 
 def _times(story: _Story) -> list[Fact]:
     facts = [_time(story, "Since", story.incident.since)]
-    if story.over and story.change is not Change.ABSORBED:
+    if story.over and story.change not in {Change.ABSORBED, Change.REMOVED}:
         facts.append(_time(story, "Until", story.incident.until))
     return facts
 
@@ -536,6 +556,8 @@ def _time(story: _Story, label: str, at: datetime) -> Fact:
 def _so_far(story: _Story) -> tuple[str, str]:
     amount = story.amount(gap(story.incident))
     match story.incident.kind:
+        case Kind.NEW:
+            return "So far", amount
         case Kind.SPIKE:
             return "Too many so far", amount
         case Kind.MOVED | Kind.RENAMED:

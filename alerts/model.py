@@ -19,6 +19,8 @@ class Kind(StrEnum):
     RENAMED = "renamed"
     LATE = "late"
     BLIND = "blind"
+    NEW = "new"
+    """A value never seen before: told once, where the rule asks for it."""
 
 
 class State(StrEnum):
@@ -218,6 +220,8 @@ class Change(StrEnum):
     """It lasted: from here on it is what is normal."""
     ABSORBED = "absorbed"
     """A wider incident took this one over."""
+    REMOVED = "removed"
+    """Its rule is no more: nobody follows it, and whether it is over nobody knows."""
     WITHDRAWN = "withdrawn"
     """A pending one that never fired went away."""
 
@@ -244,6 +248,7 @@ class Reason(StrEnum):
     RELEASED = "released"
     RESOLVED = "resolved"
     ACCEPTED = "accepted"
+    REMOVED = "removed"
     SHADOW = "shadow"
     DIRECTION = "direction"
     MUTED = "muted"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from rules.checks.columns_once import columns_once
+from rules.checks.common_mode_later import common_mode_later
 from rules.checks.delay_within_lookback import delay_within_lookback
 from rules.checks.depth_within_dimensions import depth_within_dimensions
 from rules.checks.detector_fits import detector_fits
@@ -13,6 +14,7 @@ from rules.checks.former_names import former_names
 from rules.checks.inhibitions import inhibitions
 from rules.checks.known_countries import known_countries
 from rules.checks.mute_ends import mute_ends
+from rules.checks.mute_leaves_evaluations import mute_leaves_evaluations
 from rules.checks.no_secrets import no_secrets
 from rules.checks.one_expression import one_expression
 from rules.checks.one_select import one_select
@@ -37,9 +39,11 @@ RULE_CHECKS: tuple[Callable[[Rule], Iterable[Problem]], ...] = (
     no_secrets,
     columns_once,
     slices_of_dimensions,
+    common_mode_later,
     delay_within_lookback,
     reachable_change,
     mute_ends,
+    mute_leaves_evaluations,
     known_countries,
     detector_fits,
     tests_of_dimensions,

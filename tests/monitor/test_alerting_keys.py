@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
 
-from alerts.model import Change, Reason
+from alerts.model import Change, Kind, Reason, State
 from monitor import store
+from monitor.chain_text import explanation_text
+from monitor.evaluation import Evaluator
+from monitor.explaining import Explanation, Told
+from monitor.newcomers import newcomers
+from monitor.watched import Watched
 from rules.cron import Cron
-from rules.model import Escalation, Mute, Severity
+from rules.model import Escalation, Mute, NewValues, Severity, SlicePolicy
+from rules.slices import FOLDED
 from tests.monitor.ticks import Ticks
-from tests.monitor.world import HOUR, world
+from tests.monitor.world import HOUR, WorldSource, cause, rule_of, world
 
 N = 28 * 24 + 10
 """The first tick; all columns before are history."""
@@ -97,6 +104,10 @@ def test_nothing_is_sent_in_a_mute_and_what_is_bad_at_its_end_is(over):
     with ticks.state.read() as tx:
         (held,) = [d for d in store.decisions(tx, incident.id) if d.reason is Reason.MUTED]
     assert held.because.endswith("UTC: upkeep")
+    with ticks.state.read() as tx:
+        steps, decided = tuple(store.transitions(tx, incident.id)), tuple(store.decisions(tx, incident.id))
+    shown = explanation_text(Explanation((), (Told(incident, steps, decided, ()),), (), None))
+    assert "not sent (muted): muted until" in shown
     (message,) = [m for o in ticks.outcomes for _, m in o.messages if m.change is Change.RELEASED]
     assert message.summary[0].startswith("Held back until now (muted until")
 
@@ -128,3 +139,62 @@ def test_what_nobody_was_told_of_holds_back_nothing(over):
         ingest.tick(column)
         free.tick(column)
     assert (sent(ingest), [step[2] for step in sent(free)]) == ([], ["opened"])
+
+
+def with_watches(first: int):
+    """FRESH with a device from column `first` on that nobody ever saw."""
+    made = FRESH.with_leaves([("watch", country) for country in ("NO", "SE", "DK")])
+    values = made.values.copy()
+    values[:, -3:, first:] = 50
+    return replace(made, values=values)
+
+
+def test_a_value_never_seen_before_is_told_once_where_the_rule_says_so(over):
+    """Whatever direction the rule sends; with how many came; nothing stays open, and a second value is told by itself."""
+    ticks = over(with_watches(N + 2), slices=SlicePolicy(new=NewValues.ALERT)).run(range(N, N + 5))
+    (message,) = [m for o in ticks.outcomes for _, m in o.messages]
+    assert message.push.startswith("WARNING playback_volume: device=watch is new: 150 events (expected 0)")
+    (incident,) = ticks.incidents
+    assert (incident.kind, incident.state, incident.raised_at) == (Kind.NEW, State.RESOLVED, ticks.at(N + 2))
+    before = ticks.dump()
+    ticks.restart()
+    assert ticks.tick(N + 4).repeated
+    assert ticks.dump() == before
+
+
+def test_a_new_value_is_learned_or_left_alone_without_a_word(over):
+    """`learn` tells nothing; `ignore` tells nothing and keeps every slice of it from being tested."""
+    for new in (NewValues.LEARN, NewValues.IGNORE):
+        ticks = over(with_watches(N + 2), slices=SlicePolicy(new=new)).run(range(N, N + 5))
+        assert sent(ticks) == []
+        (question,) = ticks.evaluator.questions(ticks.at(N + 4))
+        ignored = {question.lattice.slice_of(row).label() for row in question.context.ignored.nonzero()[0]}
+        watches = {"device=watch", *(f"device=watch, country={c}" for c in ("NO", "SE", "DK"))}
+        assert ignored == (watches if new is NewValues.IGNORE else set())
+
+
+def test_only_what_comes_after_a_whole_lookback_is_new():
+    """Not what was seen before the history was complete, what it expects, or a new combination of known values."""
+    rule = rule_of(FRESH, slices=SlicePolicy(expected=(("device", ("car",)),)))
+    watched = Watched.of(rule)
+    terms = [("tv", "NO"), ("web", "SE"), ("watch", "NO"), ("car", "NO"), ("tv", "SE"), (FOLDED, FOLDED)]
+    assert newcomers(watched, terms, [0, 5, 9, 9, 9, 9], 9) == (cause(device="watch"),)
+    assert newcomers(watched, terms, [0, 5, 8, 9, 9, 9], 9) == ()
+
+
+def test_an_evaluation_under_way_leaves_nothing_under_the_old_name(over):
+    """The rule is renamed while its source is asked: the tick fails, and the new name has all there was."""
+    ticks = over(FRESH).run(range(N, N + 2))
+
+    @dataclass
+    class Renaming(WorldSource):
+        def count(self, query):
+            with ticks.state.write() as tx:
+                store.rename_rule(tx, RULE, "renamed")
+            return super().count(query)
+
+    evaluator = Evaluator(ticks.watched, Renaming(FRESH), ticks.state)
+    with pytest.raises(store.ConflictError, match="another name"):
+        evaluator.evaluate(ticks.at(N + 2))
+    with ticks.state.read() as tx:
+        assert (store.rules(tx), store.newest_run(tx, "renamed")) == (["renamed"], ticks.at(N + 1).timestamp())
