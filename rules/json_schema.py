@@ -60,6 +60,7 @@ _KINDS: dict[str, Schema] = {
     "list of `count`, `{sum: column}`": _list(_METRIC),
     "column": _TEXT,
     "list of columns": _list(_TEXT),
+    "list of dimensions": _list(_TEXT),
     "1, 2, 3": {"enum": [1, 2, 3]},
     "duration": _DURATION,
     "duration, or cron": _either(*_DURATION["anyOf"], _CRON),
