@@ -103,7 +103,7 @@ class _Story:
 
     @property
     def over(self) -> bool:
-        return self.change in {Change.RESOLVED, Change.ACCEPTED, Change.ABSORBED}
+        return self.change in {Change.RESOLVED, Change.ACCEPTED, Change.ABSORBED, Change.REMOVED}
 
     @property
     def came_late(self) -> bool:
@@ -125,7 +125,9 @@ def compose(transition: Transition, rule: RuleFacts) -> Message:
     incident, evidence = transition.incident, transition.incident.evidence
     charted = evidence is not None and transition.change in CHARTED
     facts = tuple(f for f in _facts(story) if f.text)
-    footer = f"Incident {incident.id} · why: slicewatch explain {incident.id}"
+    # Of a rule that is no more nothing can be worked out again.
+    why = "" if transition.change is Change.REMOVED else f" · why: slicewatch explain {incident.id}"
+    footer = f"Incident {incident.id}{why}"
     title = shorten(f"{_word(story)} {clean(rule.name, 60)}: {_headline(story)}", TITLE_LENGTH)
     query = rule.query if len(rule.query) <= SECTION_LENGTH else ""
     left = MESSAGE_LENGTH - len(title) - len(footer) - len(query) - sum(len(f.label + f.text) for f in facts)
@@ -204,6 +206,8 @@ def _joined(pieces: Sequence[str]) -> str:
 
 def _push_pieces(story: _Story, length: int) -> tuple[str, ...]:
     """What follows the rule's name, most important first."""
+    if story.change is Change.REMOVED:
+        return (f"its rule was removed, nobody follows {shorten(_watched(story), length)} any more.",)
     if story.about_source:
         return _push_source(story, length)
     cause, to = shorten(story.cause, length), shorten(story.to, length)
@@ -272,7 +276,7 @@ def _push_resolved(story: _Story, cause: str, to: str) -> tuple[str, ...]:
 
 def _word(story: _Story) -> str:
     """The state in one word: the severity while it lasts."""
-    if story.change is Change.ABSORBED:
+    if story.change in {Change.ABSORBED, Change.REMOVED}:
         return "CLOSED"
     if story.change is Change.ACCEPTED:
         return "ACCEPTED"
@@ -281,7 +285,14 @@ def _word(story: _Story) -> str:
     return "RESOLVED" if story.change is Change.RESOLVED else story.incident.severity.value.upper()
 
 
+def _watched(story: _Story) -> str:
+    """What the rule looked at when it was removed."""
+    return "its source" if story.about_source else story.cause
+
+
 def _headline(story: _Story) -> str:
+    if story.change is Change.REMOVED:
+        return f"{_watched(story)} is not watched any more"
     if story.about_source:
         return _headline_source(story)
     if story.change is Change.ABSORBED:
@@ -324,6 +335,9 @@ def _verb(story: _Story) -> str:
 
 
 def _summary(story: _Story) -> list[str]:
+    if story.change is Change.REMOVED:
+        first = f"The rule {clean(story.rule.name)} is in no rule file any more."
+        return [f"{first} Nobody follows {_watched(story)} from here on, and whether it is over is not known."]
     if story.about_source:
         return _summary_source(story)
     if story.change is Change.ABSORBED:
@@ -521,7 +535,7 @@ def _impact(story: _Story) -> str:
 
 def _times(story: _Story) -> list[Fact]:
     facts = [_time(story, "Since", story.incident.since)]
-    if story.over and story.change is not Change.ABSORBED:
+    if story.over and story.change not in {Change.ABSORBED, Change.REMOVED}:
         facts.append(_time(story, "Until", story.incident.until))
     return facts
 

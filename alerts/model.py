@@ -218,6 +218,8 @@ class Change(StrEnum):
     """It lasted: from here on it is what is normal."""
     ABSORBED = "absorbed"
     """A wider incident took this one over."""
+    REMOVED = "removed"
+    """Its rule is no more: nobody follows it, and whether it is over nobody knows."""
     WITHDRAWN = "withdrawn"
     """A pending one that never fired went away."""
 
@@ -244,6 +246,7 @@ class Reason(StrEnum):
     RELEASED = "released"
     RESOLVED = "resolved"
     ACCEPTED = "accepted"
+    REMOVED = "removed"
     SHADOW = "shadow"
     DIRECTION = "direction"
     MUTED = "muted"

@@ -72,7 +72,7 @@ class _Case:
         return self.transition.change in ENDS and bool(self.told)
 
 
-ENDS = frozenset({Change.RESOLVED, Change.ACCEPTED, Change.ABSORBED})
+ENDS = frozenset({Change.RESOLVED, Change.ACCEPTED, Change.ABSORBED, Change.REMOVED})
 NEWS = ENDS | {
     Change.OPENED,
     Change.WIDENED,
@@ -97,6 +97,7 @@ RESPECTIVE = {
     Change.RESOLVED: Reason.RESOLVED,
     Change.ACCEPTED: Reason.ACCEPTED,
     Change.ABSORBED: Reason.RESOLVED,
+    Change.REMOVED: Reason.REMOVED,
 }
 
 

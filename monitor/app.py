@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -15,20 +15,23 @@ from typing import Self, TextIO
 
 from alerts.deliver import Courier, Outcome, drain
 from alerts.notifiers import notifier_class
+from alerts.plan import Routes
 from alerts.ports import Notifier
 from monitor import store
 from monitor.backfill import Backfill, Plan, Progress
+from monitor.breakages import tell_breakages
 from monitor.buckets import to_datetime, to_epoch
 from monitor.evaluation import Evaluator
 from monitor.opening import open_source
 from monitor.query import Source, SourceError
+from monitor.removed import close_removed
 from monitor.renamed import adopt_renamed
 from monitor.rulebook import Rulebook, Swap
 from monitor.settings import ReceiverSettings, Settings, load_settings
 from monitor.tick import Outcome as Evaluated
 from monitor.watched import Watched
 from rules.load import RuleSet
-from rules.model import Rule
+from rules.model import Mode, Rule
 
 log = logging.getLogger("slicewatch")
 
@@ -98,17 +101,32 @@ class App:
     def reload(self) -> Swap:
         """Read the rule files again and put what they say in place of all rules at once.
 
-        Evaluations that run go on to their end by the rule they began with.
+        Evaluations that run go on to their end by the rule they began with. A rule that was renamed brings its history
+        along before it runs; where the store fails at that, all stays as it was, and the files count as not read.
         """
         fresh = self.book.read()
-        adopt_renamed(self.state, fresh.rules)
+        try:
+            adopt_renamed(self.state, fresh.rules)
+        except store.StoreError:
+            self.book.forget()
+            raise
         swap = Swap.between(self.rules, fresh)
         self.rules = fresh
         return swap
 
-    def settle(self) -> None:
-        """Before the first evaluation: what changed in the rule files since the last one, as `reload` does it."""
+    def settle(self, now: datetime) -> None:
+        """Follow up what changed in the rule files: rules renamed or removed, files that broke or are mended."""
         adopt_renamed(self.state, self.rules.rules)
+        if self.book.names is not None:
+            close_removed(self.state, self.book.names, now)
+        tell_breakages(self.state, self.book.broken, self.book.sound, self._receivers, now)
+
+    def _receivers(self, rules: Iterable[Rule]) -> tuple[str, ...]:
+        """Who is told of incidents of these rules; the fallback where nobody is, and nobody where there is none."""
+        fallback = self.settings.fallback
+        live = [routed(rule, self.settings) for rule in rules if rule.mode is Mode.LIVE]
+        found = [name for rule in live for name in Routes.of(rule, fallback).receivers(rule.severity)]
+        return tuple(dict.fromkeys(found)) or ((fallback,) if fallback else ())
 
     def rule(self, name: str) -> Rule | None:
         """The rule of this name as it stands now."""

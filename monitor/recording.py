@@ -8,7 +8,7 @@ from datetime import datetime
 import numpy as np
 
 from alerts.message import parts_of
-from alerts.model import Decision, Message
+from alerts.model import Decision, Message, Transition
 from monitor import store
 from monitor.buckets import to_epoch
 from monitor.counts import Counts, Terms
@@ -53,10 +53,21 @@ def record(
         store.prune(tx, rule, to_epoch(tick))
     for bucket, inside in judged.flags.items():
         store.put_flags(tx, rule, bucket, np.flatnonzero(inside).astype(np.int32))
-    for transition in judged.transitions:
+    record_news(tx, judged.transitions, decisions, messages, tick)
+
+
+def record_news(
+    tx: store.Tx,
+    transitions: Sequence[Transition],
+    decisions: Sequence[Decision],
+    messages: Sequence[tuple[str, Message]],
+    now: datetime,
+) -> None:
+    """Incidents as they are now, how they came to be so, who is told of it, and what."""
+    for transition in transitions:
         store.save_incident(tx, transition.incident)
         store.add_transition(tx, transition)
     for decision in decisions:
         store.add_decision(tx, decision)
     for receiver, message in messages:
-        store.enqueue(tx, message, receiver, parts_of(message), tick)
+        store.enqueue(tx, message, receiver, parts_of(message), now)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from alerts.breakage import BrokenFile
 from monitor.checks import runnable
 from monitor.settings import Settings
 from rules.load import RuleSet, combine, read_rules
 from rules.parse import RuleFile
+from rules.problem import Problem
 
 Mark = tuple[int, int, int]
 """Time of change, size and inode: a file replaced by another of the same time is another file."""
@@ -20,6 +22,12 @@ class Rulebook:
     """Reads rules for a daemon. One thread uses it at a time."""
 
     settings: Settings
+    broken: tuple[BrokenFile, ...] = ()
+    """Files that have errors, as they were last read."""
+    sound: tuple[RuleFile, ...] = ()
+    """Files that have none."""
+    names: frozenset[str] | None = None
+    """Names of all rules; None where a file has errors or a pattern names none: a rule may be there and not be seen."""
     _good: dict[Path, RuleFile] = field(default_factory=dict)
     _read: Mapping[Path, Mark | None] = field(default_factory=dict)
     _seen: Mapping[Path, Mark | None] = field(default_factory=dict)
@@ -31,9 +39,22 @@ class Rulebook:
         """
         paths = list(self.settings.rule_paths())
         self._read = self._seen = self._marks(paths)
-        files = [self._standing(path, read_rules(path)) for path in paths]
+        today = {path: read_rules(path) for path in paths}
+        files = [self._standing(path, file) for path, file in today.items()]
+        self._look_over(today, files)
         self._good = {path: file for path, file in self._good.items() if path in paths}
         return runnable(combine(files), self.settings)
+
+    def _look_over(self, today: Mapping[Path, RuleFile], standing: Iterable[RuleFile]) -> None:
+        pairs = list(zip(today.items(), standing, strict=True))
+        self.broken = tuple(
+            BrokenFile(file.file, _errors(file), stands.rules, kept=path in self._good)
+            for (path, file), stands in pairs
+            if _errors(file)
+        )
+        self.sound = tuple(file for file in today.values() if not _errors(file))
+        whole = not self.broken and all(self.settings.matches(pattern) for pattern in self.settings.rules)
+        self.names = frozenset(rule.name for file in self.sound for rule in file.rules) if whole else None
 
     def changed(self) -> bool:
         """Whether the files differ from those read, and have stood still since the last call: none is half written."""
@@ -41,8 +62,12 @@ class Rulebook:
         self._seen = now
         return now != self._read and now == before
 
+    def forget(self) -> None:
+        """Count the files as not read: `changed` says so again at its next call but one."""
+        self._read = {}
+
     def _standing(self, path: Path, file: RuleFile) -> RuleFile:
-        if not any(problem.severity == "error" for problem in file.problems):
+        if not _errors(file):
             self._good[path] = file
             return file
         good = self._good.get(path)
@@ -56,6 +81,10 @@ class Rulebook:
             if rule.events_file is not None
         }
         return {path: _mark(path) for path in sorted({*paths, *planned})}
+
+
+def _errors(file: RuleFile) -> tuple[Problem, ...]:
+    return tuple(problem for problem in file.problems if problem.severity == "error")
 
 
 def _mark(path: Path) -> Mark | None:

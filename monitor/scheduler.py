@@ -44,10 +44,11 @@ class Daemon:
     watch_seconds: float = WATCH_SECONDS
     _news: threading.Event = field(default_factory=threading.Event)
     _asked: threading.Event = field(default_factory=threading.Event)
+    _settled: bool = False
 
     def run(self) -> None:
         """Schedule all rules and deliver until `stop` is called; then let running evaluations finish."""
-        self.app.settle()
+        self._settle()
         scheduler = BackgroundScheduler(
             executors={"default": ThreadPoolExecutor(WORKERS)},
             # The library's defaults drop runs when threads are busy; here none is dropped, late ones are merged.
@@ -71,6 +72,15 @@ class Daemon:
             scheduler.shutdown(wait=True)
             courier.join()
 
+    def _settle(self) -> None:
+        """Follow up what changed in the rule files; while the store fails, again at the next look at them."""
+        try:
+            self.app.settle(self.now())
+        except store.StoreError as error:
+            log.error("what changed in the rule files is not followed up yet, the store failed: %s", error)
+            return
+        self._settled = True
+
     def stop(self) -> None:
         """Ask `run` to return."""
         self.stopped.set()
@@ -88,6 +98,9 @@ class Daemon:
             try:
                 if not self.stopped.is_set() and (asked or self.app.book.changed()):
                     self._swap(scheduler)
+                if not self._settled:
+                    self._settle()
+                    self._news.set()
             except Exception:
                 # Whatever is wrong with the files, the rules that run go on.
                 log.exception("the rule files could not be read again; the rules stay as they are")
@@ -100,19 +113,11 @@ class Daemon:
                 log.error("the last good version of its file stands, where there was one:\n%s", problem.render())
         for name in swap.removed:
             scheduler.remove_job(name)
-            self._log_left_open(name)
         for name in (*swap.added, *swap.changed):
             rule = self.app.rule(name)
             if rule is not None:
                 self._add(scheduler, rule)
-
-    def _log_left_open(self, name: str) -> None:
-        with self.app.state.read() as tx:
-            for incident in store.open_incidents(tx, name):
-                cause = incident.cause.label()
-                log.warning(
-                    "%s was removed while %s (%s) is open: nobody follows it any more", name, incident.id, cause
-                )
+        self._settled = False
 
     def _add(self, scheduler: BackgroundScheduler, rule: Rule) -> None:
         # Those that may hold it back have spoken by then, as a rule: a message too many is all that hangs on it.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from alerts.message import RuleFacts, compose
@@ -32,9 +32,13 @@ def messages(
     rule: Rule, transitions: Sequence[Transition], decisions: Sequence[Decision]
 ) -> tuple[tuple[str, Message], ...]:
     """(receiver, message) of each decision to send."""
+    return composed(transitions, decisions, lambda told: RuleFacts.of(rule, query_to_paste(rule, told.incident)))
+
+
+def composed(
+    transitions: Sequence[Transition], decisions: Sequence[Decision], facts: Callable[[Transition], RuleFacts]
+) -> tuple[tuple[str, Message], ...]:
+    """(receiver, message) of each decision to send, with what `facts` says of the rule."""
     made = {(t.incident.id, t.incident.seq): t for t in transitions}
     sent = [(decision.receiver, made[decision.incident, decision.seq]) for decision in decisions if decision.send]
-    return tuple(
-        (receiver, compose(transition, RuleFacts.of(rule, query_to_paste(rule, transition.incident))))
-        for receiver, transition in sent
-    )
+    return tuple((receiver, compose(transition, facts(transition))) for receiver, transition in sent)

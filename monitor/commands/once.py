@@ -70,7 +70,7 @@ def _prepare(app: App, chosen: list[Rule], origin: datetime, *, dry_run: bool) -
     """The store as it is to be before the first evaluation; for a dry run a copy, as it was at that time."""
     if dry_run:
         app.on_a_copy()
-    app.settle()
+    app.settle(origin)
     if not dry_run:
         _refuse_older(app, chosen, origin)
         return

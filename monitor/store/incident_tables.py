@@ -28,6 +28,13 @@ def open_incidents(tx: Tx, rule: str) -> list[Incident]:
     )
 
 
+def rules_with_open(tx: Tx) -> list[str]:
+    """Names of the rules that have an incident which is not resolved, sorted."""
+    table = schema.incident.c
+    query = select(table.rule).where(table.state != State.RESOLVED.value).distinct()
+    return sorted(tx.connection.execute(query).scalars())
+
+
 def incidents(
     tx: Tx,
     *,

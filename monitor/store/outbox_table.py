@@ -115,6 +115,27 @@ def deliveries(tx: Tx, incident: str) -> list[Delivered]:
     return [Delivered(*row) for row in rows]
 
 
+@dataclass(frozen=True)
+class Thread:
+    """A thread of messages that belong to no incident: its number, its newest message's, and who was told."""
+
+    number: int
+    seq: int
+    receivers: tuple[str, ...]
+
+
+def newest_thread(tx: Tx, prefix: str) -> Thread | None:
+    """Of the threads whose keys are a prefix and a number of six digits, the one with the highest; None without any."""
+    ours = _box.incident.startswith(prefix, autoescape=True)
+    query = select(_box.incident, func.max(_box.seq)).where(ours).group_by(_box.incident)
+    row = tx.connection.execute(query.order_by(_box.incident.desc()).limit(1)).first()
+    if row is None:
+        return None
+    key, seq = row
+    told = select(_box.receiver).where(_box.incident == key).distinct().order_by(_box.receiver)
+    return Thread(int(key.removeprefix(prefix)), seq, tuple(tx.connection.execute(told).scalars()))
+
+
 def dead_letters(tx: Tx) -> list[DeadLetter]:
     """Items that were given up, oldest first."""
     query = select(schema.outbox).where(_box.state == DEAD).order_by(_box.created_at, _box.seq, _box.rank, _box.id)

@@ -16,6 +16,7 @@ from alerts.message import RuleFacts, compose, plain_text
 from alerts.model import Assessment, Kind, Message, Recovery, TotalState, Transition
 from alerts.notifiers import slack_blocks
 from alerts.reminders import Telling, remind
+from alerts.removal import removed
 from rules.model import Escalation, Severity
 from rules.slices import Slice
 from tests.alerts.make import History, assess, blind, cause, evidence, fact, finding, tick
@@ -142,6 +143,13 @@ def released() -> Transition:
     return release
 
 
+def gone_rule() -> Transition:
+    """Its rule was removed while it was open."""
+    opened = told(assess(1, finding(evidence=evidence(grew=()))))
+    (closed,) = removed([opened.incident], tick(5))
+    return closed
+
+
 def absorbed() -> Transition:
     """A narrower incident closes, since a wider one tells it."""
     narrow = [finding(cause(device="ios", country=code), expected=90_000.0) for code in ("NO", "SE")]
@@ -239,6 +247,7 @@ STORIES: dict[str, tuple[Callable[[], Transition], RuleFacts]] = {
     "escalated": (escalated, RULE),
     "repeated": (repeated, RULE),
     "released": (released, RULE),
+    "gone_rule": (gone_rule, RuleFacts(name="playback_volume", source="", place="removed")),
     "absorbed": (absorbed, replace(RULE, query="")),
     "narrowed": (narrowed, RULE),
     "reclassified": (reclassified, RULE),

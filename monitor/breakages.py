@@ -1,0 +1,63 @@
+"""Rule files that break: the receivers of their rules are told once, and once more when they are mended."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+from alerts.breakage import BrokenFile, broken, mended
+from alerts.message import parts_of
+from monitor import store
+from rules.model import Rule
+from rules.parse import RuleFile
+
+BROKEN, MENDED = 1, 2
+"""Numbers of the two messages in the thread of a breakage: which one is the newest says how the file stands."""
+
+Receivers = Callable[[Iterable[Rule]], tuple[str, ...]]
+"""Who is told of the incidents of rules."""
+
+
+def tell_breakages(
+    state: store.Store,
+    broken_files: Iterable[BrokenFile],
+    sound: Iterable[RuleFile],
+    receivers: Receivers,
+    now: datetime,
+) -> None:
+    """Queue what is new: files that broke since they were last told of, and those that are mended."""
+    for item in broken_files:
+        _tell_broken(state, item, receivers(item.rules), now)
+    for file in sound:
+        _tell_mended(state, file, now)
+
+
+def _tell_broken(state: store.Store, item: BrokenFile, receivers: tuple[str, ...], now: datetime) -> None:
+    with state.read() as tx:
+        newest = store.newest_thread(tx, _prefix(item.file))
+    if newest is not None and newest.seq == BROKEN:
+        return
+    message = broken(_key(item.file, 1 if newest is None else newest.number + 1), item)
+    with state.write() as tx:
+        for receiver in receivers:
+            store.enqueue(tx, message, receiver, parts_of(message), now)
+
+
+def _tell_mended(state: store.Store, file: RuleFile, now: datetime) -> None:
+    with state.read() as tx:
+        newest = store.newest_thread(tx, _prefix(file.file))
+    if newest is None or newest.seq == MENDED:
+        return
+    message = mended(_key(file.file, newest.number), file.file, file.rules)
+    with state.write() as tx:
+        for receiver in newest.receivers:
+            store.enqueue(tx, message, receiver, parts_of(message), now)
+
+
+def _prefix(file: str) -> str:
+    return f"file-{hashlib.sha256(file.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}-"
+
+
+def _key(file: str, number: int) -> str:
+    return f"{_prefix(file)}{number:06d}"
