@@ -28,6 +28,7 @@ class Family(Enum):
     LOSS = "loss"
     SPIKE = "spike"
     SOURCE = "source"
+    NEW = "new"
 
 
 FAMILIES = {
@@ -37,6 +38,7 @@ FAMILIES = {
     Kind.SPIKE: Family.SPIKE,
     Kind.LATE: Family.SOURCE,
     Kind.BLIND: Family.SOURCE,
+    Kind.NEW: Family.NEW,
 }
 
 

@@ -233,6 +233,8 @@ def _push_subject(story: _Story, cause: str, to: str) -> str:
             return f"{now}{cause} moved to {to}:"
         case Kind.RENAMED:
             return f"{now}{cause} is now {to}:"
+        case Kind.NEW:
+            return f"{cause} is new:"
     return f"{now}{cause}:" if not story.incident.cause.terms else f"{now}{cause}"
 
 
@@ -326,6 +328,8 @@ def _verb(story: _Story) -> str:
             return f"moved to {story.to}"
         case Kind.RENAMED:
             return f"is now {story.to}"
+        case Kind.NEW:
+            return "is new"
         case Kind.SPIKE:
             return f"rose by {percent(gap(incident), incident.expected)}" if incident.expected >= 1 else "appeared"
     return "stopped" if incident.observed == 0 else f"dropped by {percent(gap(incident), incident.expected)}"
@@ -444,6 +448,8 @@ def _last_seen(story: _Story, evidence: Evidence) -> str:
 
 def _elsewhere(story: _Story) -> str:
     match story.incident.kind:
+        case Kind.NEW:
+            return "It was never seen before. It is told once, and learned from here on."
         case Kind.MOVED:
             return f"{story.to} gained what {story.cause} lost, from the same time on: it arrives under another value."
         case Kind.RENAMED:
@@ -550,6 +556,8 @@ def _time(story: _Story, label: str, at: datetime) -> Fact:
 def _so_far(story: _Story) -> tuple[str, str]:
     amount = story.amount(gap(story.incident))
     match story.incident.kind:
+        case Kind.NEW:
+            return "So far", amount
         case Kind.SPIKE:
             return "Too many so far", amount
         case Kind.MOVED | Kind.RENAMED:

@@ -19,6 +19,8 @@ class Kind(StrEnum):
     RENAMED = "renamed"
     LATE = "late"
     BLIND = "blind"
+    NEW = "new"
+    """A value never seen before: told once, where the rule asks for it."""
 
 
 class State(StrEnum):

@@ -137,9 +137,9 @@ def in_shadow(case: _Case) -> Hold | None:
 
 
 def in_other_direction(case: _Case) -> Hold | None:
-    """A rule for drops tells no spikes, and the other way round; a source that cannot be asked is always told."""
+    """A rule for drops tells no spikes, and the other way round; sources and new values always are."""
     family, wanted = FAMILIES[case.incident.kind], case.routes.direction
-    if family is Family.SOURCE or wanted is Direction.BOTH or case.ends_what_was_told:
+    if family in {Family.SOURCE, Family.NEW} or wanted is Direction.BOTH or case.ends_what_was_told:
         return None
     if (family is Family.SPIKE) == (wanted is Direction.SPIKE):
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -16,8 +17,8 @@ from rules.model import Direction, Rule
 from rules.slices import Slice
 
 
-def context_of(rule: Rule, lattice: Lattice, grid: Grid) -> Context:
-    """What of a rule the detector may know."""
+def context_of(rule: Rule, lattice: Lattice, grid: Grid, newcomers: Iterable[Slice] = ()) -> Context:
+    """What of a rule the detector may know; `newcomers` are values that it is not to test."""
     return Context(
         grid=grid,
         false_incidents_per_week=rule.false_incidents_per_week,
@@ -26,7 +27,7 @@ def context_of(rule: Rule, lattice: Lattice, grid: Grid) -> Context:
         directions=2 if rule.direction is Direction.BOTH else 1,
         metrics=len(rule.metrics),
         expected=_expected(rule, lattice),
-        ignored=_ignored(rule, lattice),
+        ignored=_ignored((*rule.slices.ignore, *newcomers), lattice),
     )
 
 
@@ -39,9 +40,9 @@ def _expected(rule: Rule, lattice: Lattice) -> NDArray[np.bool_]:
     return expected
 
 
-def _ignored(rule: Rule, lattice: Lattice) -> NDArray[np.bool_]:
+def _ignored(slices: Iterable[Slice], lattice: Lattice) -> NDArray[np.bool_]:
     ignored = np.zeros(len(lattice), dtype=bool)
-    for item in rule.slices.ignore:
+    for item in slices:
         ignored |= lattice.covered_by(item)
     return ignored
 

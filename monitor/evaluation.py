@@ -9,6 +9,7 @@ import numpy as np
 
 from alerts.incidents import StepPolicy, amend, step
 from alerts.model import Assessment, Finding, Incident, Kind, State
+from alerts.newcomers import told_once
 from monitor import store
 from monitor.accepted import accepted_of
 from monitor.assess import Question
@@ -19,6 +20,7 @@ from monitor.detectors.fit import from_begin
 from monitor.judging import judge_bucket
 from monitor.learning import Learner
 from monitor.membership import Lookback, silent
+from monitor.newcomers import appeared, complete_from, newcomers, seen_first
 from monitor.notices import overflow, retirements
 from monitor.query import Source, SourceError
 from monitor.recording import record, write_pages
@@ -38,7 +40,7 @@ from monitor.tick import (
 )
 from monitor.watched import Watched
 from monitor.watermark import behind, same_places
-from rules.model import Interval
+from rules.model import Interval, NewValues
 from rules.slices import Folded, Slice
 
 
@@ -54,6 +56,8 @@ class Evaluator:
     source: Source
     state: store.Store
     _terms: tuple[Terms, ...] = ()
+    _first_seen: tuple[int, ...] = ()
+    """When each of `_terms` was, epoch seconds."""
     _retired: dict[int, int] = field(default_factory=dict)
     """Leaves silent for the whole lookback, by the midnight before which."""
 
@@ -82,7 +86,9 @@ class Evaluator:
         if late:
             return self._unknown(tick, before, Kind.LATE, late)
         try:
-            judged = self._judge(tick, before, fresh)
+            with self.state.read() as tx:
+                new = self._new_values(tx, before, fresh)
+            judged = self._judge(tick, before, fresh).after(told_once(new, self.watched.rule.severity, tick), {}, {})
             return self._finish(tick, before, fresh, judged, notices=self._notices(before, fresh, judged, refolded))
         except BaseException:
             # A fit that was made on the way was not stored: the next attempt has to make it again, and store it.
@@ -128,8 +134,10 @@ class Evaluator:
 
     def _known_terms(self, tx: store.Tx, combinations: int) -> tuple[Terms, ...]:
         """All leaves of the rule; those read before are kept, since an id always means the same."""
-        fresh = store.leaves(tx, self.watched.rule.name, len(self._terms)).terms
+        table = store.leaves(tx, self.watched.rule.name, len(self._terms))
+        fresh = table.terms
         if fresh:
+            self._first_seen = (*self._first_seen, *table.first_seen.tolist())
             rest = (Folded(combinations),) * len(self.watched.rule.dimensions)
             self._terms = (*self._terms, *(rest if item == rest else item for item in fresh))
         return self._terms
@@ -180,7 +188,7 @@ class Evaluator:
         )
         told = deciding.run({before.terms[i] for i in np.flatnonzero(held)})
         # The rest stands for another number of combinations now.
-        self._terms, self._learner, self._retired = (), Learner(self.watched), {}
+        self._terms, self._first_seen, self._learner, self._retired = (), (), Learner(self.watched), {}
         return told
 
     def _notices(self, before: Remembered, fresh: Counts, judged: Judged, refolded: str | None) -> tuple[str, ...]:
@@ -200,6 +208,20 @@ class Evaluator:
                 f"detector {name} judges at most {most} slices, and there are {len(self._learner.lattice(terms))}: "
                 "name fewer dimensions, a smaller depth, or detector: default"
             )
+
+    def _new_values(self, tx: store.Tx, before: Remembered, fresh: Counts) -> list[Finding]:
+        """Values of this tick that were never seen before, where the rule wants them told; those never to be tested."""
+        rule, known = self.watched.rule, len(before.terms)
+        if rule.slices.new is NewValues.LEARN or not known:
+            return []
+        complete = complete_from(tx, self.watched)
+        seen = (*self._first_seen, *seen_first(fresh, known).tolist())
+        now = newcomers(self.watched, fresh.terms, seen, complete)
+        if rule.slices.new is NewValues.IGNORE:
+            heirs = {term for told in before.renames for term in told.rename.new.terms}
+            self._learner.newcomers = tuple(item for item in now if heirs.isdisjoint(item.terms))
+            return []
+        return appeared(self.watched, fresh, newcomers(self.watched, before.terms, self._first_seen, complete), now)
 
     def _late(self, before: Remembered, fresh: Counts) -> str:
         """Since when the source is behind; "" where its watermark does not say so, or there is none."""
@@ -262,7 +284,7 @@ class Evaluator:
                 fit=learned[m].judging,
                 recent=recent[m],
                 open=tuple(i for i in so_far.open if i.metric == metric.name),
-                context=context_of(rule, lattice, self.watched.grid),
+                context=context_of(rule, lattice, self.watched.grid, self._learner.newcomers),
                 detector=self._learner.detectors[m],
                 occasions=occasions,
                 curves=learned[m].curves,
@@ -282,7 +304,9 @@ class Evaluator:
             if not before.terms:
                 return []
             bucket = self.watched.schedule.newest(before.tick)
-            return self._questions(tx, bucket, before, self._count(before), Judged(open=before.open))[0]
+            fresh = self._count(before)
+            self._new_values(tx, before, fresh)
+            return self._questions(tx, bucket, before, fresh, Judged(open=before.open))[0]
 
     # --- remembering -------------------------------------------------------------------------
 

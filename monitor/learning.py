@@ -27,6 +27,7 @@ from monitor.lattice import Lattice, Leaves
 from monitor.statistics import constants as k
 from monitor.tick import Judged, Remembered
 from monitor.watched import Watched
+from rules.slices import Slice
 
 _NOTHING = np.zeros((0, 0))
 
@@ -36,6 +37,8 @@ class Learner:
     """What is learned of one rule, and its lattices. Holds nothing that cannot be made again from the store."""
 
     watched: Watched
+    newcomers: tuple[Slice, ...] = ()
+    """Values that are not to be tested."""
     _leaves: Leaves | None = None
     _lattices: dict[int, Lattice] = field(default_factory=dict)
     _learned: dict[tuple[int, int], list[Learned]] = field(default_factory=dict)
@@ -109,7 +112,7 @@ class Learner:
         grid = self.watched.grid
         starts = grid.starts(grid.floor(as_of - self.watched.lookback), as_of)
         lattice = self.lattice(terms)
-        context = context_of(self.watched.rule, lattice, grid)
+        context = context_of(self.watched.rule, lattice, grid, self.newcomers)
         occasions = self.calendar.over(grid, lattice.leaves, starts)
         curves = self._curves(tx, as_of, terms, so_far)
         series = self._series(tx, starts, terms, before, fresh, so_far)

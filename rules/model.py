@@ -44,6 +44,14 @@ class Mode(StrEnum):
     SHADOW = "shadow"
 
 
+class NewValues(StrEnum):
+    """What happens to a value never seen before."""
+
+    LEARN = "learn"
+    ALERT = "alert"
+    IGNORE = "ignore"
+
+
 @dataclass(frozen=True)
 class Metric:
     """One additive measure: `count` (column is None) or `sum` of a non-negative integer column."""
@@ -171,6 +179,7 @@ class SlicePolicy:
     max: int = 20_000
     expected: tuple[tuple[str, tuple[str | None, ...]], ...] = ()
     ignore: tuple[Slice, ...] = ()
+    new: NewValues = NewValues.LEARN
 
 
 @dataclass(frozen=True)
@@ -199,6 +208,8 @@ class Rule:
     lookback: timedelta = timedelta(days=28)
     exclude: tuple[Interval, ...] = ()
     holidays: Holidays = field(default_factory=Holidays)
+    common_mode: tuple[str, ...] = ()
+    """Dimensions whose values move together; not used yet."""
     events_file: str | None = None
     """The file of planned events as it was written, beside the rule file; `events` is what it says."""
     events: tuple[PlannedEvent, ...] = ()

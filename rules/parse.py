@@ -233,6 +233,7 @@ def _rule(shape: RuleShape, place: Place, spans: Mapping[str, Span]) -> Rule:
         lookback=shape.baseline.lookback or (LOOKBACK_OF_DAYS if shape.time_bucket >= DAY else LOOKBACK),
         exclude=tuple(_interval(start, end, shape.timezone) for start, end in shape.baseline.exclude),
         holidays=shape.baseline.holidays,
+        common_mode=shape.baseline.common_mode,
         events_file=shape.baseline.events,
         detector=shape.detector,
         false_incidents_per_week=shape.sensitivity,
@@ -266,7 +267,7 @@ def _slice_policy(shape: RuleShape) -> SlicePolicy:
     last = len(order)
     expected = sorted(shape.slices.expected.items(), key=lambda item: order.get(item[0], last))
     ignored = tuple(_in_order(terms, order) for terms in shape.slices.ignore)
-    return SlicePolicy(shape.slices.max, tuple(expected), ignored)
+    return SlicePolicy(shape.slices.max, tuple(expected), ignored, shape.slices.new)
 
 
 def _in_order(terms: Mapping[str, str | None], order: Mapping[str, int]) -> Slice:

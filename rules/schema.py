@@ -17,7 +17,7 @@ from rules.document import Path
 from rules.duration import format_duration, parse_duration
 from rules.explain import Doc, described, refusal
 from rules.known import KnownShape
-from rules.model import Bound, Bounds, DetectorChoice, Direction, Holidays, Metric, Mode, Severity
+from rules.model import Bound, Bounds, DetectorChoice, Direction, Holidays, Metric, Mode, NewValues, Severity
 from rules.rule_tests import TestShape
 from rules.vocabulary import did_you_mean, nearest, one_of
 
@@ -297,29 +297,6 @@ def _web_address(raw: object) -> str:
     return str(raw)
 
 
-def _later(key: str) -> PlainValidator:
-    """A key that will work one day: its place is told, and the rule is not run."""
-
-    def read(_: object) -> None:
-        hint = "remove the key; the rule is not run while it stands here"
-        raise refusal("not-yet-available", f"{key} is not yet available", hint, at_key=True)
-
-    return PlainValidator(read)
-
-
-def _only(word: str, what: str, later: tuple[str, ...]) -> BeforeValidator:
-    """One word works now; `later` ones are known and do not work yet."""
-
-    def read(raw: object) -> str:
-        if raw == word:
-            return word
-        if isinstance(raw, str) and raw in later:
-            raise refusal("not-yet-available", f"{what} '{raw}' is not yet available", f"write {word}, or remove it")
-        raise refusal("unknown-value", f"{described(raw)} is no {what}", did_you_mean(str(raw), [word, *later]))
-
-    return BeforeValidator(read)
-
-
 def _non_blank(raw: object) -> object:
     if isinstance(raw, str) and not raw.strip():
         raise refusal("empty", "nothing stands here", "write it, or remove the key")
@@ -343,7 +320,6 @@ Dimensions = Annotated[tuple[ColumnName, ...], Field(min_length=1)]
 Values = Annotated[tuple[str | None, ...], Field(min_length=1)]
 Terms = Annotated[dict[str, str | None], Field(min_length=1)]
 Detector = Annotated[DetectorChoice, PlainValidator(_detector)]
-NewValues = Annotated[str, _only("learn", "answer to new values", later=("alert", "ignore"))]
 
 
 # --- keys -------------------------------------------------------------------------------------------------------
@@ -386,7 +362,14 @@ class SlicesShape(BaseModel):
         tuple[Terms, ...],
         Doc("list of slices", "Slices that are counted in the total and never tested."),
     ] = ()
-    new: Annotated[NewValues, Doc("`learn`", "What happens to a value never seen before.")] = "learn"
+    new: Annotated[
+        NewValues,
+        _word(NewValues),
+        Doc(
+            "`learn`, `alert`, `ignore`",
+            "A value never seen before: tested once it is learned, told too, never tested.",
+        ),
+    ] = NewValues.LEARN
 
 
 class BaselineShape(BaseModel):
@@ -419,7 +402,11 @@ class BaselineShape(BaseModel):
         Text | None,
         Doc("path beside the rule file", "A file of planned events, and what each is expected to change."),
     ] = None
-    common_mode: Annotated[Any, _later("'baseline.common_mode'"), Doc("list", "Not yet available.")] = None
+    common_mode: Annotated[
+        tuple[ColumnName, ...],
+        BeforeValidator(_nothing_is_empty),
+        Doc("list of dimensions", "Those whose values move together each by itself. No effect yet; the rule runs."),
+    ] = ()
 
 
 class RuleShape(BaseModel):

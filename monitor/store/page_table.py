@@ -143,6 +143,13 @@ def read_again(tx: Tx, rule: str, start: int, end: int) -> int | None:
     return tx.connection.execute(select(func.min(twice.c.bucket))).scalar()
 
 
+def first_events(tx: Tx, rule: str) -> int | None:
+    """Start of the earliest bucket kept in which anything came."""
+    page = schema.page.c
+    query = select(page.bucket).where(page.rule == rule_key(tx, rule), page.leaves > 0)
+    return tx.connection.execute(query.order_by(page.bucket).limit(1)).scalar()
+
+
 def any_ripened(tx: Tx, rule: str, start: int, end: int) -> bool:
     """Whether any bucket in [start, end) holds something else at one lag class than at another."""
     page = schema.page.c

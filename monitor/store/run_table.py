@@ -60,6 +60,12 @@ def newest_run(tx: Tx, rule: str) -> int | None:
     ).scalar()
 
 
+def first_run(tx: Tx, rule: str) -> int | None:
+    """The earliest tick evaluated, of those that are known still."""
+    table = schema.run.c
+    return tx.connection.execute(select(func.min(table.tick)).where(table.rule == rule_key(tx, rule))).scalar()
+
+
 def newest_good(tx: Tx, rule: str, before: int) -> int | None:
     """The latest tick before another one for which the source answered, however long ago."""
     table = schema.run.c

@@ -14,6 +14,7 @@ from pathlib import Path
 from alerts.incidents import StepPolicy
 from alerts.message import RuleFacts, compose, plain_text
 from alerts.model import Assessment, Kind, Message, Recovery, TotalState, Transition
+from alerts.newcomers import told_once
 from alerts.notifiers import slack_blocks
 from alerts.reminders import Telling, remind
 from alerts.removal import removed
@@ -150,6 +151,13 @@ def gone_rule() -> Transition:
     return closed
 
 
+def new_value() -> Transition:
+    """A device that was never seen before, where the rule wants to be told."""
+    seen = finding(cause(device="watch"), kind=Kind.NEW, observed=4_400.0, expected=0.0, p=0.0)
+    (told_of,) = told_once([seen], Severity.WARNING, tick(1))
+    return told_of
+
+
 def absorbed() -> Transition:
     """A narrower incident closes, since a wider one tells it."""
     narrow = [finding(cause(device="ios", country=code), expected=90_000.0) for code in ("NO", "SE")]
@@ -248,6 +256,7 @@ STORIES: dict[str, tuple[Callable[[], Transition], RuleFacts]] = {
     "repeated": (repeated, RULE),
     "released": (released, RULE),
     "gone_rule": (gone_rule, RuleFacts(name="playback_volume", source="", place="removed")),
+    "new_value": (new_value, RULE),
     "absorbed": (absorbed, replace(RULE, query="")),
     "narrowed": (narrowed, RULE),
     "reclassified": (reclassified, RULE),

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from alerts.model import Change, Reason
+from alerts.model import Change, Kind, Reason, State
 from monitor import store
+from monitor.newcomers import newcomers
+from monitor.watched import Watched
 from rules.cron import Cron
-from rules.model import Escalation, Mute, Severity
+from rules.model import Escalation, Mute, NewValues, Severity, SlicePolicy
+from rules.slices import FOLDED
 from tests.monitor.ticks import Ticks
-from tests.monitor.world import HOUR, world
+from tests.monitor.world import HOUR, cause, rule_of, world
 
 N = 28 * 24 + 10
 """The first tick; all columns before are history."""
@@ -128,3 +132,44 @@ def test_what_nobody_was_told_of_holds_back_nothing(over):
         ingest.tick(column)
         free.tick(column)
     assert (sent(ingest), [step[2] for step in sent(free)]) == ([], ["opened"])
+
+
+def with_watches(first: int):
+    """FRESH with a device from column `first` on that nobody ever saw."""
+    made = FRESH.with_leaves([("watch", country) for country in ("NO", "SE", "DK")])
+    values = made.values.copy()
+    values[:, -3:, first:] = 50
+    return replace(made, values=values)
+
+
+def test_a_value_never_seen_before_is_told_once_where_the_rule_says_so(over):
+    """Whatever direction the rule sends; with how many came; nothing stays open, and a second value is told by itself."""
+    ticks = over(with_watches(N + 2), slices=SlicePolicy(new=NewValues.ALERT)).run(range(N, N + 5))
+    (message,) = [m for o in ticks.outcomes for _, m in o.messages]
+    assert message.push.startswith("WARNING playback_volume: device=watch is new: 150 events (expected 0)")
+    (incident,) = ticks.incidents
+    assert (incident.kind, incident.state, incident.raised_at) == (Kind.NEW, State.RESOLVED, ticks.at(N + 2))
+    before = ticks.dump()
+    ticks.restart()
+    assert ticks.tick(N + 4).repeated
+    assert ticks.dump() == before
+
+
+def test_a_new_value_is_learned_or_left_alone_without_a_word(over):
+    """`learn` tells nothing; `ignore` tells nothing and keeps every slice of it from being tested."""
+    for new in (NewValues.LEARN, NewValues.IGNORE):
+        ticks = over(with_watches(N + 2), slices=SlicePolicy(new=new)).run(range(N, N + 5))
+        assert sent(ticks) == []
+        (question,) = ticks.evaluator.questions(ticks.at(N + 4))
+        ignored = {question.lattice.slice_of(row).label() for row in question.context.ignored.nonzero()[0]}
+        watches = {"device=watch", *(f"device=watch, country={c}" for c in ("NO", "SE", "DK"))}
+        assert ignored == (watches if new is NewValues.IGNORE else set())
+
+
+def test_only_what_comes_after_a_whole_lookback_is_new():
+    """Not what was seen before the history was complete, what it expects, or a new combination of known values."""
+    rule = rule_of(FRESH, slices=SlicePolicy(expected=(("device", ("car",)),)))
+    watched = Watched.of(rule)
+    terms = [("tv", "NO"), ("web", "SE"), ("watch", "NO"), ("car", "NO"), ("tv", "SE"), (FOLDED, FOLDED)]
+    assert newcomers(watched, terms, [0, 5, 9, 9, 9, 9], 9) == (cause(device="watch"),)
+    assert newcomers(watched, terms, [0, 5, 8, 9, 9, 9], 9) == ()
