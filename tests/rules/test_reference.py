@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rules.events import parse_events
 from rules.load import combine
-from rules.model import Escalation, Severity
+from rules.model import Escalation, NewValues, Severity
 from rules.parse import parse_rules
 from rules.reference import reference
 
@@ -54,4 +54,5 @@ def test_the_example_of_the_alerting_page_is_a_sound_rule_file():
     found = combine([parse_rules(example, "docs/alerting.md")])
     assert found.problems == ()
     assert found.rules[0].escalate == (Escalation(Severity.CRITICAL, drop=0.9),)
+    assert (found.rules[0].was, found.rules[0].slices.new) == ("playback_events", NewValues.ALERT)
     assert (found.rules[0].mute[0].reason, found.rules[0].inhibited_by) == ("weekly compaction", ("ingest_volume",))
