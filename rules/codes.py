@@ -34,6 +34,7 @@ _OF_THE_TEXT = (
     Code("bad-value", "A value outside of what the key can mean."),
     Code("bad-version", "The file is written for another version of the language."),
     Code("not-yet-available", "A part of the language that is planned and does not work yet."),
+    Code("no-effect", "A key that is read and changes nothing yet.", warning=True),
     Code("bad-suppression", "A comment is meant to suppress something and does not.", about_suppressing=True),
     Code("unused-suppression", "A comment suppresses what is not told.", warning=True, about_suppressing=True),
 )

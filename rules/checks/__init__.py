@@ -14,6 +14,7 @@ from rules.checks.former_names import former_names
 from rules.checks.inhibitions import inhibitions
 from rules.checks.known_countries import known_countries
 from rules.checks.mute_ends import mute_ends
+from rules.checks.mute_leaves_evaluations import mute_leaves_evaluations
 from rules.checks.no_secrets import no_secrets
 from rules.checks.one_expression import one_expression
 from rules.checks.one_select import one_select
@@ -42,6 +43,7 @@ RULE_CHECKS: tuple[Callable[[Rule], Iterable[Problem]], ...] = (
     delay_within_lookback,
     reachable_change,
     mute_ends,
+    mute_leaves_evaluations,
     known_countries,
     detector_fits,
     tests_of_dimensions,

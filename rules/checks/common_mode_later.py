@@ -18,4 +18,4 @@ def common_mode_later(rule: Rule) -> Iterator[Problem]:
             yield span.problem("unknown-dimension", message, did_you_mean(name, rule.dimensions))
     if rule.common_mode:
         message = "'common_mode' has no effect yet: what moves everything at once is taken over all slices together"
-        yield rule.span("baseline.common_mode:").problem("not-yet-available", message, "the rule runs", "warning")
+        yield rule.span("baseline.common_mode:").problem("no-effect", message, "the rule runs", "warning")
