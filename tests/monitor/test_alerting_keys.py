@@ -10,6 +10,8 @@ import pytest
 
 from alerts.model import Change, Kind, Reason, State
 from monitor import store
+from monitor.chain_text import explanation_text
+from monitor.explaining import Explanation, Told
 from monitor.newcomers import newcomers
 from monitor.watched import Watched
 from rules.cron import Cron
@@ -101,6 +103,10 @@ def test_nothing_is_sent_in_a_mute_and_what_is_bad_at_its_end_is(over):
     with ticks.state.read() as tx:
         (held,) = [d for d in store.decisions(tx, incident.id) if d.reason is Reason.MUTED]
     assert held.because.endswith("UTC: upkeep")
+    with ticks.state.read() as tx:
+        steps, decided = tuple(store.transitions(tx, incident.id)), tuple(store.decisions(tx, incident.id))
+    shown = explanation_text(Explanation((), (Told(incident, steps, decided, ()),), (), None))
+    assert "not sent (muted): muted until" in shown
     (message,) = [m for o in ticks.outcomes for _, m in o.messages if m.change is Change.RELEASED]
     assert message.summary[0].startswith("Held back until now (muted until")
 
