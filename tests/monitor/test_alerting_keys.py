@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
@@ -11,6 +11,7 @@ import pytest
 from alerts.model import Change, Kind, Reason, State
 from monitor import store
 from monitor.chain_text import explanation_text
+from monitor.evaluation import Evaluator
 from monitor.explaining import Explanation, Told
 from monitor.newcomers import newcomers
 from monitor.watched import Watched
@@ -18,7 +19,7 @@ from rules.cron import Cron
 from rules.model import Escalation, Mute, NewValues, Severity, SlicePolicy
 from rules.slices import FOLDED
 from tests.monitor.ticks import Ticks
-from tests.monitor.world import HOUR, cause, rule_of, world
+from tests.monitor.world import HOUR, WorldSource, cause, rule_of, world
 
 N = 28 * 24 + 10
 """The first tick; all columns before are history."""
@@ -179,3 +180,21 @@ def test_only_what_comes_after_a_whole_lookback_is_new():
     terms = [("tv", "NO"), ("web", "SE"), ("watch", "NO"), ("car", "NO"), ("tv", "SE"), (FOLDED, FOLDED)]
     assert newcomers(watched, terms, [0, 5, 9, 9, 9, 9], 9) == (cause(device="watch"),)
     assert newcomers(watched, terms, [0, 5, 8, 9, 9, 9], 9) == ()
+
+
+def test_an_evaluation_under_way_leaves_nothing_under_the_old_name(over):
+    """The rule is renamed while its source is asked: the tick fails, and the new name has all there was."""
+    ticks = over(FRESH).run(range(N, N + 2))
+
+    @dataclass
+    class Renaming(WorldSource):
+        def count(self, query):
+            with ticks.state.write() as tx:
+                store.rename_rule(tx, RULE, "renamed")
+            return super().count(query)
+
+    evaluator = Evaluator(ticks.watched, Renaming(FRESH), ticks.state)
+    with pytest.raises(store.ConflictError, match="another name"):
+        evaluator.evaluate(ticks.at(N + 2))
+    with ticks.state.read() as tx:
+        assert (store.rules(tx), store.newest_run(tx, "renamed")) == (["renamed"], ticks.at(N + 1).timestamp())
