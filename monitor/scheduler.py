@@ -84,7 +84,6 @@ class Daemon:
             log.error("what changed in the rule files is not followed up yet, the store failed: %s", error)
             return
         self._settled = True
-        self._news.set()
 
     def stop(self) -> None:
         """Ask `run` to return."""
@@ -105,6 +104,7 @@ class Daemon:
                     self._swap(scheduler)
                 if not self._settled:
                     self._settle()
+                    self._news.set()
             except Exception:
                 # Whatever is wrong with the files, the rules that run go on.
                 log.exception("the rule files could not be read again; the rules stay as they are")
@@ -208,7 +208,9 @@ class Wakes(BaseTrigger):  # type: ignore[misc]  # the library ships no types
         self._cron = schedule if isinstance(schedule, Cron) else None
         self._every = min(gap, LONGEST_WAKE)
         most = min(MOST_OFFSET, max(1, int(gap.total_seconds()) // 10))
-        self._offset = timedelta(seconds=zlib.crc32(rule.name.encode()) % most)
+        # Those that may hold it back have spoken by then, as a rule: a message too many is all that hangs on it.
+        later = most if rule.inhibited_by else 0
+        self._offset = timedelta(seconds=zlib.crc32(rule.name.encode()) % most + later)
 
     def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:  # noqa: ARG002  # the library's signature
         """The next wake after `now`, for the library."""
