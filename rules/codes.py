@@ -59,7 +59,7 @@ _OF_A_RULE = (
     Code("time-as-dimension", "The rule slices by a time."),
     Code("duplicate-dimension", "A dimension is named twice."),
     Code("duplicate-metric", "A metric is named twice."),
-    Code("duplicate-value", "A slice is named twice in one list."),
+    Code("duplicate-value", "A value is named twice in one list."),
     Code("unknown-dimension", "A slice is written with a dimension that the rule does not have."),
     Code("unknown-metric", "A metric that does not exist, or that the rule does not have."),
     Code("unknown-rule", "A rule is named that does not exist."),
