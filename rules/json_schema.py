@@ -82,7 +82,6 @@ _KINDS: dict[str, Schema] = {
     "list of `day` or `start/end`": _list(_TEXT),
     "list of countries, or `{by: dimension}`": _either(_list(_TEXT), {"type": "object", "required": ["by"]}),
     "list": {"type": "array"},
-    "list of dimensions": _list(_TEXT),
     "day or time": _TEXT,
     "time": _TEXT,
     "mapping, or a list of them": _either(_OBJECT, _list(_OBJECT)),
