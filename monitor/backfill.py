@@ -64,16 +64,20 @@ class Backfill:
     def run(self, plan: Plan, tick: int) -> Iterator[int]:
         """Count the days of a plan, each in a transaction of its own; yields the number of buckets done."""
         allowed = self._allowed(plan, tick)
+        known: list[Terms] = []
         for day in plan.days:
-            self._one(day, tick, allowed)
+            known = self._one(day, tick, allowed, known)
             yield len(day)
 
-    def _one(self, day: tuple[int, ...], tick: int, allowed: frozenset[Terms] | None) -> None:
+    def _one(
+        self, day: tuple[int, ...], tick: int, allowed: frozenset[Terms] | None, before: list[Terms]
+    ) -> list[Terms]:
+        """Count a day; the leaves there are, of which `before` were known by the one counted before."""
         rule = self.watched.rule
         frame = self.source.count(self.watched.query(self.watched.windows(day), tick))
         lags = {bucket: max(lag_class(tick - self.watched.schedule.due(bucket)), 0) for bucket in day}
         with self.state.write() as tx:
-            known = store.leaves(tx, rule.name).terms
+            known = _known(tx, rule.name, before)
             counts = Counts.from_frame(
                 frame,
                 dimensions=rule.dimensions,
@@ -85,6 +89,7 @@ class Backfill:
             counts = counts.restricted(allowed) if allowed is not None else counts
             counts = counts.bounded(len(known), rule.slices.max)
             write_pages(tx, rule.name, counts, known, lags)
+            return known
 
     def _allowed(self, plan: Plan, tick: int) -> frozenset[Terms] | None:
         """The leaves to keep by volume over the whole lookback, where a cube may be too wide; None where it is not.
@@ -120,6 +125,15 @@ class Backfill:
         frame = self.source.count(query)
         rule = self.watched.rule
         return Counts.from_frame(frame, dimensions=rule.dimensions, measures=len(rule.metrics), starts=days, known=())
+
+
+def _known(tx: store.Tx, rule: str, before: list[Terms]) -> list[Terms]:
+    """All leaves of a rule; of those that were there `before` only the last is read again, to see that they still are."""
+    last = max(len(before) - 1, 0)
+    found = store.leaves(tx, rule, last).terms
+    if not before:
+        return found
+    return [*before, *found[1:]] if found[:1] == before[last:] else store.leaves(tx, rule).terms
 
 
 def to_start(window: Interval) -> int:

@@ -21,7 +21,7 @@ from tests.monitor.commands.place import PROGRAM
 ROOT = Path(__file__).resolve().parents[1]
 SHOWN = re.compile(r"```sh\n(slicewatch [^\n]*)\n```\n\n```text\n(.*?)```", re.DOTALL)
 """A command on a page, and what it prints on the demo's lake."""
-PAGES = tuple(ROOT / "docs" / f"{name}.md" for name in ("backtest", "blindspots", "suggest"))
+PAGES = tuple(ROOT / "docs" / f"{name}.md" for name in ("backtest", "blindspots", "explain", "suggest"))
 CLI, README = ROOT / "docs" / "cli.md", ROOT / "README.md"
 BEGIN = "<!-- commands: made from the program by tests/documents.py; a test compares -->"
 ALERT = re.compile(r"```text\n(.*?)\n```", re.DOTALL)

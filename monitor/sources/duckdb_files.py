@@ -1,7 +1,7 @@
 """Parquet, CSV and JSON files where they lie, counted by DuckDB in this process.
 
-Every call opens an in-memory database of its own that may touch the files of its table and nothing else, and is
-locked before any text of a rule reaches it. That makes the source read-only and safe to share between threads.
+Every call has an in-memory database to itself that may touch the files of its table and nothing else, and was
+locked before any text of a rule reached it. That makes the source read-only and safe to share between threads.
 
 CSV knows no NULL: an empty field is NULL, quoted or not. Dimensions of CSV and JSON files and of hive partitions
 are read as text, so that a value keeps its spelling ("01") whichever files a window opens.
@@ -10,7 +10,7 @@ are read as text, so that a value keeps its spelling ("01") whichever files a wi
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -36,6 +36,7 @@ from monitor.sources.buckets import (
     plan_arrivals,
     plan_buckets,
 )
+from monitor.sources.duckdb_pool import MOST_FILES, SessionPool
 from monitor.sources.duckdb_session import Session, open_session, quoted
 from monitor.sources.expressions import check_select, check_where, strip_end, suggest, unknown_column
 from monitor.sources.file_tables import FileTable, Relation, describe_sample, find_table, relate
@@ -78,6 +79,7 @@ class DuckDBFiles:
         self._tables = dict(tables)
         self._timeout = timeout
         self._threads = threads
+        self._pool = SessionPool(threads)
 
     def count(self, query: CountQuery) -> pd.DataFrame:
         """Leaves of the query's windows; see `monitor.query.Source`."""
@@ -144,7 +146,8 @@ class DuckDBFiles:
         return Cost(sum(len(table.kept) for table in tables), sum(len(table.files) for table in tables), size)
 
     def close(self) -> None:
-        """Nothing stays open between calls."""
+        """Close the databases that wait for their next use."""
+        self._pool.close()
 
     @contextmanager
     def _prepared(self, query: CountQuery) -> Iterator[tuple[Session, Relation, BucketPlan | None]]:
@@ -171,9 +174,18 @@ class DuckDBFiles:
         self, ref: SourceRef, windows: Windows | None, zone: str, limit: timedelta
     ) -> Iterator[tuple[Session, tuple[FileTable, ...]]]:
         tables = self._find(ref, windows)
-        paths = {file.path: None for table in tables for file in (*table.kept, *table.sample)}
-        with open_session(ref.name, tuple(paths), zone, limit.total_seconds(), self._threads) as session:
+        with self._session(ref, tables, zone, limit) as session:
             yield session, tables
+
+    def _session(
+        self, ref: SourceRef, tables: Sequence[FileTable], zone: str, limit: timedelta
+    ) -> AbstractContextManager[Session]:
+        seconds = limit.total_seconds()
+        # A query is a team's own SELECT: what it may touch and has made is no other one's.
+        if ref.query is None and len(tables[0].files) <= MOST_FILES:
+            return self._pool.session(ref.name, [file.path for file in tables[0].files], zone, seconds)
+        paths = {file.path: None for table in tables for file in (*table.kept, *table.sample)}
+        return open_session(ref.name, tuple(paths), zone, seconds, self._threads)
 
     def _find(self, ref: SourceRef, windows: Windows | None) -> tuple[FileTable, ...]:
         """The tables a rule reads. A query may look at any time of its tables, so none of their files is left out."""

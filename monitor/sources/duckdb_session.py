@@ -64,22 +64,44 @@ class Session:
 def open_session(
     name: str, files: Sequence[str], zone: str, seconds: float, threads: int | None = None
 ) -> Iterator[Session]:
-    """A session that is interrupted after `seconds`; DuckDB's errors come out as the source's, naming `name`."""
-    connection = None
-    alarm: Alarm | None = None
+    """A session for this one use; see `connect` and `guarded`."""
+    with as_sources_error(name):
+        connection = connect(files, zone, threads)
     try:
-        connection = duckdb.connect(config=_config(threads))
+        with guarded(connection, name, seconds) as session:
+            yield session
+    finally:
+        connection.close()
+
+
+def connect(files: Sequence[str], zone: str, threads: int | None = None) -> duckdb.DuckDBPyConnection:
+    """A database of its own that may touch `files` and nothing else; raises DuckDB's errors."""
+    connection = duckdb.connect(config=_config(threads))
+    try:
         _lock(connection, files, zone)
-        with Alarm(seconds, connection.interrupt) as alarm:
-            yield Session(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+@contextmanager
+def guarded(connection: duckdb.DuckDBPyConnection, name: str, seconds: float) -> Iterator[Session]:
+    """A session that is interrupted after `seconds`; DuckDB's errors come out as the source's, naming `name`."""
+    with Alarm(seconds, connection.interrupt) as alarm, as_sources_error(name, alarm):
+        yield Session(connection)
+
+
+@contextmanager
+def as_sources_error(name: str, alarm: Alarm | None = None) -> Iterator[None]:
+    """DuckDB's errors as the source's; those of a query that took too long say so."""
+    try:
+        yield
     except duckdb.Error as error:
         if alarm is not None and alarm.expired:
-            raise SourceError(f"{name}: timed out after {seconds:g} s") from error
+            raise SourceError(f"{name}: timed out after {alarm.seconds:g} s") from error
         kind = QueryRefusedError if isinstance(error, _REFUSALS) else SourceError
         raise kind(f"{name}: {_one_line(error)}") from error
-    finally:
-        if connection is not None:
-            connection.close()
 
 
 def _config(threads: int | None) -> dict[str, str | bool | int | float | list[str]]:
