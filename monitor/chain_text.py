@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from alerts.model import Change
+from alerts.wording import counted
 from monitor.chain import Chain, Window
 from monitor.explaining import Explanation, Told
 from monitor.replay import incident_to_json, stamp
@@ -54,11 +55,15 @@ def _chain(chain: Chain) -> Iterator[str]:
 
 def _windows(chain: Chain) -> Iterator[str]:
     yield (
-        f"threshold  {chain.threshold:.1f} nats: {chain.budget:g} false incidents a week over "
+        f"threshold  {chain.threshold:.1f} nats: {_budget(chain.budget)} a week over "
         f"{chain.slices:,} slices in {len(chain.windows)} windows"
     )
     for window in chain.windows:
         yield f"tested     {_window(window)}"
+
+
+def _budget(budget: float) -> str:
+    return f"{budget:g} false incident{'' if budget == 1 else 's'}"
 
 
 def _window(window: Window) -> str:
@@ -83,8 +88,9 @@ def _told(told: Told) -> Iterator[str]:
             yield f"  {stamp(step.at)} {step.change.value}: {step.because}"
             yield from (f"    {text}" for text in decisions.get(step.incident.seq, ()))
     for part in told.deliveries:
-        error = f", last error: {part.last_error}" if part.last_error else ""
-        yield f"  {part.part} of step {part.seq} to {part.receiver}: {part.state}, attempts {part.attempts}{error}"
+        failed = f", {counted(part.attempts, 'attempt')} failed" if part.attempts else ""
+        error = f": {part.last_error}" if part.last_error and (failed or part.state != "done") else ""
+        yield f"  {part.part} of step {part.seq} to {part.receiver}: {part.state}{failed}{error}"
 
 
 def explanation_to_json(found: Explanation) -> dict[str, Any]:
