@@ -61,6 +61,20 @@ def test_tests_of_a_rule_on_recorded_bikes(bikes):
     assert (run.exit_code, run.stdout.splitlines()[-1]) == (0, "2 passed"), run.stdout
 
 
+def test_an_hour_of_bikes_is_explained(bikes):
+    """The chain of the total: what was counted, what was expected of it, and that it is no alarm."""
+    assert bikes.run("once", "washington_rides", "--at", "2012-10-24T12:00").exit_code == 0
+    run = bikes.run("explain", "washington_rides", "total", "2012-10-24T11:00", "--json")
+    (chain,) = json.loads(run.stdout)["chains"]
+    hour = next(window for window in chain["windows"] if window["buckets"] == 1)
+    assert chain["reads"][0]["observed"] == hour["observed"] > 100
+    assert 0.5 < hour["observed"] / hour["expected"] < 2.0
+    assert [len(chain["past"]), chain["conclusion"]] == [
+        4,
+        "no alarm: in no window is it as unlikely as the alert budget asks",
+    ]
+
+
 def test_a_rule_for_government_visits_is_suggested(tmp_path):
     """Days, the three dimensions there are, and the visits summed: a row stands for many."""
     place = Place(untouched_workspace(USAGOV, tmp_path).parent)
