@@ -9,7 +9,7 @@ from functools import wraps
 
 from alerts.incidents import FAMILIES, Family
 from alerts.inhibition import inhibitor
-from alerts.model import Change, Decision, Incident, Reason, Transition
+from alerts.model import Change, Decision, Incident, Reason, State, Transition
 from alerts.mutes import muted_until
 from rules.model import Direction, Mode, Mute, Rule, Severity
 
@@ -68,8 +68,14 @@ class _Case:
         return self.transition.incident
 
     @property
+    def ends(self) -> bool:
+        """Whether it is the end of the incident, or a word about an end that was told."""
+        amends_an_end = self.transition.change is Change.AMENDED and self.incident.state is State.RESOLVED
+        return self.transition.change in ENDS or amends_an_end
+
+    @property
     def ends_what_was_told(self) -> bool:
-        return self.transition.change in ENDS and bool(self.told)
+        return self.ends and bool(self.told)
 
 
 ENDS = frozenset({Change.RESOLVED, Change.ACCEPTED, Change.ABSORBED, Change.REMOVED})
@@ -149,7 +155,7 @@ def in_other_direction(case: _Case) -> Hold | None:
 
 def never_told(case: _Case) -> Hold | None:
     """Nobody hears the end of what nobody heard of."""
-    if case.transition.change in ENDS and case.told is not None and not case.told:
+    if case.ends and case.told is not None and not case.told:
         return Hold(Reason.NEVER_SENT, "nobody was told of it")
     return None
 

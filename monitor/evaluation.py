@@ -115,6 +115,7 @@ class Evaluator:
         to_read = self.watched.schedule.to_read(epoch, known, first)
         to_read |= {b: self._age(b, epoch) for b in to_judge if b not in to_read and b not in known}
         every = store.incidents(tx, rule=name, newest_first=False)
+        closed = tuple(i for i in every if may_be_late(i, tick))
         members = store.membership(tx, name)
         return Remembered(
             tick=epoch,
@@ -123,10 +124,10 @@ class Evaluator:
             to_read=dict(sorted(to_read.items())),
             terms=self._known_terms(tx, members.combinations),
             open=tuple(i for i in every if i.state is not State.RESOLVED),
-            closed=tuple(i for i in every if may_be_late(i, tick)),
+            closed=closed,
             renames=tuple(rename_of(i) for i in every if is_told_rename(i, tick)),
             accepted=accepted_of(every, epoch),
-            told=store.told(tx, name),
+            told=store.told(tx, name, [i.id for i in closed]),
             told_at=store.told_at(tx, name),
             inhibitors=store.inhibitors(tx, self.watched.rule.inhibited_by),
             membership=members,

@@ -16,13 +16,14 @@ from monitor.store.incident_tables import decision_of
 from monitor.store.tx import Tx
 
 
-def told(tx: Tx, rule: str) -> dict[str, tuple[str, ...]]:
-    """Receivers that a text was queued for, by id of each incident of the rule that is not resolved."""
+def told(tx: Tx, rule: str, closed: Collection[str] = ()) -> dict[str, tuple[str, ...]]:
+    """Receivers that a text was queued for, by id of each incident of the rule that is not resolved or one of `closed`."""
     item, incident = schema.outbox.c, schema.incident.c
     query = (
         select(item.incident, item.receiver)
         .join(schema.incident, incident.id == item.incident)
-        .where(incident.rule == rule, incident.state != State.RESOLVED.value, item.part == Part.TEXT.value)
+        .where(incident.rule == rule, item.part == Part.TEXT.value)
+        .where(or_(incident.state != State.RESOLVED.value, incident.id.in_(closed)))
         .distinct()
         .order_by(item.incident, item.receiver)
     )

@@ -1,13 +1,15 @@
 """Who is told what, and why not."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
-from alerts.incidents import StepPolicy
-from alerts.model import Change, Kind, Reason, State, Transition
+from alerts.incidents import StepPolicy, amend
+from alerts.model import Change, Kind, Reason, Recovery, State, Transition
 from alerts.plan import NEWS, QUIET, STAGES, Routes, plan
-from rules.model import Direction, Mode, Severity
+from rules.cron import Cron
+from rules.model import Direction, Mode, Mute, Severity
 from tests.alerts.make import History, assess, blind, finding, tick
 
 LIVE = Routes(((Severity.WARNING, ("team",)), (Severity.CRITICAL, ("oncall", "pager", "oncall"))), fallback="ops")
@@ -122,6 +124,24 @@ def test_blindness_is_always_told(direction):
 def test_the_end_of_what_nobody_heard_is_held():
     """A resolve whose opening went nowhere goes nowhere."""
     (decision,) = plan([resolved()], LIVE, tick(2), told={})
+    assert (decision.send, decision.reason) == (False, Reason.NEVER_SENT)
+
+
+def late_after_its_end() -> Transition:
+    """A closed incident whose events have arrived since."""
+    closed = resolved().incident
+    made = amend(closed, Recovery(closed.id, closed.until, 810_000.0, 812_000.0, late=True), tick(6))
+    assert made is not None
+    return made
+
+
+def test_a_word_about_an_end_goes_to_those_who_heard_it():
+    """That it was late and not lost: past mutes, to those who know the incident, and to nobody where nobody does."""
+    made, muted = late_after_its_end(), Mute(Cron.parse("* * * * *"), timedelta(hours=1), "upkeep")
+    routes = replace(LIVE, mutes=(muted,))
+    (decision,) = plan([made], routes, tick(6), told={made.incident.id: ["pager"]})
+    assert (decision.send, decision.receiver) == (True, "pager")
+    (decision,) = plan([made], LIVE, tick(6), told={})
     assert (decision.send, decision.reason) == (False, Reason.NEVER_SENT)
 
 
