@@ -289,7 +289,9 @@ def _word(story: _Story) -> str:
 
 def _watched(story: _Story) -> str:
     """What the rule looked at when it was removed."""
-    return "its source" if story.about_source else story.cause
+    if story.about_source:
+        return "its source"
+    return story.cause if story.incident.cause.terms else "the total"
 
 
 def _headline(story: _Story) -> str:
@@ -423,7 +425,7 @@ def _before(story: _Story) -> Iterator[str]:
             yield f"{_capital(because)}."
         case Change.WIDENED | Change.NARROWED if incident.causes:
             how = "Wider" if story.change is Change.WIDENED else "Narrower"
-            yield f"{how} than told before: it is {story.cause}, not {name_of(incident.causes[-1].slice)}."
+            yield f"{how} than before: it is {story.cause}, not {name_of(incident.causes[-1].slice)}."
 
 
 def _numbers(story: _Story) -> str:
@@ -522,7 +524,8 @@ def _facts(story: _Story) -> list[Fact]:
 
 
 def _scope(story: _Story) -> str:
-    names = [story.cause if story.incident.cause.terms else f"every event of {story.source}"]
+    every = f"every event of {story.source}" if story.source else "every event"
+    names = [story.cause if story.incident.cause.terms else every]
     names += [f"also {name_of(item)}" for item in story.incident.also[:3]]
     return ", ".join(names)
 

@@ -92,6 +92,8 @@ def reader_time(at: datetime, text: str) -> str:
 def _mark(message: Message) -> str:
     if message.change is Change.REMOVED:
         return UNKNOWN
+    if message.change is Change.OPENED:
+        return MARKS[message.severity]  # a new value too, of which nothing stays open
     if message.state is State.RESOLVED or message.change in {Change.RESOLVED, Change.ACCEPTED, Change.ABSORBED}:
         return OVER
     return UNKNOWN if message.state is State.UNKNOWN else MARKS[message.severity]

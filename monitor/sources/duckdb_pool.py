@@ -17,14 +17,15 @@ MOST_FILES = 500
 """With more files a database is opened for those of a query alone: to allow and look at all of them takes too long."""
 MOST_IDLE = 4
 
-Key = tuple[tuple[tuple[str, int, int], ...], str]
+Mark = tuple[str, int, int, int]
+Key = tuple[tuple[Mark, ...], str]
 
 
 @dataclass
 class SessionPool:
     """Databases of one source that wait for their next use. Threads share it; each has a database to itself.
 
-    What is known of a file is never kept beyond a change of it: its size and time are part of the key.
+    What is known of a file is never kept beyond a change of it: its inode, size and time are part of the key.
     """
 
     threads: int | None = None
@@ -67,9 +68,9 @@ class SessionPool:
             oldest.close()
 
 
-def _marks(name: str, files: Sequence[str]) -> tuple[tuple[str, int, int], ...]:
+def _marks(name: str, files: Sequence[str]) -> tuple[Mark, ...]:
     try:
         found = [(path, os.stat(path)) for path in files]  # noqa: PTH116  # a Path for each of hundreds takes longer
     except OSError as error:
         raise SourceError(f"{name}: {error.strerror}: {error.filename}") from error
-    return tuple((path, mark.st_mtime_ns, mark.st_size) for path, mark in found)
+    return tuple((path, mark.st_mtime_ns, mark.st_size, mark.st_ino) for path, mark in found)

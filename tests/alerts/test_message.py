@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from alerts.incidents import StepPolicy
 from alerts.message import MESSAGE_LENGTH, PUSH_LENGTH, SECTION_LENGTH, RuleFacts, compose, parts_of, plain_text
 from alerts.model import Change, Kind, Series, SliceFact, State, TotalState
+from alerts.newcomers import told_once
 from alerts.notifiers import slack_blocks
 from alerts.ports import Part
 from alerts.wording import Clock, clean, name_of, number, percent
@@ -203,6 +204,15 @@ def test_only_what_the_whole_channel_should_hear_is_broadcast():
     assert changed(Change.RESOLVED, Severity.CRITICAL)
     assert not changed(Change.RESOLVED)
     assert not changed(Change.OPENED, Severity.CRITICAL)
+
+
+def test_a_new_value_is_no_end():
+    """It is over as soon as it is told, and is shown by its severity all the same: nothing has become good."""
+    found = finding(kind=Kind.NEW, observed=150.0, expected=0.0)
+    (opened,) = told_once([found], Severity.CRITICAL, tick(1))
+    message = compose(opened, RULE)
+    assert message.state is State.RESOLVED
+    assert slack_blocks.blocks(message)[0]["text"]["text"].startswith(slack_blocks.MARKS[Severity.CRITICAL])
 
 
 def test_a_chart_comes_with_news_of_the_cause_only():

@@ -55,6 +55,20 @@ def test_a_file_that_changed_is_read_as_it_is(pool, lake):
     assert rows(pool, lake) == [(4000,)]
 
 
+def test_a_file_put_in_place_of_another_is_another(pool, lake):
+    """Of the same size and time, as a copy that keeps times makes it: the database of the old one is not used."""
+    assert rows(pool, lake) == [(3,)]
+    (first,), mark = pool._idle, lake.stat()
+    other = lake.with_name("b.parquet")
+    pq.write_table(pa.table({"a": [4, 5, 6]}), other)
+    os.utime(other, ns=(mark.st_mtime_ns, mark.st_mtime_ns))
+    other.replace(lake)
+    assert (lake.stat().st_size, lake.stat().st_mtime_ns) == (mark.st_size, mark.st_mtime_ns)
+    assert rows(pool, lake, sql="SELECT sum(a) FROM read_parquet('{}')") == [(15,)]
+    assert pool._idle[0] == first
+    assert len(pool._idle) == 2
+
+
 def test_a_database_is_not_used_again_after_an_error(pool, lake):
     """Whatever state it is in, nobody meets it."""
     with pytest.raises(SourceError):
