@@ -72,9 +72,11 @@ def _finding(watched: Watched, fresh: Counts, item: Slice) -> Finding:
     ((name, value),) = item.terms
     d = watched.rule.dimensions.index(name)
     rows = np.array([term[d] == value for term in fresh.terms])
-    counts = np.nansum(fresh.values[0][rows], axis=0)
-    seen = np.flatnonzero(counts)
-    first, last = int(fresh.starts[seen[0]]), int(fresh.starts[seen[-1]])
+    counts = fresh.values[0][rows].sum(axis=0)
+    # Rows whose sums are all nothing are there without a trace of when.
+    seen = fresh.starts[fresh.values[:, rows].any(axis=(0, 1))]
+    seen = seen if len(seen) else fresh.starts
+    first, last = int(seen[0]), int(seen[-1])
     return Finding(
         rule=watched.rule.name,
         metric=watched.rule.metrics[0].name,

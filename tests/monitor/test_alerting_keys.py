@@ -6,14 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+import numpy as np
 import pytest
 
 from alerts.model import Change, Kind, Reason, State
 from monitor import store
+from monitor.buckets import to_datetime
 from monitor.chain_text import explanation_text
+from monitor.counts import Counts
 from monitor.evaluation import Evaluator
 from monitor.explaining import Explanation, Told
-from monitor.newcomers import newcomers
+from monitor.newcomers import appeared, newcomers
 from monitor.watched import Watched
 from rules.cron import Cron
 from rules.model import Escalation, Mute, NewValues, Severity, SlicePolicy
@@ -160,6 +163,14 @@ def test_a_value_never_seen_before_is_told_once_where_the_rule_says_so(over):
     ticks.restart()
     assert ticks.tick(N + 4).repeated
     assert ticks.dump() == before
+
+
+def test_a_new_value_whose_rows_sum_to_nothing_is_told_too():
+    """Rows of a sum of 0 are a value seen: there is no bucket to name, and the rule is judged all the same."""
+    counts = Counts((("tv", "NO"), ("watch", "NO")), FRESH.starts[:2], np.array([[[5, 5], [0, 0]]]))
+    (found,) = appeared(Watched.of(rule_of(FRESH)), counts, (), (cause(device="watch"),))
+    assert (found.kind, found.observed) == (Kind.NEW, 0.0)
+    assert (found.since, found.until) == (to_datetime(FRESH.starts[0]), to_datetime(FRESH.starts[2]))
 
 
 def test_a_new_value_is_learned_or_left_alone_without_a_word(over):
