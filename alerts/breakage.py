@@ -11,6 +11,9 @@ from alerts.wording import clean, counted, shorten
 from rules.model import Rule, Severity
 from rules.problem import Problem
 
+BROKEN, STOPPED, MENDED = 1, 2, 3
+"""Numbers of the messages in the thread of a breakage: its rules go on as they were, or only some run, or all do again."""
+
 LISTED = 5
 """Errors that a message lists before it says how many more there are."""
 LINE_LENGTH = 300
@@ -26,15 +29,20 @@ class BrokenFile:
     kept: bool
     """Whether the rules are those of its last good version; else they are those that are sound today."""
 
+    @property
+    def stands(self) -> int:
+        """Number of the message that says so."""
+        return BROKEN if self.kept else STOPPED
+
 
 def broken(key: str, item: BrokenFile) -> Message:
-    """The message that a file is broken, the first of its thread. No line of the file is quoted: it may hold a secret."""
+    """The message that a file is broken, and what runs. No line of the file is quoted: it may hold a secret."""
     name = clean(item.file, 100)
     more = len(item.errors) - LISTED
     listed = [_line(problem) for problem in item.errors[:LISTED]] + ([f"and {more} more"] if more > 0 else [])
     return Message(
         key=key,
-        seq=1,
+        seq=item.stands,
         rule=item.file,
         change=Change.OPENED,
         state=State.FIRING,
@@ -44,6 +52,7 @@ def broken(key: str, item: BrokenFile) -> Message:
         summary=(_goes_on(item), *listed),
         facts=_facts(item.file, item.rules),
         footer="all errors, with their lines: slicewatch check",
+        broadcast=not item.kept,
     )
 
 
@@ -52,7 +61,7 @@ def mended(key: str, file: str, rules: Sequence[Rule]) -> Message:
     name = clean(file, 100)
     return Message(
         key=key,
-        seq=2,
+        seq=MENDED,
         rule=file,
         change=Change.RESOLVED,
         state=State.RESOLVED,

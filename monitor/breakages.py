@@ -1,4 +1,4 @@
-"""Rule files that break: the receivers of their rules are told once, and once more when they are mended."""
+"""Rule files that break: the receivers of their rules are told, again where its rules stop, and when it is mended."""
 
 from __future__ import annotations
 
@@ -6,14 +6,11 @@ import hashlib
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
-from alerts.breakage import BrokenFile, broken, mended
+from alerts.breakage import MENDED, BrokenFile, broken, mended
 from alerts.message import parts_of
 from monitor import store
 from rules.model import Rule
 from rules.parse import RuleFile
-
-BROKEN, MENDED = 1, 2
-"""Numbers of the two messages in the thread of a breakage: which one is the newest says how the file stands."""
 
 Receivers = Callable[[Iterable[Rule]], tuple[str, ...]]
 """Who is told of the incidents of rules."""
@@ -28,19 +25,24 @@ def tell_breakages(
 ) -> None:
     """Queue what is new: files that broke since they were last told of, and those that are mended."""
     for item in broken_files:
-        _tell_broken(state, item, receivers(item.rules), now)
+        _tell_broken(state, item, receivers, now)
     for file in sound:
         _tell_mended(state, file, now)
 
 
-def _tell_broken(state: store.Store, item: BrokenFile, receivers: tuple[str, ...], now: datetime) -> None:
+def _tell_broken(state: store.Store, item: BrokenFile, receivers: Receivers, now: datetime) -> None:
+    """The newest message of the thread says how the file stands: what is no worse is not told."""
     with state.read() as tx:
         newest = store.newest_thread(tx, _prefix(item.file))
-    if newest is not None and newest.seq == BROKEN:
+    lasts = newest is not None and newest.seq != MENDED
+    if newest is not None and lasts and newest.seq >= item.stands:
         return
-    message = broken(_key(item.file, 1 if newest is None else newest.number + 1), item)
+    number = 1 if newest is None else newest.number + (not lasts)
+    message = broken(_key(item.file, number), item)
+    # After a start nobody knows whose the rules were that do not run: those who heard of the breakage do.
+    known = newest.receivers if newest is not None and lasts else receivers(item.rules)
     with state.write() as tx:
-        for receiver in receivers:
+        for receiver in known:
             store.enqueue(tx, message, receiver, parts_of(message), now)
 
 

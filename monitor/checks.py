@@ -68,7 +68,18 @@ def runnable(found: RuleSet, settings: Settings) -> RuleSet:
     if sound and not any(problem.severity == "error" for problem in problems):
         problems += unused(settings, sound)
     written = (*found.suppressions, *settings.suppressions)
-    return RuleSet(tuple(sound), settle(problems, written, online=False), written)
+    return RuleSet(_held_back_by_running(sound), settle(problems, written, online=False), written)
+
+
+def _held_back_by_running(rules: Sequence[Rule]) -> tuple[Rule, ...]:
+    """The rules without what one that does not run holds back: nobody would close an incident of it."""
+    running = {rule.name for rule in rules}
+    return tuple(
+        rule
+        if running.issuperset(rule.inhibited_by)
+        else replace(rule, inhibited_by=tuple(name for name in rule.inhibited_by if name in running))
+        for rule in rules
+    )
 
 
 def _patterns_without_files(settings: Settings) -> Iterator[Problem]:

@@ -2,11 +2,12 @@
 
 from alerts.breakage import BrokenFile, broken, mended
 from alerts.incidents import StepPolicy
-from alerts.message import PUSH_LENGTH, plain_text
+from alerts.message import PUSH_LENGTH, RuleFacts, compose, plain_text
 from alerts.model import Change, Reason, State
 from alerts.plan import Routes, plan
 from alerts.removal import removed
 from rules.parse import parse_rules
+from rules.slices import Slice
 from tests.alerts.make import History, assess, blind, cause, finding, tick
 
 RULES = """rules:
@@ -34,6 +35,17 @@ def test_every_open_incident_closes_and_says_why():
         ("team", Reason.REMOVED),
         ("team", Reason.REMOVED),
     ]
+
+
+def test_what_is_told_of_a_removed_rule_names_no_source():
+    """Nobody knows it any more: the scope of its total is every event, and the sentences are whole."""
+    history = History()
+    history.see(assess(1, finding(Slice())))
+    (made,) = removed(history.incidents.values(), tick(4))
+    message = compose(made, RuleFacts(name="playback_volume", source="", place="removed"))
+    assert [fact.text for fact in message.facts if fact.label == "Scope"] == ["every event"]
+    assert message.title == "CLOSED playback_volume: the total is not watched any more"
+    assert not any(" ." in text or "  " in text for text in (message.push, message.title, *message.summary))
 
 
 def test_what_is_closed_stays_closed():
@@ -76,8 +88,8 @@ def test_a_file_of_many_errors_makes_a_message_that_can_be_read():
 
 
 def test_a_file_that_is_mended_ends_the_same_thread():
-    """The second message of the thread names the rules in force."""
+    """The last message of the thread names the rules in force."""
     good = parse_rules(RULES.format(name="playback_volume"), "rules/playback.yaml")
     message = mended("file-1", good.file, good.rules)
-    assert (message.key, message.seq, message.state) == ("file-1", 2, State.RESOLVED)
+    assert (message.key, message.seq, message.state) == ("file-1", 3, State.RESOLVED)
     assert message.summary == ("Its rules are in force as they stand in the file: playback_volume.",)

@@ -7,6 +7,7 @@ from io import StringIO
 
 import pytest
 
+from alerts.breakage import BROKEN, MENDED, STOPPED
 from alerts.model import State
 from alerts.ports import Part
 from monitor import store
@@ -20,7 +21,7 @@ MORE = """
 kind = "console"
 """
 OTHER = RULE.replace("playback_volume", "other") + "    notify: recs-data\n"
-BROKEN = RULE + "    depth: 9\n"
+TOO_DEEP = RULE + "    depth: 9\n"
 
 
 @pytest.fixture
@@ -94,7 +95,7 @@ def test_a_rule_removed_while_nothing_ran_closes_its_incidents_at_the_start(plac
     ("file", "text"),
     [
         ("rules/playback.yaml", "rules: ["),
-        ("rules/playback.yaml", BROKEN),
+        ("rules/playback.yaml", TOO_DEEP),
         ("slicewatch.toml", TOML.replace('["rules/*.yaml"]', '["rules/*.yaml", "teams/*.yaml"]')),
     ],
 )
@@ -118,27 +119,48 @@ def test_a_renamed_rule_is_not_a_removed_one(place):
 
 
 def test_a_breakage_is_told_once_and_once_more_when_it_is_mended(place):
-    """However often it is edited meanwhile and whoever starts anew; the next breakage is a thread of its own."""
+    """However often it is edited meanwhile; the next breakage is a thread of its own."""
     with started(place) as app:
         assert queued(app, "file-") == []
         place.write("rules/other.yaml", "rules: [")
         reloaded(app)
         place.write("rules/other.yaml", OTHER + "    depth: 9\n")
         reloaded(app)
-        assert queued(app, "file-") == [("recs-data", 1)]
+        assert queued(app, "file-") == [("recs-data", BROKEN)]
         assert [rule.name for rule in app.rules.rules] == ["other", "playback_volume"]
-    with started(place) as app:
         place.write("rules/other.yaml", OTHER)
         reloaded(app)
         reloaded(app)
-        assert queued(app, "file-") == [("recs-data", 1), ("recs-data", 2)]
+        assert queued(app, "file-") == [("recs-data", BROKEN), ("recs-data", MENDED)]
         place.write("rules/other.yaml", "rules: [")
         reloaded(app)
-        assert queued(app, "file-") == [("recs-data", 1), ("recs-data", 1), ("recs-data", 2)]
+        assert queued(app, "file-") == [("recs-data", BROKEN), ("recs-data", BROKEN), ("recs-data", MENDED)]
+
+
+def test_a_start_that_stops_the_rules_of_a_broken_file_is_told_in_its_thread(place):
+    """They went on as they were until then; afterwards nobody evaluates them, and whoever heard of the breakage hears it."""
+    with started(place) as app:
+        place.write("rules/other.yaml", "rules: [")
+        reloaded(app)
+    for _ in range(2):
+        with started(place) as app:
+            assert [rule.name for rule in app.rules.rules] == ["playback_volume"]
+            assert queued(app, "file-") == [("recs-data", BROKEN), ("recs-data", STOPPED)]
+
+
+def test_a_rule_that_does_not_run_holds_back_nothing(place):
+    """Nobody closes its incident: the other rule would be silent for as long as the file is broken."""
+    place.write("rules/playback.yaml", RULE + "    inhibited_by: [other]\n")
+    for text, held_by in ((OTHER, ("other",)), (OTHER + "    depth: 9\n", ())):
+        place.write("rules/other.yaml", text)
+        with started(place) as app:
+            (rule,) = app.chosen(["playback_volume"])
+            assert rule.inhibited_by == held_by
+            assert "unknown-rule" not in {problem.code for problem in app.rules.problems}
 
 
 def test_a_file_that_never_was_in_order_is_told_to_the_fallback(place):
     """Nobody knows whose rules those are."""
     place.write("rules/other.yaml", "rules: [")
     with started(place) as app:
-        assert queued(app, "file-") == [("terminal", 1)]
+        assert queued(app, "file-") == [("terminal", STOPPED)]
