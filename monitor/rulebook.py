@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from alerts.breakage import BrokenFile
-from monitor.checks import runnable
+from monitor.checks import NOT_RUNNABLE, check_wiring, runnable
 from monitor.settings import Settings
 from rules.load import RuleSet, combine, read_rules
 from rules.parse import RuleFile
@@ -41,13 +41,21 @@ class Rulebook:
         """
         paths = list(self.settings.rule_paths())
         before = self._marks(paths)  # what changes while it is read is read again
-        today = {path: read_rules(path, (self.settings.defaults,)) for path in paths}
+        today = {path: self._wired(read_rules(path, (self.settings.defaults,))) for path in paths}
         files = [self._standing(path, file) for path, file in today.items()]
         self._look_over(today, files)
         self._beside = {path: beside for path, beside in self._beside.items() if path in paths}
         self._read = self._seen = {path: before.get(path, mark) for path, mark in self._marks(paths).items()}
         self._good = {path: file for path, file in self._good.items() if path in paths}
         return runnable(combine(files), self.settings)
+
+    def _wired(self, file: RuleFile) -> RuleFile:
+        """The file; that a rule names a source, table or detector that there is not is an error of it like any other."""
+        wrong = [[p for p in check_wiring(rule, self.settings) if p.code in NOT_RUNNABLE] for rule in file.rules]
+        if not any(wrong):
+            return file
+        rules = tuple(rule for rule, problems in zip(file.rules, wrong, strict=True) if not problems)
+        return replace(file, rules=rules, problems=(*file.problems, *(p for problems in wrong for p in problems)))
 
     def _look_over(self, today: Mapping[Path, RuleFile], standing: Iterable[RuleFile]) -> None:
         pairs = list(zip(today.items(), standing, strict=True))

@@ -61,6 +61,21 @@ def test_a_broken_file_keeps_its_last_good_version(place):
     assert {rule.severity.value for rule in mended.rules} == {"critical", "warning"}
 
 
+def test_a_rule_of_a_source_that_is_not_there_breaks_its_file(place):
+    """A mistyped table stops no rule while the daemon runs: the last good version stands, and the file counts as broken."""
+    book = Rulebook(load_settings(place.config, {}))
+    (good,) = book.read().rules
+    place.write("rules/playback.yaml", RULE.replace("source: lake.playback", "source: lake.playbakc"))
+    found = book.read()
+    assert found.rules == (good,)
+    assert [problem.code for problem in found.problems] == ["unknown-table"]
+    assert [(item.kept, len(item.errors)) for item in book.broken] == [(True, 1)]
+    assert book.names is None
+    fresh = Rulebook(load_settings(place.config, {}))
+    assert fresh.read().rules == ()
+    assert [(item.kept, item.rules) for item in fresh.broken] == [(False, ())]
+
+
 def test_a_file_that_is_gone_takes_its_rules_along(place):
     """Removed is not broken: its last good version is forgotten."""
     place.write("rules/other.yaml", OTHER)
