@@ -4,7 +4,8 @@ Losses are laid into counts (simulator.py; nyc_bike and usagov of the real data)
 bucket by bucket (live.py). Recall by share and by events lost, masked against unmasked losses, delay, false incidents
 and false episodes a day, precision, nominal against observed, and the same for the formulas of other tools (peers.py).
 
-    python benchmarks/detection.py [--quick] [--seeds N] [--only sim|real|peers] [--sensitivity] [--list] [--json]
+    python benchmarks/detection.py [--quick] [--seeds N] [--only sim|real|peers] [--common-mode country]
+        [--sensitivity] [--list] [--json]
 """
 
 # ruff: noqa: E402  # the number of threads must be set before numpy is loaded
@@ -66,6 +67,8 @@ class Scale:
     sample: int
     """Slices given to statsmodels."""
     real: tuple[Real, ...]
+    common_mode: tuple[str, ...] = ()
+    """Dimensions of the simulation whose values each have a common mode of their own."""
 
 
 FULL = Scale((0, 1, 2, 3), 56, 14, 60, (60, 15), BUDGETS, 60, REALS)
@@ -118,6 +121,7 @@ def watch(rule: Rule, world: World) -> Result:
 
 def simulated(scale: Scale, log: Callable[[str], None]) -> Iterator[Row]:
     """Recall, masking, delay and false incidents where everything is known."""
+    rule = replace(SIMULATED, common_mode=scale.common_mode)
     world = {
         seed: simulate(seed, days=scale.days, test_days=scale.test_days, countries=scale.countries)
         for seed in scale.seeds
@@ -127,17 +131,17 @@ def simulated(scale: Scale, log: Callable[[str], None]) -> Iterator[Row]:
         halves = []
         for half in (0, 1):
             plan = Plan(losses, masked=half)
-            halves.append([watch(SIMULATED, inject(world[seed], plan, seed)) for seed in scale.seeds])
+            halves.append([watch(rule, inject(world[seed], plan, seed)) for seed in scale.seeds])
             for result in halves[-1]:
-                log(listing(result, SIMULATED))
+                log(listing(result, rule))
         yield from _quality(f"simulation, {losses} losses", [*halves[0], *halves[1]])
         yield from _masked(f"simulation, {losses} losses", *halves)
         yield from _limit(f"simulation, {losses} losses", [*halves[0], *halves[1]])
     for budget in scale.budgets:
-        rule = replace(SIMULATED, false_incidents_per_week=budget)
-        quiet = [watch(rule, world[seed]) for seed in scale.seeds]
+        asked = replace(rule, false_incidents_per_week=budget)
+        quiet = [watch(asked, world[seed]) for seed in scale.seeds]
         for result in quiet:
-            log(listing(result, rule))
+            log(listing(result, asked))
         yield from _nominal(f"simulation, nothing lost, budget {budget:g} a week", quiet, budget)
 
 
@@ -346,6 +350,9 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--quick", action="store_true", help="one small world, three weeks of bikes")
     parser.add_argument("--seeds", type=int, help="how many seeds of the simulation")
     parser.add_argument("--only", choices=("sim", "real", "peers"), action="append", help="one part; may be repeated")
+    parser.add_argument(
+        "--common-mode", choices=DIMENSIONS, action="append", help="a dimension with one for each value"
+    )
     parser.add_argument("--sensitivity", action="store_true", help="the strongest constants a quarter lower and higher")
     parser.add_argument("--list", action="store_true", help="every miss and false incident, on stderr")
     parser.add_argument("--json", action="store_true", help="one object per row")
@@ -353,6 +360,7 @@ def main(arguments: list[str]) -> None:
     scale = QUICK if options.quick else FULL
     if options.seeds:
         scale = replace(scale, seeds=tuple(range(options.seeds)))
+    scale = replace(scale, common_mode=tuple(options.common_mode or ()))
     log = (lambda text: print(text, file=sys.stderr, flush=True)) if options.list else (lambda _: None)
     rows = sensitivity(scale) if options.sensitivity else measure(scale, options.only or ("sim", "real", "peers"), log)
     for row in rows:

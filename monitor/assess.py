@@ -154,7 +154,8 @@ def _follow(
     codes = codes_of(view.lattice, incident.cause)
     first = int(np.searchsorted(view.recent.starts, to_epoch(incident.since)))
     found = track(view, codes, members, first)
-    standing = detector.stands(view, found, first, common if len(incident.cause) else None, _ratio_of(incident), least)
+    shared = common[view.region_of(codes)] if len(incident.cause) else None
+    standing = detector.stands(view, found, first, shared, _ratio_of(incident), least)
     return Followed(incident, codes, members, first, found, standing, len(view.recent.starts))
 
 

@@ -13,6 +13,7 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from monitor.buckets import Grid
 from monitor.detectors.bounds import limits
@@ -112,11 +113,19 @@ def _spread(grid: Grid) -> Ints:
 
 
 def _dragging(fit: Fit, lattice: Lattice) -> Bools:
-    """[N]: slices that hold most of the events of references with more than half of all their weight."""
-    refs = np.flatnonzero(fit.references)
+    """[N]: slices that hold most of the events of references with more than half of the weight of the C they follow."""
+    references, dragging = fit.references, np.zeros(len(lattice), dtype=bool)
+    weighed = lattice.incidence.multiply(fit.leaf_volume[None, :]).tocsr()
+    for region in np.unique(references.region):
+        found = _dragging_of(references.of_region(int(region)), weighed, fit, lattice)
+        dragging |= found & (references.region == region)
+    return dragging
+
+
+def _dragging_of(refs: Ints, weighed: sparse.csr_array, fit: Fit, lattice: Lattice) -> Bools:
+    """[N]: slices that hold most of the events of these references with more than half of their weight."""
     if not len(refs):
         return np.zeros(len(lattice), dtype=bool)
-    weighed = lattice.incidence.multiply(fit.leaf_volume[None, :]).tocsr()
     shared = (weighed @ lattice.incidence[refs].T).tocoo()
     whole, weight = fit.volume[refs], np.sqrt(fit.volume[refs])
     most = shared.data > 0.5 * whole[shared.col]
@@ -243,7 +252,7 @@ class Ground:
         contrast, bare = self._limits[w, margin]
         plain = self.fit.plain[self.rows]
         found = contrast.at(mu)
-        if not self.fit.references.any():
+        if not self.fit.references.whole.any():
             found[plain] = np.nan
         found[self.dragged] = np.nan
         found[plain] = np.fmax(found[plain], bare.at(mu[plain]))

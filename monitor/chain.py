@@ -127,7 +127,7 @@ def _tested(base: Chain, question: Question, view: View, verdicts: Verdicts, row
 
 def _window(view: View, verdicts: Verdicts, row: int, w: int, *, down: bool) -> Window:
     y, mu = float(verdicts.observed[row, w]), float(verdicts.expected[row, w])
-    contrast = (float(excuse(verdicts.common, down=down)[w]), float(verdicts.alpha[row, w]))
+    contrast = (float(excuse(verdicts.common[row], down=down)[w]), float(verdicts.alpha[row, w]))
     plain = [(1.0, float(verdicts.alpha_plain[row, w]))] if view.fit.plain[row] else []
     p, common, alpha = min((_tail(y, mu * c, a, down=down), c, a) for c, a in (contrast, *plain))
     low, high = _band(view, mu * common, alpha, verdicts.windows[w])

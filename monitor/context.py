@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +12,7 @@ from monitor.assess import codes_of
 from monitor.buckets import Grid, to_epoch
 from monitor.detectors.model import Context, LeafSeries
 from monitor.detectors.occasions import Occasions
-from monitor.lattice import Lattice
+from monitor.lattice import ANY, Lattice
 from rules.model import Direction, Rule
 from rules.slices import Slice
 
@@ -28,7 +28,22 @@ def context_of(rule: Rule, lattice: Lattice, grid: Grid, newcomers: Iterable[Sli
         metrics=len(rule.metrics),
         expected=_expected(rule, lattice),
         ignored=_ignored((*rule.slices.ignore, *newcomers), lattice),
+        region=regions_of(rule.common_mode, lattice),
     )
+
+
+def regions_of(dimensions: Sequence[str], lattice: Lattice) -> NDArray[np.int64]:
+    """[N]: a number for each combination of values of these dimensions, for all slices within it; else 0.
+
+    The slice that is all of a region is held against the other regions: it is not within itself.
+    """
+    region = np.zeros(len(lattice), dtype=np.int64)
+    named = [lattice.leaves.dimensions.index(name) for name in dimensions]
+    if named:
+        codes = lattice.codes[:, named]
+        inside = (codes != ANY).all(axis=1) & (lattice.size > len(named))
+        region[inside] = 1 + np.unique(codes[inside], axis=0, return_inverse=True)[1].ravel()
+    return region
 
 
 def _expected(rule: Rule, lattice: Lattice) -> NDArray[np.bool_]:

@@ -50,7 +50,10 @@ def pack(leaves: int, learned: Sequence[Learned], method: bytes = b"") -> bytes:
 def method_of(rule: Rule) -> bytes:
     """Fingerprint of what a rule says about how to learn: fits of another method are made anew."""
     calendar = (rule.holidays, rule.events) if rule.holidays or rule.events else ()
-    return hashlib.blake2b(repr((rule.detector, calendar)).encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    regions = (rule.common_mode,) if rule.common_mode else ()
+    return hashlib.blake2b(
+        repr((rule.detector, calendar, *regions)).encode("utf-8", "surrogatepass"), digest_size=8
+    ).digest()
 
 
 def is_of(blob: bytes, method: bytes) -> bool:
@@ -103,6 +106,6 @@ def _fit_over(found: Fit, rows: NDArray[np.int64], missing: int) -> Fit:
         unrest_plain=np.maximum(take(found.unrest_plain), 1.0),
         eligible=mark(found.eligible),
         plain=mark(found.plain),
-        references=mark(found.references),
+        references=found.references.carried(rows),
         held_back=np.concatenate([found.held_back, np.zeros(missing)]),
     )

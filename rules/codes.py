@@ -34,7 +34,7 @@ _OF_THE_TEXT = (
     Code("bad-value", "A value outside of what the key can mean."),
     Code("bad-version", "The file is written for another version of the language."),
     Code("not-yet-available", "A part of the language that is planned and does not work yet."),
-    Code("no-effect", "A key that is read and changes nothing yet.", warning=True),
+    Code("no-effect", "A key that changes nothing in this rule.", warning=True),
     Code(
         "bad-suppression",
         "A comment is meant to suppress something and does not.",

@@ -210,7 +210,7 @@ class Rule:
     exclude: tuple[Interval, ...] = ()
     holidays: Holidays = field(default_factory=Holidays)
     common_mode: tuple[str, ...] = ()
-    """Dimensions whose values move together; not used yet."""
+    """Dimensions of whose values each has a common mode of its own."""
     events_file: str | None = None
     """The file of planned events as it was written, beside the rule file; `events` is what it says."""
     events: tuple[PlannedEvent, ...] = ()

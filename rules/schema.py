@@ -434,7 +434,10 @@ class BaselineShape(BaseModel):
     common_mode: Annotated[
         tuple[ColumnName, ...],
         BeforeValidator(_nothing_is_empty),
-        Doc("list of dimensions", "Those whose values move together each by itself. No effect yet; the rule runs."),
+        Doc(
+            "list of dimensions",
+            "Dimensions whose values each have a weather of their own: what moves all of one at once is one event.",
+        ),
     ] = ()
 
 

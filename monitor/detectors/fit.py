@@ -16,6 +16,7 @@ from monitor.detectors.model import LeafSeries
 from monitor.statistics import constants as k
 from monitor.statistics.blocks import LARGE, blocks
 from monitor.statistics.calibration import Tail
+from monitor.statistics.common_mode import References
 from rules.model import Bound, Bounds
 
 Floats = NDArray[np.float64]
@@ -75,8 +76,8 @@ class Fit:
     """[N]: old enough to be judged"""
     plain: Bools
     """[N]: also judged without the common mode"""
-    references: Bools
-    """[N]: slices the common mode is taken from"""
+    references: References
+    """[N]: slices that common modes are taken from, and which of them each slice follows"""
     tails: tuple[tuple[Tail, ...], ...]
     """[W][class of volume]"""
     class_edges: Floats
@@ -120,7 +121,8 @@ class Fit:
             alpha=self.alpha.astype(np.float32),
             alpha_plain=self.alpha_plain.astype(np.float32),
             unrest=np.stack([self.unrest, self.unrest_plain]).astype(np.float32),
-            marks=np.stack([self.eligible, self.plain, self.references]),
+            marks=np.stack([self.eligible, self.plain, self.references.whole, self.references.regional]),
+            region=self.references.region.astype(np.int32),
             tails=tails,
             edges=self.class_edges,
             tails_plain=np.array([_row(t) for t in self.tails_plain]),
@@ -149,7 +151,7 @@ class Fit:
                 unrest_plain=part["unrest"][1].astype(float),
                 eligible=marks[0],
                 plain=marks[1],
-                references=marks[2],
+                references=References(marks[2], part["region"].astype(np.int64), marks[3]),
                 tails=tuple(tuple(Tail(*(float(v) for v in t)) for t in row) for row in part["tails"]),
                 class_edges=part["edges"],
                 tails_plain=tuple(Tail(*(float(v) for v in t)) for t in part["tails_plain"]),

@@ -42,6 +42,8 @@ def judge(view: View, left_out: Bools) -> Verdicts:
 def surprise(fit: Fit, observed: Floats, expected: Floats, common: Floats, rows: Rows = EVERY) -> tuple[Floats, Floats]:
     """Calibrated surprise (drop, spike) [N, W], or [n, W] of the slices `rows`; 0 where it cannot reach the threshold.
 
+    `common` is the common mode that each of them follows, of the same shape.
+
     A slice is tested where its silence would pass the threshold (testability). Those judged plainly count
     with the larger of both surprises.
     """
@@ -55,8 +57,8 @@ def _direction(fit: Fit, observed: Floats, expected: Floats, common: Floats, row
     leans = observed < expected if down else observed > expected
     leans &= fit.eligible[rows][:, None] & (expected > 0)
     # Without references there is no common mode: a contrast would be the plain test under another name.
-    usable = contrastable(excused) & (~plain[:, None] | bool(fit.references.any()))
-    contrast = _nats(fit, observed, expected * excused[None, :], rows, leans & usable, plain=False, down=down)
+    usable = contrastable(excused) & (~plain[:, None] | bool(fit.references.whole.any()))
+    contrast = _nats(fit, observed, expected * excused, rows, leans & usable, plain=False, down=down)
     bare = _nats(fit, observed, expected, rows, leans & plain[:, None], plain=True, down=down)
     return np.maximum(contrast, bare, out=contrast)
 
@@ -149,7 +151,7 @@ def _persistent(view: View, verdicts: Verdicts, context: Context, nats: Floats, 
     if view.grid.seconds >= k.LONG_BUCKET_SECONDS:
         enough = nats[rows] >= verdicts.threshold + k.LONG_BUCKET_MARGIN
     elif down:
-        excused = excuse(verdicts.common, down=True)[first]
+        excused = excuse(verdicts.common[rows, first], down=True)
         nominal = lower_tail(y, mu * excused, view.fit.alpha[rows, first])
         gone = y < k.OVERWHELMING_RATIO * mu
         enough = np.broadcast_to(((nominal < k.OVERWHELMING_P) & gone)[:, None], enough.shape)

@@ -19,7 +19,7 @@ from monitor.lattice import Lattice
 from monitor.statistics import constants as k
 from monitor.statistics.blocks import LARGE, blocks
 from monitor.statistics.calibration import NOMINAL, Tail
-from monitor.statistics.common_mode import reference_rows
+from monitor.statistics.common_mode import References
 from monitor.statistics.cutoff import cutoffs, uncertain
 from monitor.statistics.seasonal import by_week, seasonal_mean, week_columns
 
@@ -65,7 +65,7 @@ def _fit(
     who = Learners(
         plain=lattice.size <= 1,
         judged=eligible & (volume > 0),
-        references=reference_rows(lattice.cuboid, np.where(eligible, volume, 0.0)),
+        references=References.of(lattice.cuboid, np.where(eligible, volume, 0.0), context.region),
         volume=volume,
         classes=np.searchsorted(edges, volume),
         min_change=context.min_change,
@@ -163,7 +163,7 @@ class Cleaned:
 
 def _learned(cleaned: Cleaned, who: Learners, windows: Sequence[int], part: int) -> list[Learned]:
     """What each width of window teaches of all slices, learned in parts."""
-    parts = parts_of(who.volume, who.plain | who.references, part)
+    parts = parts_of(who.volume, who.plain | who.references.every, part)
     by_part = []
     for rows in (some.rows for some in parts):
         past, own = cleaned.past(rows), who.of(rows)

@@ -11,7 +11,7 @@ from monitor.buckets import Grid
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
-Times = NDArray[np.int64]
+Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class LeafSeries:
     lag class at which each bucket was read (-1 where unknown); without it all are complete.
     """
 
-    starts: Times
+    starts: Ints
     values: Floats
     flagged: Bools
     lag: NDArray[np.int8] | None = None
@@ -52,6 +52,8 @@ class Context:
     """[N]: slices that must exist even before they were ever seen."""
     ignored: Bools
     """[N]: slices that are never tested."""
+    region: Ints
+    """[N]: the region whose common movement excuses a slice; 0 is all of them together."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Verdicts:
     expected: Floats
     """Without the common mode."""
     common: Floats
-    """[W]: the common mode C; 1 is no common movement."""
+    """[N, W]: the common mode C that each slice follows; 1 is no common movement."""
     alpha: Floats
     alpha_plain: Floats
     drop: Floats

@@ -7,7 +7,6 @@ is, and the tail of its class of volume (steps 5 and 7).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from monitor.detectors.episodes import TOLD_NATS, Exceedances
 from monitor.statistics import constants as k
 from monitor.statistics.blocks import blocks
 from monitor.statistics.calibration import NOMINAL, Tail, fit_tail
-from monitor.statistics.common_mode import common_mode, contrastable, excuse
+from monitor.statistics.common_mode import References, contrastable, excuse
 from monitor.statistics.dispersion import raw_alpha, shrink
 from monitor.statistics.level import before, cap_spikes, cumulate, level, tempered
 from monitor.statistics.negbin import lower_tail
@@ -60,7 +59,7 @@ class Learners:
 
     plain: Bools
     judged: Bools
-    references: Bools
+    references: References
     volume: Floats
     classes: Ints
     min_change: float
@@ -68,8 +67,9 @@ class Learners:
 
     def of(self, rows: Ints) -> Learners:
         """Some of them, [n]."""
-        each = ("plain", "judged", "references", "volume", "classes")
-        return replace(self, **{name: getattr(self, name)[rows] for name in each})
+        each = ("plain", "judged", "volume", "classes")
+        own = {name: getattr(self, name)[rows] for name in each}
+        return replace(self, references=self.references.at(rows), **own)
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class Past:
     def _plainly(self, width: int, who: Learners, alpha: Floats) -> tuple[Floats, Floats, ClassTail]:
         """(alpha [N], unrest [N], tail) of those that are also judged without the common mode."""
         chosen = np.flatnonzero(who.plain)
-        seen = self._windows(width, chosen, 1, np.zeros(len(chosen), dtype=bool))
+        seen = self._windows(width, chosen, 1, References.none(len(chosen)))
         bare, restless = alpha.copy(), np.ones(len(alpha))
         bare[chosen] = np.maximum(raw_alpha(seen.y, seen.mu, seen.day), alpha[chosen])
         part = np.flatnonzero(who.judged[chosen])
@@ -130,7 +130,7 @@ class Past:
         restless[chosen[part]] = found.unrest
         return bare, restless, replace(found, noted=found.noted.of(chosen))
 
-    def _windows(self, width: int, chosen: Ints, step: int, references: Bools) -> Seen:
+    def _windows(self, width: int, chosen: Ints, step: int, references: References) -> Seen:
         """Windows of the slices `chosen` [n], every `step` buckets, the newest among them."""
         last = np.arange(len(self.day) - 1, width - 2, -step, dtype=np.int64)[::-1]
         y, mu = np.empty((2, len(chosen), len(last)), dtype=np.float32)
@@ -141,7 +141,8 @@ class Past:
             y[block][np.isnan(mu[block])] = np.nan
             if self.known is not None:
                 y[block][_sums(self.known[rows], last, width) < width] = np.nan
-        return Seen(y, mu, common_mode(y, mu, references), self.day[last], self.young[chosen][:, last], last)
+        common = references.spread(references.common(y, mu))
+        return Seen(y, mu, common, self.day[last], self.young[chosen][:, last], last)
 
 
 def _sums(cumulated: NDArray[Any], last: Ints, width: int) -> NDArray[Any]:
@@ -209,7 +210,10 @@ class ClassTail:
 
 @dataclass(frozen=True)
 class Seen:
-    """Windows of one width: y, mu [N, K], the common mode, day and last bucket of each [K], who was young [N, K]."""
+    """Windows of one width: y, mu [N, K], day and last bucket of each [K], who was young [N, K].
+
+    `common` is the common mode that each slice follows, [N, K], or [1, K] where all follow the same.
+    """
 
     y: Singles
     mu: Singles
@@ -218,15 +222,13 @@ class Seen:
     young: Bools
     last: Ints
 
-    @cached_property
-    def _usable(self) -> Bools:
-        return contrastable(self.common)
-
     def around(self, rows: slice | Ints, *, excused: bool = False) -> tuple[Singles, Singles]:
         """(y, mu) [n, K] of some slices around the common mode, or only as far as that excuses a fall."""
-        common = (excuse(self.common, down=True) if excused else self.common).astype(np.float32)
-        y = self.y[rows] if self._usable.all() else np.where(self._usable, self.y[rows], np.nan)
-        return y, self.mu[rows] * common
+        common = self.common if len(self.common) == 1 else self.common[rows]
+        usable = contrastable(common)
+        y = self.y[rows] if usable.all() else np.where(usable, self.y[rows], np.nan)
+        around = excuse(common, down=True) if excused else common
+        return y, self.mu[rows] * around.astype(np.float32)
 
     def tail(self, part: Ints, alpha: Floats, who: Learners, *, worst_day: bool) -> ClassTail:
         """What the slices `part` [n] of one class show.

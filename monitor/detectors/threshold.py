@@ -70,7 +70,7 @@ class Threshold(Default):
             windows=view.fit.windows,
             observed=observed,
             expected=expected,
-            common=np.ones(1),
+            common=np.ones_like(observed),
             alpha=view.fit.alpha,
             alpha_plain=view.fit.alpha_plain,
             drop=np.where(tested & (observed < low), CERTAIN, 0.0),

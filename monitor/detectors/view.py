@@ -16,10 +16,9 @@ from monitor.buckets import Grid
 from monitor.detectors.fit import Fit, level_span
 from monitor.detectors.model import LeafSeries, Present
 from monitor.detectors.occasions import Occasions, uncertainty
-from monitor.lattice import Lattice
+from monitor.lattice import ANY, Lattice
 from monitor.statistics import constants as k
 from monitor.statistics.blocks import LARGE, blocks
-from monitor.statistics.common_mode import common_mode
 from monitor.statistics.cutoff import uncertain
 from monitor.statistics.level import cumulate, level, newest_sums, newest_trailing, tempered
 
@@ -364,15 +363,30 @@ class View:
         return ~np.isnan(self.lattice.rollup(self.recent.values[:, column]))
 
     def common(self, observed: Floats, expected: Floats, left_out: Bools) -> Floats:
-        """C of each column of [N, K] arrays, from the references without `left_out` [N]."""
-        return common_mode(observed, expected, self.fit.references & ~left_out)
+        """C [N, K] that each slice follows in each column of [N, K] arrays, from the references without `left_out` [N]."""
+        found = self.fit.references.without(left_out).common(observed, expected)
+        return np.broadcast_to(self.fit.references.spread(found), observed.shape)
 
     def common_by_bucket(self, left_out: Bools) -> Floats:
-        """C [T] bucket by bucket."""
-        rows = np.flatnonzero(self.fit.references & ~left_out)
+        """C [R + 1, T] bucket by bucket, of all slices and of each region."""
+        references = self.fit.references.without(left_out)
+        rows = np.flatnonzero(references.every)
         observed = self.observed_of(rows)
         expected = np.where(np.isnan(observed), np.nan, self.seasonal_of(rows)) * self.levels[rows, -1:]
-        return common_mode(observed, expected, np.ones(len(rows), dtype=bool))
+        regions = 1 + int(references.region.max(initial=0))
+        found = references.at(rows).common(observed, expected)
+        # A region all of whose references are left out follows the whole.
+        return np.concatenate([found, np.repeat(found[:1], regions - len(found), axis=0)])
+
+    def region_of(self, codes: tuple[int, ...]) -> int:
+        """The region a slice of these codes follows, in the lattice or deeper."""
+        region = self.fit.references.region
+        if not region.any():
+            return 0
+        wide = np.flatnonzero(region > 0)
+        above = self.lattice.codes[wide]
+        covering = wide[((above == ANY) | (above == np.array(codes))).all(axis=1)]
+        return int(region[covering[0]]) if len(covering) else 0
 
     def overlapping(self, leaves: Bools) -> Bools:
         """bool[N]: slices of which more than a tenth of the expected events lie in these leaves."""

@@ -51,7 +51,10 @@ class Cause:
 
 
 def explain(view: View, verdicts: Verdicts, alarms: list[Alarm], common: Floats, least: float = 0.0) -> list[Cause]:
-    """Causes of the alarms, each of at least the relative change `least`; every alarm is explained by one of them."""
+    """Causes of the alarms, each of at least the relative change `least`; every alarm is explained by one of them.
+
+    `common` is C [R + 1, T] bucket by bucket, of all slices and of each region.
+    """
     if not alarms:
         return []
     search = _Search(view, verdicts, tuple(alarms), common, least)
@@ -121,6 +124,9 @@ class _Search:
     def cube(self) -> Cube:
         return Cube.of(self.view.lattice.leaves.codes)
 
+    def _common_of(self, row: int) -> Floats:
+        return np.asarray(self.common[self.view.fit.references.region[row]])
+
     @cached_property
     def rows(self) -> Ints:
         """Lattice row of each alarm."""
@@ -162,7 +168,7 @@ class _Search:
         """The cause behind an alarm, among the leaves that are not yet explained."""
         view = self.view
         plain = _is_plain(view, self.verdicts, lead)
-        first = first_bucket(view, self.verdicts, lead, None if plain else self.common)
+        first = first_bucket(view, self.verdicts, lead, None if plain else self._common_of(lead.row))
         inside = view.lattice.incidence[[lead.row]].toarray()[0] > 0
         found = best(self.cube, self.cells(first, lead.window), free, inside, down=lead.down, least=self.least)
         if found is None:
@@ -184,7 +190,7 @@ class _Search:
         change = np.abs(seen - normal)[each, windows]
         seen[each, windows] = np.maximum(seen[each, windows] - gone[each, windows], 0.0)
         normal[each, windows] *= 1.0 - share
-        drop, spike = surprise(rows_of(self.view.fit, rows), seen, normal, self.verdicts.common)
+        drop, spike = surprise(rows_of(self.view.fit, rows), seen, normal, self.verdicts.common[rows])
         nats = (drop if cause.down else spike)[each, windows]
         effect = np.abs(seen - normal)[each, windows] >= 0.5 * change
         out[hit] = (nats >= self.verdicts.threshold) & (effect | (share < 0.02))
@@ -203,7 +209,7 @@ def rows_of(fit: Fit, rows: Ints) -> Fit:
         part = getattr(fit, field.name)
         if isinstance(part, np.ndarray) and len(part) == slices:
             each[field.name] = part[rows]
-    return replace(fit, **each)
+    return replace(fit, references=fit.references.at(rows), **each)
 
 
 def _is_plain(view: View, verdicts: Verdicts, lead: Alarm) -> bool:
@@ -212,7 +218,7 @@ def _is_plain(view: View, verdicts: Verdicts, lead: Alarm) -> bool:
         return False
     if view.lattice.size[lead.row] == 0:
         return True
-    common = float(verdicts.common[lead.window])
+    common = float(verdicts.common[lead.row, lead.window])
     return common < 1.0 if lead.down else common > 1.0
 
 

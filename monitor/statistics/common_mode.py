@@ -1,7 +1,11 @@
-"""Step 4: what moves everything at once (weather, a holiday, a total outage) is one event, not many."""
+"""Step 4: what moves everything at once (weather, a holiday, a total outage) is one event, not many.
+
+Where a rule names regions (`baseline.common_mode`), what moves all slices of one region at once is one event as well.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +15,8 @@ from monitor.statistics import constants as k
 from monitor.statistics.blocks import blocks
 
 Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
 Singles = NDArray[np.floating[Any]]
 
 
@@ -50,21 +56,84 @@ def _bracket(values: Singles, weights: Singles) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def common_mode(y: Singles, mu: Singles, references: NDArray[np.bool_]) -> Floats:
-    """C [T]: weighted median over reference slices of (y + 1)/(mu + 1), weights sqrt mu, per column of [N, T].
+@dataclass(frozen=True)
+class References:
+    """Slices [N] that C is taken from: `whole` that of all, `regional` that of the region each of them lies in.
 
-    1 where fewer than `COMMON_MIN_SLICES` references are large enough.
+    `region` [N] says whose C a slice follows: 0 is that of all. No two references of one C nest in one another.
     """
-    common = np.ones(y.shape[1])
-    chosen = np.flatnonzero(references)
+
+    whole: Bools
+    region: Ints
+    regional: Bools
+
+    @classmethod
+    def of(cls, cuboid: Ints, mean: Floats, region: Ints) -> References:
+        """Of slices of these cuboids and means [N], in these regions; one with too few references follows the whole."""
+        followed, regional = np.zeros_like(region), np.zeros(len(region), dtype=bool)
+        for name in np.unique(region[region > 0]):
+            inside = region == name
+            found = reference_rows(cuboid, np.where(inside, mean, 0.0))
+            if found.any():
+                regional |= found
+                followed[inside] = name
+        return cls(reference_rows(cuboid, mean), followed, regional)
+
+    @classmethod
+    def none(cls, slices: int) -> References:
+        """Nothing to take a C from: it is 1."""
+        nobody = np.zeros(slices, dtype=bool)
+        return cls(nobody, np.zeros(slices, dtype=np.int64), nobody)
+
+    @property
+    def every(self) -> Bools:
+        """[N]: whatever some C is taken from."""
+        return np.asarray(self.whole | self.regional)
+
+    def at(self, rows: Ints) -> References:
+        """Of some slices [n] only."""
+        return References(self.whole[rows], self.region[rows], self.regional[rows])
+
+    def carried(self, rows: Ints) -> References:
+        """Of slices [n] that stand at these rows, -1 for those that are new: they follow the whole."""
+        known, at = rows >= 0, np.maximum(rows, 0)
+        found = self.at(at)
+        return References(found.whole & known, np.where(known, found.region, 0), found.regional & known)
+
+    def of_region(self, region: int) -> Ints:
+        """Rows that the C of a region is taken from; 0 is that of all."""
+        return np.flatnonzero(self.regional & (self.region == region) if region else self.whole)
+
+    def without(self, left_out: Bools) -> References:
+        """With some slices [N] left out."""
+        return References(self.whole & ~left_out, self.region, self.regional & ~left_out)
+
+    def common(self, y: Singles, mu: Singles) -> Floats:
+        """C [R + 1, K] of each column of [N, K] arrays: the first row that of all, then of regions 1 to R."""
+        whole = common_mode(y, mu, self.of_region(0))
+        regions = int(self.region.max(initial=0))
+        each = [common_mode(y, mu, self.of_region(name), whole) for name in range(1, regions + 1)]
+        return np.stack([whole, *each])
+
+    def spread(self, common: Floats) -> Floats:
+        """C [R + 1, K] as each slice follows it: [N, K], or [1, K] where there are no regions."""
+        return common if len(common) == 1 else common[self.region]
+
+
+def common_mode(y: Singles, mu: Singles, references: Ints, otherwise: Floats | None = None) -> Floats:
+    """C [T]: weighted median over the rows `references` of (y + 1)/(mu + 1), weights sqrt mu, per column of [N, T].
+
+    `otherwise` [T], or 1, where fewer than `COMMON_MIN_SLICES` references are large enough.
+    """
+    common = np.ones(y.shape[1]) if otherwise is None else otherwise.copy()
     for part in blocks(y.shape[1]):
-        common[part] = _by_column(y[:, part][chosen].T.copy(), mu[:, part][chosen].T.copy())
+        common[part] = _by_column(y[:, part][references].T.copy(), mu[:, part][references].T.copy(), common[part])
     return np.clip(common, *k.COMMON_CLIP)
 
 
-def _by_column(y: Singles, mu: Singles) -> Floats:
+def _by_column(y: Singles, mu: Singles, otherwise: Floats) -> Floats:
     """C [K] of columns that lie in one piece each, [K, R]."""
-    common = np.ones(len(y))
+    common = otherwise.copy()
     usable = (mu > k.COMMON_MIN_EXPECTED) & ~np.isnan(y)
     for t in np.flatnonzero(usable.sum(axis=1) >= k.COMMON_MIN_SLICES):
         seen, normal = y[t, usable[t]], mu[t, usable[t]]
@@ -72,7 +141,7 @@ def _by_column(y: Singles, mu: Singles) -> Floats:
     return common
 
 
-def reference_rows(cuboid: NDArray[np.int64], mean: Floats) -> NDArray[np.bool_]:
+def reference_rows(cuboid: Ints, mean: Floats) -> Bools:
     """bool[N]: the slices of one cuboid, so that none nests in another.
 
     The cuboid with most sqrt-weight over slices of enough volume; none if it has too few.
@@ -86,7 +155,7 @@ def reference_rows(cuboid: NDArray[np.int64], mean: Floats) -> NDArray[np.bool_]
     return np.asarray((cuboid == best) & large)
 
 
-def contrastable(common: Floats) -> NDArray[np.bool_]:
+def contrastable(common: Floats) -> Bools:
     """Where a contrast with C says something: inside the clip."""
     return np.asarray((common > k.COMMON_CLIP[0]) & (common < k.COMMON_CLIP[1]))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from rules.checks.columns_once import columns_once
-from rules.checks.common_mode_later import common_mode_later
+from rules.checks.common_mode_within_slices import common_mode_within_slices
 from rules.checks.delay_within_lookback import delay_within_lookback
 from rules.checks.depth_within_dimensions import depth_within_dimensions
 from rules.checks.detector_fits import detector_fits
@@ -39,7 +39,7 @@ RULE_CHECKS: tuple[Callable[[Rule], Iterable[Problem]], ...] = (
     no_secrets,
     columns_once,
     slices_of_dimensions,
-    common_mode_later,
+    common_mode_within_slices,
     delay_within_lookback,
     reachable_change,
     mute_ends,

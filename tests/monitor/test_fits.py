@@ -9,6 +9,7 @@ import numpy as np
 from monitor.detectors.fit import Fit
 from monitor.fits import Learned, carry_over, pack, unpack
 from monitor.lattice import Lattice, Leaves
+from monitor.statistics.common_mode import References
 from tests.monitor.world import World, cause, world
 
 SMALL = {"device": ("phone", "tv"), "country": ("NO", "SE", "DK"), "version": ("1", "2")}
@@ -56,7 +57,7 @@ def test_new_leaves_are_not_judged_and_old_slices_keep_what_was_learned():
         if any(value in ("watch", "FI") for _, value in item):
             assert not carried.eligible[n]
             assert not carried.mean[n].any()
-            assert not carried.references[n]
+            assert not carried.references.whole[n]
         else:
             before = row(old, **dict(item.terms))
             np.testing.assert_array_equal(carried.mean[n], found().mean[before])
@@ -83,7 +84,8 @@ def test_slices_that_were_the_same_cells_part():
             "mean": mean,
             "leaf_mean": np.ones((3, 168)),
             **{name: np.ones((count, 4)) for name in ("alpha", "alpha_plain", "unrest", "unrest_plain")},
-            **{name: np.ones(count, dtype=bool) for name in ("eligible", "plain", "references")},
+            **{name: np.ones(count, dtype=bool) for name in ("eligible", "plain")},
+            "references": References.none(count),
         }
     )
     carried = carry_over(Learned(small), old, new).fit

@@ -113,7 +113,7 @@ class World:
     def context(self, lattice: Lattice, **fields) -> Context:
         """What the default rule says."""
         none = np.zeros(len(lattice), dtype=bool)
-        base = Context(self.grid, 1.0, 0.2, 0.0, 1, 1, none, none)
+        base = Context(self.grid, 1.0, 0.2, 0.0, 1, 1, none, none, np.zeros(len(lattice), dtype=np.int64))
         return replace(base, **fields)
 
     def fit(self, stop: int, lattice: Lattice | None = None, **fields) -> Fit:

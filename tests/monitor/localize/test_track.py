@@ -94,6 +94,6 @@ def test_a_common_fall_excuses_what_is_left_of_a_loss():
     back = cross().scaled(0.4, NOON - 8).scaled(0.0, NOON - 6, NOON - 2, device="tv")
     view = back.view(NOON)
     found, first = follow(view, TV, 7)
-    common = view.common_by_bucket(view.overlapping(back.inside(device="tv")))
+    common = view.common_by_bucket(view.overlapping(back.inside(device="tv")))[0]
     assert not stands(found, first, common, 0.02).still_bad(len(found.observed))
     assert stands(found, first, None, 0.02).still_bad(len(found.observed))

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.statistics.common_mode import common_mode, contrastable, reference_rows, weighted_median
+from monitor.statistics.common_mode import References, common_mode, contrastable, reference_rows, weighted_median
 from monitor.statistics.constants import COMMON_CLIP
 
 MU = np.linspace(50.0, 4_000.0, 20)[:, None] * np.ones((1, 3))
-ALL = np.ones(20, dtype=bool)
+ALL = np.arange(20)
 
 
 @given(st.lists(st.tuples(st.integers(-50, 50), st.integers(1, 9)), min_size=1, max_size=30))
@@ -63,7 +63,7 @@ def test_unknown_cells_are_left_out():
 
 def test_too_few_or_too_small_references_give_one():
     """Seven slices, or twenty that expect next to nothing, do not say what the whole does."""
-    few = np.arange(20) < 7
+    few = np.arange(7)
     assert (common_mode(0.5 * MU, MU, few) == 1.0).all()
     assert (common_mode(np.zeros((20, 3)), np.full((20, 3), 15.0), ALL) == 1.0).all()
 
@@ -88,3 +88,44 @@ def test_the_total_and_small_slices_are_no_references():
     """None where no cuboid has eight slices of more than twenty events."""
     assert not reference_rows(np.array([0] + [1] * 7), np.full(8, 1e5)).any()
     assert not reference_rows(np.array([1] * 30), np.full(30, 19.0)).any()
+
+
+TWO = References.of(np.full(20, 3), MU[:, 0], np.repeat([1, 2], 10))
+"""Twenty slices of one cuboid, ten in each of two regions."""
+
+
+def test_each_region_follows_its_own():
+    """One region falls to half and the other does not: each slice follows the C of the ten beside it."""
+    y = MU.copy()
+    y[:10] *= 0.5
+    found = TWO.common(y, MU)
+    np.testing.assert_allclose(found[1:], [[0.5] * 3, [1.0] * 3], rtol=0.02)
+    assert (TWO.spread(found)[:10] == found[1]).all()
+    assert (TWO.spread(found)[10:] == found[2]).all()
+
+
+def test_a_region_of_too_few_follows_the_whole():
+    """Seven slices have no C of their own: from the first, or once others are left out."""
+    young = References.of(np.full(20, 3), MU[:, 0], np.array([1] * 7 + [2] * 13))
+    assert (young.region[:7] == 0).all()
+    y = 0.7 * MU
+    y[:10] = 0.4 * MU[:10]
+    left_out = np.arange(20) < 3
+    found = TWO.without(left_out).common(y, MU)
+    np.testing.assert_array_equal(found[1], found[0])
+    np.testing.assert_allclose(TWO.common(y, MU)[1], 0.4, rtol=0.02)
+
+
+def test_a_region_takes_its_references_from_one_cuboid():
+    """Devices and versions of one country nest: only those of one kind say how the country moves."""
+    cuboid = np.array([3] * 10 + [5] * 12 + [3] * 10)
+    region = np.array([1] * 22 + [2] * 10)
+    found = References.of(cuboid, np.full(32, 100.0), region)
+    assert np.flatnonzero(found.regional).tolist() == [*range(10, 32)]
+
+
+def test_what_is_new_follows_the_whole():
+    """A slice of the second region that nobody knew is no reference, and follows all."""
+    carried = TWO.carried(np.array([19, -1, 0]))
+    assert carried.region.tolist() == [2, 0, 1]
+    assert carried.whole.tolist() == carried.regional.tolist() == [True, False, True]
