@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from pathlib import Path
 
 from alerts.breakage import MENDED, BrokenFile, broken, mended
 from alerts.message import parts_of
@@ -58,7 +59,9 @@ def _tell_mended(state: store.Store, file: RuleFile, now: datetime) -> None:
 
 
 def _prefix(file: str) -> str:
-    return f"file-{hashlib.sha256(file.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}-"
+    """A file is the same however the daemon was told of it: by a relative or an absolute path."""
+    whole = str(Path(file).absolute())
+    return f"file-{hashlib.sha256(whole.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}-"
 
 
 def _key(file: str, number: int) -> str:

@@ -76,6 +76,16 @@ def _window(window: Window) -> str:
     )
 
 
+def told_text(told: Told) -> str:
+    """What became of an incident whose rule is no more."""
+    return "\n".join((f"{told.incident.rule} is no rule any more: what it counted is gone", *_told(told)))
+
+
+def told_to_json(told: Told) -> dict[str, Any]:
+    """The same as an explanation without chains."""
+    return {"chains": [], "run": None, "incidents": [_told_to_json(told)]}
+
+
 def _told(told: Told) -> Iterator[str]:
     incident = told.incident
     yield f"incident   {incident.id} {incident.kind.value} {incident.cause.label()}, {incident.state.value}"

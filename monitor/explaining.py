@@ -109,6 +109,11 @@ def _told(tx: store.Tx, rule: Rule, item: Slice, bucket: int, watched: Watched) 
     for incident in store.incidents(tx, rule=rule.name, newest_first=False):
         near = incident.cause.covers(item) or item.covers(incident.cause)
         if near and incident.since < end and (incident.resolved_at is None or incident.resolved_at > start):
-            steps, decided = store.transitions(tx, incident.id), store.decisions(tx, incident.id)
-            found.append(Told(incident, tuple(steps), tuple(decided), tuple(store.deliveries(tx, incident.id))))
+            found.append(told_of(tx, incident))
     return found
+
+
+def told_of(tx: store.Tx, incident: Incident) -> Told:
+    """What became of an incident, as the store holds it."""
+    steps, decided = store.transitions(tx, incident.id), store.decisions(tx, incident.id)
+    return Told(incident, tuple(steps), tuple(decided), tuple(store.deliveries(tx, incident.id)))

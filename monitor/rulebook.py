@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from alerts.breakage import BrokenFile
+from alerts.wording import counted
 from monitor.checks import NOT_RUNNABLE, check_wiring, runnable
 from monitor.settings import Settings
 from rules.load import RuleSet, combine, read_rules
@@ -41,13 +42,30 @@ class Rulebook:
         """
         paths = list(self.settings.rule_paths())
         before = self._marks(paths)  # what changes while it is read is read again
-        today = {path: self._wired(read_rules(path, (self.settings.defaults,))) for path in paths}
+        today = {path: self._wired(self._told(path, read_rules(path, (self.settings.defaults,)))) for path in paths}
         files = [self._standing(path, file) for path, file in today.items()]
         self._look_over(today, files)
         self._beside = {path: beside for path, beside in self._beside.items() if path in paths}
         self._read = self._seen = {path: before.get(path, mark) for path, mark in self._marks(paths).items()}
         self._good = {path: file for path, file in self._good.items() if path in paths}
         return runnable(combine(files), self.settings)
+
+    def _told(self, path: Path, file: RuleFile) -> RuleFile:
+        """The file; that it held rules and holds nothing at all is an error: who removes rules says so, or the file."""
+        good = self._good.get(path)
+        if file.rules or good is None or not good.rules:
+            return file
+        problems = tuple(
+            replace(
+                found,
+                severity="error",
+                hint=f"its {counted(len(good.rules), 'rule')} run on; to remove them write rules: []",
+            )
+            if found.code == "empty"
+            else found
+            for found in file.problems
+        )
+        return replace(file, problems=problems)
 
     def _wired(self, file: RuleFile) -> RuleFile:
         """The file; that a rule names a source, table or detector that there is not is an error of it like any other."""

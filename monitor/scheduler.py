@@ -149,6 +149,9 @@ class Daemon:
             if not ticks or ticks[0] == done or not self._evaluate(rule, ticks[0]):
                 return
             done = ticks[0]
+        if self.app.rule(name) is None:
+            # What an evaluation opened while its rule was taken away is closed at the next look at the files.
+            self._settled = False
 
     def _due(self, rule: Rule) -> list[datetime]:
         watched = self.app.evaluator(rule).watched

@@ -12,10 +12,10 @@ import click
 from monitor import store
 from monitor.app import App
 from monitor.buckets import to_datetime, to_epoch
-from monitor.chain_text import explanation_text, explanation_to_json
+from monitor.chain_text import explanation_text, explanation_to_json, told_text, told_to_json
 from monitor.commands import HELP
 from monitor.commands.common import Moment, config_option, json_option, opened, rule_called
-from monitor.explaining import explained
+from monitor.explaining import Told, explained, told_of
 from monitor.watched import Watched
 from rules.model import Rule
 from rules.slices import Slice, Value
@@ -33,11 +33,22 @@ def explain(target: tuple[str, ...], config: Path, *, as_json: bool) -> None:
     is explained at the bucket at which it was raised. Reads slicewatch's own store, with the counts known today.
     """
     with opened(config) as app:
+        orphan = orphan_of(app, target)
+        if orphan is not None:
+            click.echo(json.dumps(told_to_json(orphan), ensure_ascii=False) if as_json else told_text(orphan))
+            return
         rule, item, moment = _wanted(app, target)
         found = explained(app, rule, item, moment)
         if not found.chains:
             raise click.UsageError(f"{rule.name} has counted nothing yet: `slicewatch once` reads its history")
     click.echo(json.dumps(explanation_to_json(found), ensure_ascii=False) if as_json else explanation_text(found))
+
+
+def orphan_of(app: App, target: tuple[str, ...]) -> Told | None:
+    """What became of the incident that is asked for, where its rule is no more: its counts went with it."""
+    with app.state.read() as tx:
+        incident = store.incident(tx, target[0]) if len(target) == 1 else None
+        return told_of(tx, incident) if incident is not None and app.rule(incident.rule) is None else None
 
 
 def _wanted(app: App, target: tuple[str, ...]) -> tuple[Rule, Slice, datetime]:

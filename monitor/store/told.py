@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import exists, or_, select
+from sqlalchemy import and_, exists, or_, select
 
 from alerts.model import Incident, Reason, State
 from alerts.plan import SUPPRESSED
@@ -53,10 +53,13 @@ def told_at(tx: Tx, rule: str) -> dict[str, Telling]:
 def inhibitors(tx: Tx, rules: Collection[str]) -> tuple[Incident, ...]:
     """Open incidents of these rules that somebody knows of, or would if another one did not hold them back.
 
-    What was told to nobody, in a mute or in shadow mode, is no reason to be silent about something else.
+    What was told to nobody, in a mute or in shadow mode, is no reason to be silent about something else; nor is what was
+    held back by another one once, and by something else since.
     """
-    item, decision = schema.incident.c, schema.decision.c
-    known = or_(decision.send, decision.reason == Reason.INHIBITED.value)
+    item, decision, later = schema.incident.c, schema.decision.c, schema.decision.alias("later").c
+    others = [reason.value for reason in SUPPRESSED - {Reason.INHIBITED}]
+    since = exists().where(later.incident == item.id, later.seq > decision.seq, later.reason.in_(others))
+    known = or_(decision.send, and_(decision.reason == Reason.INHIBITED.value, ~since))
     query = (
         select(item.body)
         .where(item.rule.in_(rules), item.state.not_in([State.RESOLVED.value, State.PENDING.value]))

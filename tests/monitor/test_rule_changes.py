@@ -137,6 +137,31 @@ def test_a_breakage_is_told_once_and_once_more_when_it_is_mended(place):
         assert queued(app, "file-") == [("recs-data", BROKEN), ("recs-data", BROKEN), ("recs-data", MENDED)]
 
 
+def test_a_file_cut_down_to_nothing_is_broken_and_not_without_rules(place):
+    """A write that failed half way leaves an empty file: its rules run on, their incidents stay, and their owner is told."""
+    with started(place) as app:
+        open_incident(app, "other")
+        place.write("rules/other.yaml", "")
+        reloaded(app)
+        assert states(app) == {"other": State.FIRING}
+        assert [rule.name for rule in app.rules.rules] == ["other", "playback_volume"]
+        assert queued(app, "file-") == [("recs-data", BROKEN)]
+        place.write("rules/other.yaml", "rules: []\n")
+        reloaded(app)
+        assert states(app) == {"other": State.RESOLVED}
+        assert [rule.name for rule in app.rules.rules] == ["playback_volume"]
+
+
+def test_a_breakage_is_the_same_by_whatever_path_the_daemon_was_started(place, monkeypatch):
+    """Started with a relative path and then with an absolute one: told once."""
+    monkeypatch.chdir(place.folder)
+    place.write("rules/other.yaml", "rules: [")
+    for config in (place.config.relative_to(place.folder), place.config):
+        with App.open(config, {}, StringIO()) as app:
+            app.settle(tick(5))
+            assert queued(app, "file-") == [("terminal", STOPPED)]
+
+
 def test_a_start_that_stops_the_rules_of_a_broken_file_is_told_in_its_thread(place):
     """They went on as they were until then; afterwards nobody evaluates them, and whoever heard of the breakage hears it."""
     with started(place) as app:

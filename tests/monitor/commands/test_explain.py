@@ -69,6 +69,22 @@ def test_a_bucket_never_read_is_unknown(told):
     assert chain["conclusion"].startswith("unknown: the bucket was never read")
 
 
+def test_an_incident_of_a_removed_rule_is_still_told(told):
+    """Its counts are of no rule any more; what became of it, and who heard of it, stands."""
+    (view,) = told.lines("status")
+    (incident,) = view["rules"][0]["open"]
+    file = told.folder / "rules" / "playback.yaml"
+    text = file.read_text()
+    try:
+        told.write("rules/playback.yaml", "rules: []\n")
+        found = explained(told, incident["id"])
+        assert found["chains"] == []
+        assert [one["id"] for one in found["incidents"]] == [incident["id"]]
+        assert "playback_volume is no rule any more" in told.run("explain", incident["id"]).stdout
+    finally:
+        told.write("rules/playback.yaml", text)
+
+
 def test_explaining_changes_nothing_and_needs_no_source(told):
     """The store stays as it is row by row, and the lake may be gone."""
     before = told.dump()

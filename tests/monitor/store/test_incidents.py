@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from alerts.model import Change, Incident, State
+from alerts.model import Change, Incident, Reason, State
 from monitor.store import (
     ConflictError,
     Store,
@@ -15,6 +15,7 @@ from monitor.store import (
     dump,
     incident,
     incidents,
+    inhibitors,
     open_incidents,
     save_incident,
     transitions,
@@ -129,3 +130,25 @@ def test_open_incidents_are_those_not_resolved(store: Store) -> None:
         assert [item.id for item in incidents(tx, rule="playback")] == ["i-0", "i-1", "i-2", "i-3"]
         assert [item.id for item in incidents(tx, states=[State.RESOLVED, State.FIRING])] == ["other", "i-0"]
         assert [item.id for item in incidents(tx, limit=1, rule="sessions")] == ["other"]
+
+
+@pytest.mark.parametrize(
+    ("reasons", "holds_back"),
+    [
+        ([Reason.NEW], True),
+        ([Reason.INHIBITED], True),
+        ([Reason.MUTED], False),
+        ([Reason.INHIBITED, Reason.MUTED], False),
+        ([Reason.MUTED, Reason.INHIBITED], True),
+        ([Reason.NEW, Reason.MUTED], True),
+    ],
+)
+def test_only_what_somebody_hears_of_holds_others_back(store: Store, reasons: list[Reason], holds_back: bool) -> None:
+    """Told, or held back by another one that is told; what is muted since then is no reason to be silent."""
+    with store.write() as tx:
+        for seq, reason in enumerate(reasons, start=1):
+            item = make.incident(seq=seq)
+            save_incident(tx, item)
+            add_decision(tx, replace(make.decision(item), send=reason is Reason.NEW, reason=reason))
+    with store.read() as tx:
+        assert [one.id for one in inhibitors(tx, ["playback"])] == (["i-1"] if holds_back else [])
