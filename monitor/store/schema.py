@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 
 VERSION_TABLE = "slicewatch_schema"
-REVISION = "0003"
+REVISION = "0004"
 """The newest migration: what these tables are."""
 
 metadata = MetaData(
@@ -174,4 +174,28 @@ outbox = Table(
     Column("body", Text, nullable=False),
     UniqueConstraint("incident", "receiver", "seq", "rank"),
     Index(None, "state", "due"),
+)
+
+action = Table(
+    "slicewatch_action",
+    metadata,
+    Column("id", Text, primary_key=True),  # of what was done, by whom and when: the same again is the same
+    Column("at", BigInteger, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("subject", Text, nullable=False),  # an incident's id, or a silence's
+    Column("actor_kind", Text, nullable=False),
+    Column("actor_id", Text, nullable=False),
+    Column("actor_name", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Index(None, "subject"),
+)
+
+silence = Table(
+    "slicewatch_silence",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("starts", BigInteger, nullable=False),
+    Column("ends", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),
+    Index(None, "ends"),
 )
