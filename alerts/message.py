@@ -6,10 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from alerts.actions import name_of as actor_name
+from alerts.actions import standing
 from alerts.incidents import FAMILIES, Family, gap
-from alerts.model import Change, Evidence, Fact, Incident, Kind, Message, TotalState, Transition
+from alerts.model import Change, Evidence, Fact, Incident, Kind, Message, State, TotalState, Transition
 from alerts.ports import Part
-from alerts.wording import Clock, clean, listing, name_of, noun, number, percent, sentence, shorten
+from alerts.wording import Clock, clean, instant, listing, name_of, noun, number, percent, sentence, shorten
 from rules.model import Rule, Severity
 
 PUSH_LENGTH = 150
@@ -26,6 +28,7 @@ TOTAL_IS = {
     TotalState.DOWN: "Total is down.",
     TotalState.UP: "Total is up.",
 }
+ENDS = frozenset({Change.RESOLVED, Change.ACCEPTED, Change.ABSORBED, Change.REMOVED, Change.DISMISSED})
 CHARTED = frozenset(
     {Change.OPENED, Change.WIDENED, Change.NARROWED, Change.RECLASSIFIED, Change.ESCALATED, Change.RELEASED}
 )
@@ -103,7 +106,12 @@ class _Story:
 
     @property
     def over(self) -> bool:
-        return self.change in {Change.RESOLVED, Change.ACCEPTED, Change.ABSORBED, Change.REMOVED}
+        return self.change in ENDS
+
+    @property
+    def action(self) -> bool:
+        """Whether this tells what a person did, and nothing new about the slice."""
+        return self.change in {Change.ACKNOWLEDGED, Change.SNOOZED, Change.REOPENED, Change.DISMISSED}
 
     @property
     def came_late(self) -> bool:
@@ -174,7 +182,7 @@ def plain_text(message: Message) -> str:
 def _broadcast(transition: Transition) -> bool:
     incident, before = transition.incident, transition.gap_before
     match transition.change:
-        case Change.ESCALATED | Change.RELEASED:
+        case Change.ESCALATED | Change.RELEASED | Change.EXPIRED:
             return True
         case Change.WIDENED:
             return before is not None and gap(incident) > 2 * before
@@ -208,6 +216,8 @@ def _push_pieces(story: _Story, length: int) -> tuple[str, ...]:
     """What follows the rule's name, most important first."""
     if story.change is Change.REMOVED:
         return (f"its rule was removed, nobody follows {shorten(_watched(story), length)} any more.",)
+    if story.action:
+        return (f"{shorten(_watched(story), length)},", f"{story.transition.because}.")
     if story.about_source:
         return _push_source(story, length)
     cause, to = shorten(story.cause, length), shorten(story.to, length)
@@ -227,7 +237,7 @@ def _push_pieces(story: _Story, length: int) -> tuple[str, ...]:
 
 def _push_subject(story: _Story, cause: str, to: str) -> str:
     now = "now " if story.change in {Change.WIDENED, Change.NARROWED} else ""
-    now = "still " if story.change is Change.REPEATED else now
+    now = "still " if story.change in {Change.REPEATED, Change.EXPIRED} else now
     match story.incident.kind:
         case Kind.MOVED:
             return f"{now}{cause} moved to {to}:"
@@ -278,8 +288,10 @@ def _push_resolved(story: _Story, cause: str, to: str) -> tuple[str, ...]:
 
 def _word(story: _Story) -> str:
     """The state in one word: the severity while it lasts."""
-    if story.change in {Change.ABSORBED, Change.REMOVED}:
+    if story.change in {Change.ABSORBED, Change.REMOVED, Change.DISMISSED}:
         return "CLOSED"
+    if story.change in {Change.ACKNOWLEDGED, Change.SNOOZED}:
+        return story.change.value.upper()
     if story.change is Change.ACCEPTED:
         return "ACCEPTED"
     if story.change is Change.AMENDED:
@@ -297,6 +309,8 @@ def _watched(story: _Story) -> str:
 def _headline(story: _Story) -> str:
     if story.change is Change.REMOVED:
         return f"{_watched(story)} is not watched any more"
+    if story.change is Change.DISMISSED:
+        return f"{_watched(story)} is no problem"
     if story.about_source:
         return _headline_source(story)
     if story.change is Change.ABSORBED:
@@ -344,6 +358,8 @@ def _summary(story: _Story) -> list[str]:
     if story.change is Change.REMOVED:
         first = f"The rule {clean(story.rule.name)} is in no rule file any more."
         return [f"{first} Nobody follows {_watched(story)} from here on, and whether it is over is not known."]
+    if story.change is Change.DISMISSED:
+        return [f"{_capital(story.transition.because)}."]
     if story.about_source:
         return _summary_source(story)
     if story.change is Change.ABSORBED:
@@ -421,7 +437,9 @@ def _before(story: _Story) -> Iterator[str]:
             yield f"On a closer look: {story.cause} {_verb(story)}."
         case Change.ESCALATED:
             yield f"{_capital(incident.severity.value)} from now on: {because}."
-        case Change.REPEATED | Change.RELEASED:
+        case (
+            Change.REPEATED | Change.RELEASED | Change.EXPIRED | Change.ACKNOWLEDGED | Change.SNOOZED | Change.REOPENED
+        ):
             yield f"{_capital(because)}."
         case Change.WIDENED | Change.NARROWED if incident.causes:
             how = "Wider" if story.change is Change.WIDENED else "Narrower"
@@ -508,13 +526,14 @@ def _facts(story: _Story) -> list[Fact]:
     rule = Fact("Rule", f"{clean(story.rule.name)} ({clean(story.rule.place, 200)})")
     owner = Fact("Owner", clean(story.rule.owner or ""))
     if story.about_source:
-        return [Fact("Source", story.source), *_times(story), owner, rule]
+        return [Fact("Source", story.source), *_times(story), *_hush(story), owner, rule]
     if story.over or story.came_late:
         return [Fact("Scope", _scope(story)), *_times(story), *_aftermath(story), owner, rule]
     return [
         Fact("Scope", _scope(story)),
         Fact("Impact", _impact(story)),
         *_times(story),
+        *_hush(story),
         Fact(*_so_far(story)),
         Fact("Not affected", _fine(story)),
         Fact("Calendar", _occasions(story)),
@@ -554,6 +573,16 @@ def _time(story: _Story, label: str, at: datetime) -> Fact:
     if not clock.daily:
         return Fact(label, clock.full(at), at)
     return Fact(label, clock.full(at - story.rule.bucket / 2 if label == "Until" else at))
+
+
+def _hush(story: _Story) -> Iterator[Fact]:
+    """Who has acknowledged or snoozed it, and until when."""
+    incident, hush = story.incident, story.incident.hush
+    if hush is None or story.over:
+        return
+    label = "Snoozed" if standing(incident) is State.SNOOZED else "Acknowledged"
+    until = "until it is over" if hush.until is None else f"until {instant(hush.until)}"
+    yield Fact(label, f"by {actor_name(hush.by)} {until}")
 
 
 def _so_far(story: _Story) -> tuple[str, str]:

@@ -148,6 +148,35 @@ class CauseAt:
 
 
 @dataclass(frozen=True)
+class Actor:
+    """Who did something: where they did it (`slack`, `cli`, `web`, `api`), their id there, and a name to show."""
+
+    kind: str
+    id: str
+    name: str
+
+
+class Feedback(StrEnum):
+    """What "not a problem" means for what is expected from then on."""
+
+    LEAVE_OUT = "leave-out"
+    """It was an exception: nothing is learned from it, and it is not told again while it lasts."""
+    NEW_NORMAL = "new-normal"
+    """It is as it should be: what it has now is what is expected of it."""
+
+
+@dataclass(frozen=True)
+class Hush:
+    """Who acknowledged or snoozed an incident, and how long that holds (None: until it is over)."""
+
+    by: Actor
+    at: datetime
+    until: datetime | None
+    rate: float = 0.0
+    """Events it was short of (or had too many) an hour at that time."""
+
+
+@dataclass(frozen=True)
 class Incident:
     """One rule and cause: the unit of messages, threads and pages. Immutable; `step` makes the next one."""
 
@@ -193,6 +222,10 @@ class Incident:
     """Number of transitions so far; with the id it orders messages."""
     resolution: str = ""
     """Why it closed, in a sentence."""
+    hush: Hush | None = None
+    """Set while it is acknowledged or snoozed."""
+    feedback: Feedback | None = None
+    """What a person said it was, where that was no problem; it is resolved then."""
 
 
 class Change(StrEnum):
@@ -224,6 +257,16 @@ class Change(StrEnum):
     """Its rule is no more: nobody follows it, and whether it is over nobody knows."""
     WITHDRAWN = "withdrawn"
     """A pending one that never fired went away."""
+    ACKNOWLEDGED = "acknowledged"
+    """Somebody works on it."""
+    SNOOZED = "snoozed"
+    """Somebody wants to hear no more of it for a while."""
+    REOPENED = "reopened"
+    """Somebody took an acknowledgement or a snooze back."""
+    EXPIRED = "expired"
+    """The time of an acknowledgement or a snooze is up, and it is still bad."""
+    DISMISSED = "dismissed"
+    """Somebody said that it is no problem."""
 
 
 @dataclass(frozen=True)
@@ -253,6 +296,11 @@ class Reason(StrEnum):
     DIRECTION = "direction"
     MUTED = "muted"
     INHIBITED = "inhibited"
+    ACTION = "action"
+    """A person did something about it."""
+    EXPIRED = "expired"
+    SNOOZED = "snoozed"
+    NO_PROBLEM = "no-problem"
     NOT_NEWS = "not-news"
     NEVER_SENT = "never-sent"
     NO_RECEIVER = "no-receiver"

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import wraps
 
-from alerts.incidents import FAMILIES, Family
+from alerts.actions import name_of, rate
+from alerts.dismissals import dismissal
+from alerts.incidents import FAMILIES, Family, gap
 from alerts.inhibition import inhibitor
-from alerts.model import Change, Decision, Incident, Reason, State, Transition
+from alerts.model import Change, Decision, Hush, Incident, Reason, State, Transition
 from alerts.mutes import muted_until
+from alerts.wording import instant
 from rules.model import Direction, Mode, Mute, Rule, Severity
 
 Told = Mapping[str, Sequence[str]]
@@ -33,11 +36,19 @@ class Routes:
     """Of the mutes."""
     inhibitors: tuple[Incident, ...] = ()
     """Open incidents of the rules that may hold this one back."""
+    dismissed: tuple[Incident, ...] = ()
+    """Incidents of the rule that a person called no problem."""
 
     @classmethod
-    def of(cls, rule: Rule, fallback: str | None, inhibitors: tuple[Incident, ...] = ()) -> Routes:
-        """The routes of a rule, while these incidents of its `inhibited_by` are open."""
-        return cls(rule.notify, rule.mode, rule.direction, fallback, rule.mute, rule.timezone, inhibitors)
+    def of(
+        cls,
+        rule: Rule,
+        fallback: str | None,
+        inhibitors: tuple[Incident, ...] = (),
+        dismissed: tuple[Incident, ...] = (),
+    ) -> Routes:
+        """The routes of a rule, while these incidents of its `inhibited_by` are open and those were called no problem."""
+        return cls(rule.notify, rule.mode, rule.direction, fallback, rule.mute, rule.timezone, inhibitors, dismissed)
 
     def receivers(self, severity: Severity) -> tuple[str, ...]:
         """Receivers of this severity, each once, in the rule's order."""
@@ -74,21 +85,28 @@ class _Case:
         return self.transition.change in ENDS or amends_an_end
 
     @property
-    def ends_what_was_told(self) -> bool:
-        return self.ends and bool(self.told)
+    def answers_what_was_told(self) -> bool:
+        """Whether it is the end of what somebody was told of, or what a person did about that: it wakes nobody."""
+        return (self.ends or self.transition.change in ACTIONS) and bool(self.told)
 
 
-ENDS = frozenset({Change.RESOLVED, Change.ACCEPTED, Change.ABSORBED, Change.REMOVED})
-NEWS = ENDS | {
-    Change.OPENED,
-    Change.WIDENED,
-    Change.NARROWED,
-    Change.RECLASSIFIED,
-    Change.AMENDED,
-    Change.ESCALATED,
-    Change.REPEATED,
-    Change.RELEASED,
-}
+ENDS = frozenset({Change.RESOLVED, Change.ACCEPTED, Change.ABSORBED, Change.REMOVED, Change.DISMISSED})
+ACTIONS = frozenset({Change.ACKNOWLEDGED, Change.SNOOZED, Change.REOPENED})
+NEWS = (
+    ENDS
+    | ACTIONS
+    | {
+        Change.OPENED,
+        Change.WIDENED,
+        Change.NARROWED,
+        Change.RECLASSIFIED,
+        Change.AMENDED,
+        Change.ESCALATED,
+        Change.REPEATED,
+        Change.RELEASED,
+        Change.EXPIRED,
+    }
+)
 QUIET = {
     Change.PENDING: "it has not fired yet",
     Change.CONFIRMED: "nothing about it has changed but its numbers",
@@ -104,8 +122,16 @@ RESPECTIVE = {
     Change.ACCEPTED: Reason.ACCEPTED,
     Change.ABSORBED: Reason.RESOLVED,
     Change.REMOVED: Reason.REMOVED,
+    Change.DISMISSED: Reason.RESOLVED,
+    Change.ACKNOWLEDGED: Reason.ACTION,
+    Change.SNOOZED: Reason.ACTION,
+    Change.REOPENED: Reason.ACTION,
+    Change.EXPIRED: Reason.EXPIRED,
 }
 
+
+LOUD = frozenset({Change.ESCALATED, Change.EXPIRED})
+"""What ends a snooze's silence by itself."""
 
 SUPPRESSED = frozenset({Reason.MUTED, Reason.INHIBITED})
 """Reasons that hold news back for a time: what is still bad after it is told then."""
@@ -137,7 +163,7 @@ def not_news(case: _Case) -> Hold | None:
 
 def in_shadow(case: _Case) -> Hold | None:
     """A rule in shadow mode tells nothing, except the end of what was told while it was live."""
-    if case.routes.mode is Mode.SHADOW and not case.ends_what_was_told:
+    if case.routes.mode is Mode.SHADOW and not case.answers_what_was_told:
         return Hold(Reason.SHADOW, "the rule runs in shadow mode")
     return None
 
@@ -145,7 +171,7 @@ def in_shadow(case: _Case) -> Hold | None:
 def in_other_direction(case: _Case) -> Hold | None:
     """A rule for drops tells no spikes, and the other way round; sources and new values always are."""
     family, wanted = FAMILIES[case.incident.kind], case.routes.direction
-    if family in {Family.SOURCE, Family.NEW} or wanted is Direction.BOTH or case.ends_what_was_told:
+    if family in {Family.SOURCE, Family.NEW} or wanted is Direction.BOTH or case.answers_what_was_told:
         return None
     if (family is Family.SPIKE) == (wanted is Direction.SPIKE):
         return None
@@ -154,16 +180,48 @@ def in_other_direction(case: _Case) -> Hold | None:
 
 
 def never_told(case: _Case) -> Hold | None:
-    """Nobody hears the end of what nobody heard of."""
-    if case.ends and case.told is not None and not case.told:
+    """Nobody hears the end of what nobody heard of, nor what a person did about it."""
+    if (case.ends or case.transition.change in ACTIONS) and case.told is not None and not case.told:
         return Hold(Reason.NEVER_SENT, "nobody was told of it")
     return None
 
 
 @fails_open
+def snoozed(case: _Case) -> Hold | None:
+    """While it is snoozed only its end is told, a higher severity, and more than twice the loss."""
+    incident, hush = case.incident, case.incident.hush
+    if (
+        incident.state is not State.SNOOZED
+        or hush is None
+        or case.transition.change in LOUD
+        or case.answers_what_was_told
+    ):
+        return None
+    if case.transition.change is Change.WIDENED and _doubled(case.transition, hush):
+        return None
+    until = "until it is over" if hush.until is None else f"until {instant(hush.until)}"
+    return Hold(Reason.SNOOZED, f"snoozed by {name_of(hush.by)} {until}")
+
+
+def _doubled(transition: Transition, hush: Hush) -> bool:
+    """Whether a step, or all since the snooze, has more than doubled the loss."""
+    before = transition.gap_before
+    return (before is not None and gap(transition.incident) > 2 * before) or rate(transition.incident) > 2 * hush.rate
+
+
+@fails_open
+def no_problem(case: _Case) -> Hold | None:
+    """What goes on from before a person called it no problem is not told anew."""
+    other = None if case.answers_what_was_told else dismissal(case.incident, case.routes.dismissed)
+    if other is None:
+        return None
+    return Hold(Reason.NO_PROBLEM, f"it goes on from {other.id}: {other.resolution}")
+
+
+@fails_open
 def muted(case: _Case) -> Hold | None:
     """In a window of the rule's `mute` nobody is told, except of the end of what was told before."""
-    window = None if case.ends_what_was_told else muted_until(case.routes.mutes, case.routes.timezone, case.now)
+    window = None if case.answers_what_was_told else muted_until(case.routes.mutes, case.routes.timezone, case.now)
     if window is None:
         return None
     until, reason = window
@@ -173,7 +231,7 @@ def muted(case: _Case) -> Hold | None:
 @fails_open
 def inhibited(case: _Case) -> Hold | None:
     """While another rule's incident explains it nobody is told, except of the end of what was told before."""
-    other = None if case.ends_what_was_told else inhibitor(case.incident, case.routes.inhibitors)
+    other = None if case.answers_what_was_told else inhibitor(case.incident, case.routes.inhibitors)
     if other is None:
         return None
     return Hold(Reason.INHIBITED, f"{other.rule} tells of {other.cause.label()} meanwhile ({other.id})")
@@ -191,6 +249,8 @@ STAGES: tuple[Stage, ...] = (
     in_shadow,
     in_other_direction,
     never_told,
+    snoozed,
+    no_problem,
     muted,
     inhibited,
     nobody_to_tell,
@@ -239,5 +299,5 @@ def _decide(case: _Case) -> tuple[Decision, ...]:
 def _receivers(case: _Case) -> tuple[str, ...]:
     """Whoever knows the incident already, and where it may be louder its severity's; for a new one the latter alone."""
     known, routed = tuple(case.told or ()), case.routes.receivers(case.incident.severity)
-    louder = case.transition.change in {Change.ESCALATED, Change.RELEASED}
+    louder = case.transition.change in {Change.ESCALATED, Change.RELEASED, Change.EXPIRED}
     return tuple(dict.fromkeys((*known, *routed) if louder else known)) or routed

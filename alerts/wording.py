@@ -49,6 +49,11 @@ def lasting(time: timedelta) -> str:
     return f"{time.total_seconds() / 60:.0f} minutes"
 
 
+def instant(at: datetime) -> str:
+    """`23 Nov 14:05 UTC`: a moment on the clock, whatever a rule's buckets are."""
+    return f"{at.astimezone(UTC):%-d %b %H:%M} UTC"
+
+
 def signed(value: float) -> str:
     """As `number`, with its sign."""
     return f"+{number(value)}" if value >= 0 else number(value)

@@ -7,7 +7,7 @@ import json
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -26,6 +26,7 @@ from monitor.opening import open_source
 from monitor.query import Source, SourceError
 from monitor.removed import close_removed
 from monitor.renamed import adopt_renamed
+from monitor.routing import routed
 from monitor.rulebook import Rulebook, Swap
 from monitor.settings import ReceiverSettings, Settings, load_settings
 from monitor.tick import Outcome as Evaluated
@@ -34,6 +35,9 @@ from rules.load import RuleSet
 from rules.model import Mode, Rule
 
 log = logging.getLogger("slicewatch")
+
+ATTEMPTS = 3
+"""How often a tick is evaluated where somebody else was quicker each time."""
 
 
 def _nothing(done: int, total: int) -> None:
@@ -191,7 +195,10 @@ class App:
             progress(done, plan.buckets)
 
     def tick(self, rule: Rule, tick: datetime, progress: Progress = _nothing) -> Evaluated:
-        """Learn what is missing, then evaluate one tick. A source that fails makes the tick blind, not an error."""
+        """Learn what is missing, then evaluate one tick. A source that fails makes the tick blind, not an error.
+
+        Where a person acted on an incident meanwhile, it is judged again as it is then.
+        """
         evaluator = self.evaluator(rule)
         try:
             plan = self.missing_history(rule, tick)
@@ -200,6 +207,11 @@ class App:
                 self.learn(rule, plan, tick, progress)
         except SourceError as error:
             return evaluator.blind(tick, str(error))
+        for _ in range(ATTEMPTS - 1):
+            try:
+                return evaluator.evaluate(tick)
+            except store.ConflictError as error:
+                log.info("%s at %s: judged again: %s", rule.name, tick, error)
         return evaluator.evaluate(tick)
 
     def _backfill(self, evaluator: Evaluator) -> Backfill:
@@ -227,18 +239,6 @@ def open_notifier(receiver: ReceiverSettings, out: TextIO) -> Notifier:
     assert receiver.token is not None
     options = {"base_url": receiver.base_url} if receiver.base_url else {}
     return kind(receiver.channel, receiver.token.reveal(), **options)
-
-
-def routed(rule: Rule, settings: Settings) -> Rule:
-    """The rule with receivers under the names of `slicewatch.toml`; an unknown one falls to the fallback, aloud."""
-    found = {word: settings.receiver(word) for _, words in rule.notify for word in words}
-    for word in (word for word, receiver in found.items() if receiver is None):
-        log.error("%s: no receiver is called %r; its alerts go to the fallback", rule.name, word)
-    routes = [
-        (severity, tuple(receiver.name for word in words if (receiver := found[word]) is not None))
-        for severity, words in rule.notify
-    ]
-    return replace(rule, notify=tuple(routes))
 
 
 def definition_of(rule: Rule) -> str:

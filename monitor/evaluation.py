@@ -130,6 +130,7 @@ class Evaluator:
             told=store.told(tx, name, [i.id for i in closed]),
             told_at=store.told_at(tx, name),
             inhibitors=store.inhibitors(tx, self.watched.rule.inhibited_by),
+            dismissed=tuple(i for i in every if i.feedback is not None),
             membership=members,
         )
 

@@ -26,6 +26,7 @@ from rules.written import Layer
 
 DEFAULT_STORE = "sqlite:///slicewatch.db"
 DEFAULT_TIMEOUT = timedelta(minutes=5)
+DEFAULT_ACK_EXPIRES = timedelta(hours=8)
 DEFAULT_LISTEN = "127.0.0.1:8080"
 
 
@@ -122,6 +123,8 @@ class Settings:
     fallback: str | None = None
     """The receiver of rules that name none; the only receiver where there is one and no fallback is set."""
     listen: str = DEFAULT_LISTEN
+    ack_expires: timedelta = DEFAULT_ACK_EXPIRES
+    """How long an acknowledgement holds."""
     suppressions: tuple[Suppression, ...] = ()
     defaults: Layer = field(default_factory=Layer, compare=False, repr=False)
     """`[defaults]`: keys that hold for every rule whose files do not name them."""
@@ -340,6 +343,14 @@ class _WebShape(BaseModel):
     listen: Annotated[str, BeforeValidator(_listen)] = DEFAULT_LISTEN
 
 
+class _AlertsShape(BaseModel):
+    model_config = ConfigDict(extra="forbid", title="[alerts]")
+
+    ack_expires: Annotated[timedelta, BeforeValidator(_timeout), Doc("duration", 'ack_expires = "8h"')] = (
+        DEFAULT_ACK_EXPIRES
+    )
+
+
 class _RootShape(BaseModel):
     model_config = ConfigDict(extra="forbid", title="slicewatch.toml")
 
@@ -351,6 +362,7 @@ class _RootShape(BaseModel):
     sources: dict[str, dict[str, Any]] = {}
     receivers: dict[str, dict[str, Any]] = {}
     web: _WebShape = _WebShape()
+    alerts: _AlertsShape = _AlertsShape()
     defaults: dict[str, Any] = {}
 
 
@@ -395,6 +407,7 @@ class _Reader:
             receivers=tuple(self._receiver(name, shape) for name, shape in receivers.items()),
             fallback=root.fallback or (next(iter(receivers)) if len(receivers) == 1 else None),
             listen=root.web.listen,
+            ack_expires=root.alerts.ack_expires,
             defaults=defaults,
         )
 

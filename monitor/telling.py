@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from alerts.actions import expired
 from alerts.message import RuleFacts, compose
 from alerts.model import Decision, Message, Transition
 from alerts.plan import Hold, Routes, hold_of, plan
@@ -16,8 +17,9 @@ from rules.model import Rule
 
 
 def decide(watched: Watched, before: Remembered, judged: Judged, tick: datetime) -> tuple[Judged, tuple[Decision, ...]]:
-    """What judging came to with the reminders that are due, and who is told of each transition."""
-    routes = Routes.of(watched.rule, watched.fallback, before.inhibitors)
+    """What judging came to with what expired and the reminders that are due, and who is told of each transition."""
+    routes = Routes.of(watched.rule, watched.fallback, before.inhibitors, before.dismissed)
+    judged = judged.after(expired(judged.open, tick), {}, {})
 
     def held(transition: Transition) -> Hold | None:
         return hold_of(transition, routes, tick, before.told.get(transition.incident.id, ()))

@@ -73,6 +73,8 @@ class Remembered:
     told_at: Mapping[str, Telling]
     inhibitors: tuple[Incident, ...]
     """Open incidents of the rules that may hold this one back."""
+    dismissed: tuple[Incident, ...]
+    """Incidents that a person called no problem."""
     membership: store.Membership
 
 

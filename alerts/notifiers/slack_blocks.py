@@ -94,7 +94,12 @@ def _mark(message: Message) -> str:
         return UNKNOWN
     if message.change is Change.OPENED:
         return MARKS[message.severity]  # a new value too, of which nothing stays open
-    if message.state is State.RESOLVED or message.change in {Change.RESOLVED, Change.ACCEPTED, Change.ABSORBED}:
+    if message.state is State.RESOLVED or message.change in {
+        Change.RESOLVED,
+        Change.ACCEPTED,
+        Change.ABSORBED,
+        Change.DISMISSED,
+    }:
         return OVER
     return UNKNOWN if message.state is State.UNKNOWN else MARKS[message.severity]
 

@@ -3,6 +3,7 @@
 `Store.open(url)` gives transactions; the functions here read and write within one.
 """
 
+from monitor.store.action_table import Acted, action, actions, add_action
 from monitor.store.copying import copy, rewind
 from monitor.store.daemon_lock import DaemonLock
 from monitor.store.errors import (
@@ -81,6 +82,7 @@ __all__ = [
     "LAG_FINAL",
     "LATE",
     "OK",
+    "Acted",
     "ConflictError",
     "DaemonLock",
     "DeadLetter",
@@ -102,6 +104,9 @@ __all__ = [
     "StoreNewerError",
     "Thread",
     "Tx",
+    "action",
+    "actions",
+    "add_action",
     "add_decision",
     "add_leaves",
     "add_transition",

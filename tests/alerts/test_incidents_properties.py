@@ -6,8 +6,12 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from alerts.actions import HUSHED, RefusedError, acknowledge, dismiss, expired, reopen, snooze
 from alerts.incidents import FAMILIES, Family, StepPolicy, step
-from alerts.model import Change, Kind, Recovery, State
+from alerts.model import Actor, Change, Decision, Feedback, Incident, Kind, Recovery, State, Transition
+from alerts.plan import Routes, plan
+from alerts.reminders import remind, tellings
+from rules.model import Severity
 from rules.slices import Slice
 from tests.alerts.make import History, assess, blind, finding, tick
 
@@ -127,3 +131,85 @@ def test_every_fired_incident_has_one_opening_and_at_most_one_end(policy, script
         assert (Change.ACCEPTED in told) == (incident.accepted_at is not None)
         if incident.accepted_at is not None:
             assert incident.accepted_at - incident.raised_at - incident.unknown_for >= policy.accept_after
+
+
+ROUTES = Routes(tuple((severity, ("team",)) for severity in Severity))
+KARI = Actor("cli", "kari", "Kari")
+ACTIONS = {
+    "acknowledge": lambda i, at: acknowledge(i, KARI, at, timedelta(hours=2)),
+    "snooze": lambda i, at: snooze(i, KARI, at, at + timedelta(hours=1)),
+    "for ever": lambda i, at: snooze(i, KARI, at, None),
+    "reopen": lambda i, at: reopen(i, KARI, at),
+    "leave out": lambda i, at: dismiss(i, KARI, at, Feedback.LEAVE_OUT),
+    "new normal": lambda i, at: dismiss(i, KARI, at, Feedback.NEW_NORMAL),
+}
+clicks = st.lists(st.tuples(st.sampled_from(sorted(ACTIONS)), st.integers(0, 5)), max_size=2)
+
+
+class Desk:
+    """A history with its decisions: what a store would hold."""
+
+    def __init__(self, policy: StepPolicy) -> None:
+        self.history, self.decisions = History(policy), list[Decision]()
+
+    def told(self) -> dict[str, tuple[str, ...]]:
+        return {d.incident: (d.receiver,) for d in self.decisions if d.send}
+
+    def keep(self, made: tuple[Transition, ...], at) -> None:
+        known = tuple(i for i in self.history.incidents.values() if i.feedback is not None)
+        self.decisions += plan(made, replace(ROUTES, dismissed=known), at, self.told())
+        for transition in made:
+            self.history.incidents[transition.incident.id] = transition.incident
+
+    def click(self, name: str, n: int, at) -> None:
+        """One action on some incident, open or not, that arrives twice."""
+        known = list(self.history.incidents.values())
+        for _ in range(2 if known else 0):
+            before: Incident = self.history.incidents[known[n % len(known)].id]
+            try:
+                made = ACTIONS[name](before, at)
+            except RefusedError:
+                continue
+            if made is not None:
+                assert made.incident.seq == before.seq + 1
+                self.keep((made,), at)
+
+    def tick(self, assessment) -> None:
+        made, at = self.history.see(assessment), assessment.tick
+        over = expired(self.history.open, at)
+        for transition in over:
+            self.history.incidents[transition.incident.id] = transition.incident
+        again = remind(
+            self.history.open, (*made, *over), tellings(self.decisions), at, timedelta(hours=3), lambda _: None
+        )
+        self.keep((*made, *over, *again), at)
+
+
+@settings(max_examples=80, deadline=None)
+@given(policies, st.lists(st.tuples(moves(), clicks), max_size=8))
+def test_no_action_doubles_loses_or_jams_an_incident(policy, script):
+    """Whatever people do between ticks: single, ordered, each end told to whoever heard the beginning, none left open."""
+    desk = Desk(policy)
+    for hour, (move, acts) in enumerate(script, start=1):
+        desk.tick(said(desk.history, hour, move))
+        check_identity(desk.history)
+        for name, n in acts:
+            desk.click(name, n, tick(hour + 0.4))
+            check_identity(desk.history)
+        for incident in desk.history.incidents.values():
+            hushed = incident.state in HUSHED or incident.frozen_state in HUSHED
+            assert not hushed or incident.hush is not None
+    for hour in range(len(script) + 1, len(script) + 5):
+        desk.tick(assess(hour, good=[i.id for i in desk.history.open]))
+    assert desk.history.open == ()
+    keys = [(d.incident, d.seq, d.receiver) for d in desk.decisions]
+    assert len(keys) == len(set(keys))
+    for incident in desk.history.incidents.values():
+        mine = [d for d in desk.decisions if d.incident == incident.id]
+        assert mine[-1].send == any(d.send for d in mine)
+        assert incident.raised_at is None or incident.feedback is not None or any(d.send for d in mine) or _held(mine)
+
+
+def _held(decisions: list[Decision]) -> bool:
+    """Whether it was never told because it goes on from what was called no problem, or closed within its first tick."""
+    return {d.reason.value for d in decisions} <= {"no-problem", "not-news", "never-sent", "snoozed", "direction"}

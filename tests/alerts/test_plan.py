@@ -34,6 +34,8 @@ def test_the_policy_can_be_recited():
         "in_shadow",
         "in_other_direction",
         "never_told",
+        "snoozed",
+        "no_problem",
         "muted",
         "inhibited",
         "nobody_to_tell",
