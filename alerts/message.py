@@ -217,7 +217,8 @@ def _push_pieces(story: _Story, length: int) -> tuple[str, ...]:
     if story.change is Change.REMOVED:
         return (f"its rule was removed, nobody follows {shorten(_watched(story), length)} any more.",)
     if story.action:
-        return (f"{shorten(_watched(story), length)},", f"{story.transition.because}.")
+        did = story.transition.because.removeprefix(f"{story.change.value} ")
+        return (f"{shorten(_watched(story), length)},", f"{did}.")
     if story.about_source:
         return _push_source(story, length)
     cause, to = shorten(story.cause, length), shorten(story.to, length)

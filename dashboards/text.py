@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+from alerts.actions import name_of
+from alerts.model import Hush
 from dashboards.read import ArrivalStage, Overview, RuleView, Stage
 
 
@@ -39,7 +41,15 @@ def _rule(rule: RuleView) -> Iterator[str]:
         yield (
             f"  {incident.id}  {incident.state.value}  {incident.severity.value}  {incident.kind.value}  "
             f"{incident.cause.label()}  {incident.observed:,.0f} of {incident.expected:,.0f} since {since}"
+            f"{_hush(incident.hush)}"
         )
+
+
+def _hush(hush: Hush | None) -> str:
+    """Who acknowledged or snoozed it, and until when."""
+    if hush is None:
+        return ""
+    return f"  by {name_of(hush.by)} until {_time(hush.until) if hush.until is not None else 'it is over'}"
 
 
 def _time(moment: datetime | None) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from alerts.actions import name_of
 from alerts.model import Change
-from alerts.wording import counted
+from alerts.wording import clean, counted
 from monitor.chain import Chain, Window
 from monitor.explaining import Explanation, Told
 from monitor.replay import incident_to_json, stamp
@@ -97,6 +98,8 @@ def _told(told: Told) -> Iterator[str]:
         if step.change is not Change.CONFIRMED:
             yield f"  {stamp(step.at)} {step.change.value}: {step.because}"
             yield from (f"    {text}" for text in decisions.get(step.incident.seq, ()))
+    for act in told.actions:
+        yield f"  {stamp(act.at)} {act.action} by {name_of(act.by)} ({act.by.kind} {clean(act.by.id)}): {act.detail}"
     for part in told.deliveries:
         failed = f", {counted(part.attempts, 'attempt')} failed" if part.attempts else ""
         error = f": {part.last_error}" if part.last_error and (failed or part.state != "done") else ""
@@ -149,6 +152,9 @@ def _told_to_json(told: Told) -> dict[str, Any]:
         "decisions": [
             {"seq": d.seq, "receiver": d.receiver, "send": d.send, "reason": d.reason.value, "because": d.because}
             for d in told.decisions
+        ],
+        "actions": [
+            {"at": stamp(a.at), "action": a.action, "by": dict(vars(a.by)), "detail": a.detail} for a in told.actions
         ],
         "deliveries": [dict(vars(part)) for part in told.deliveries],
     }

@@ -10,6 +10,7 @@ import click
 from monitor.commands import HELP
 
 COMMANDS = {
+    "ack": "Acknowledge an incident: somebody works on it.",
     "backtest": "Report what rules would have told over a stretch of history.",
     "blindspots": "Tell what a rule would not notice.",
     "check": "Check settings and rule files, and with --online the events themselves.",
@@ -17,11 +18,13 @@ COMMANDS = {
     "drill": "Lose every slice on purpose, and see which losses a rule tells.",
     "explain": "Say why a slice was, or was not, alarmed.",
     "init": "Write a first working configuration.",
+    "not-a-problem": "Close an incident that is no problem, and say what it is.",
     "once": "Evaluate rules once, now or as if it were another time.",
     "replay": "Evaluate a stretch of history as if live, sending nothing.",
     "run": "Run the daemon: evaluate on schedule, deliver alerts.",
     "schema": "Write the JSON Schema of rule files, for editors.",
     "show": "Show a rule with all that it inherits, and where each value comes from.",
+    "snooze": "Hear no more of an incident for a while.",
     "status": "Show how every rule stands.",
     "suggest": "Print a rule for a table, from what it holds.",
     "test": "Run the tests that stand in rules.",
@@ -37,7 +40,8 @@ class _Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # click's signature
         if cmd_name not in COMMANDS:
             return None
-        found: click.Command = getattr(importlib.import_module(f"monitor.commands.{cmd_name}"), cmd_name)
+        name = cmd_name.replace("-", "_")
+        found: click.Command = getattr(importlib.import_module(f"monitor.commands.{name}"), name)
         return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # click's signature

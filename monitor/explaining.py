@@ -30,6 +30,8 @@ class Told:
     transitions: tuple[Transition, ...]
     decisions: tuple[Decision, ...]
     deliveries: tuple[store.Delivered, ...]
+    actions: tuple[store.Acted, ...] = ()
+    """What people did about it."""
 
 
 @dataclass(frozen=True)
@@ -116,4 +118,5 @@ def _told(tx: store.Tx, rule: Rule, item: Slice, bucket: int, watched: Watched) 
 def told_of(tx: store.Tx, incident: Incident) -> Told:
     """What became of an incident, as the store holds it."""
     steps, decided = store.transitions(tx, incident.id), store.decisions(tx, incident.id)
-    return Told(incident, tuple(steps), tuple(decided), tuple(store.deliveries(tx, incident.id)))
+    sent, acted = store.deliveries(tx, incident.id), store.actions(tx, incident.id)
+    return Told(incident, tuple(steps), tuple(decided), tuple(sent), tuple(acted))

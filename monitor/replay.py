@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from alerts.model import Incident
+from alerts.model import Hush, Incident
 from monitor import store
 from monitor.backfill import Backfill
 from monitor.buckets import to_epoch
@@ -93,7 +93,14 @@ def incident_to_json(incident: Incident) -> dict[str, Any]:
         "expected": _number(incident.expected),
         "severity": incident.severity.value,
         "state": incident.state.value,
+        "hush": _hush(incident.hush),
+        "feedback": incident.feedback.value if incident.feedback is not None else None,
     }
+
+
+def _hush(hush: Hush | None) -> dict[str, Any] | None:
+    """Who acknowledged or snoozed it, and until when; null where that is until it is over."""
+    return None if hush is None else {"by": dict(vars(hush.by)), "at": stamp(hush.at), "until": stamp(hush.until)}
 
 
 LINE = (

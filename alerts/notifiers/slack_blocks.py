@@ -13,6 +13,7 @@ from typing import Any
 
 from alerts.message import plain_text
 from alerts.model import Change, Fact, Message, State
+from alerts.plan import ACTIONS
 from alerts.wording import clean, shorten
 from rules.model import Severity
 
@@ -69,7 +70,9 @@ def plain(message: Message) -> str:
 
 def reply(message: Message) -> str:
     """What a thread's followers read about a later change: the push text and the paragraphs."""
-    return shorten("\n".join([f"*{escape(message.push)}*", *map(escape, message.summary)]), SECTION_TEXT)
+    # What a person did says nothing new about the slice: its numbers stand in the root message.
+    told = () if message.change in ACTIONS else message.summary
+    return shorten("\n".join([f"*{escape(message.push)}*", *map(escape, told)]), SECTION_TEXT)
 
 
 def reply_blocks(message: Message) -> list[Block]:

@@ -11,9 +11,10 @@ from dataclasses import asdict, replace
 from datetime import timedelta
 from pathlib import Path
 
+from alerts.actions import acknowledge, dismiss, expired, reopen, snooze
 from alerts.incidents import StepPolicy
 from alerts.message import RuleFacts, compose, plain_text
-from alerts.model import Assessment, Kind, Message, Recovery, TotalState, Transition
+from alerts.model import Actor, Assessment, Feedback, Incident, Kind, Message, Recovery, TotalState, Transition
 from alerts.newcomers import told_once
 from alerts.notifiers import slack_blocks
 from alerts.reminders import Telling, remind
@@ -144,6 +145,44 @@ def released() -> Transition:
     return release
 
 
+KARI = Actor("slack", "U123", "Kari")
+
+
+def acted(action: Callable[[Incident], Transition | None]) -> Transition:
+    """What somebody does about the device that is gone, an hour after it was told."""
+    made = action(device_gone().incident)
+    assert made is not None
+    return made
+
+
+def acknowledged() -> Transition:
+    """Somebody works on it."""
+    return acted(lambda incident: acknowledge(incident, KARI, tick(2), timedelta(hours=8)))
+
+
+def snoozed() -> Transition:
+    """Not before tomorrow."""
+    return acted(lambda incident: snooze(incident, KARI, tick(2), tick(18)))
+
+
+def over_slept() -> Transition:
+    """The snooze is over, and it is still gone."""
+    (over,) = expired([snoozed().incident], tick(18))
+    return over
+
+
+def taken_back() -> Transition:
+    """Acknowledged by mistake."""
+    made = reopen(acknowledged().incident, KARI, tick(3))
+    assert made is not None
+    return made
+
+
+def no_problem() -> Transition:
+    """A known exception."""
+    return acted(lambda incident: dismiss(incident, KARI, tick(2), Feedback.LEAVE_OUT))
+
+
 def gone_rule() -> Transition:
     """Its rule was removed while it was open."""
     opened = told(assess(1, finding(evidence=evidence(grew=()))))
@@ -255,6 +294,11 @@ STORIES: dict[str, tuple[Callable[[], Transition], RuleFacts]] = {
     "escalated": (escalated, RULE),
     "repeated": (repeated, RULE),
     "released": (released, RULE),
+    "acknowledged": (acknowledged, RULE),
+    "snoozed": (snoozed, RULE),
+    "over_slept": (over_slept, RULE),
+    "taken_back": (taken_back, RULE),
+    "no_problem": (no_problem, RULE),
     "gone_rule": (gone_rule, RuleFacts(name="playback_volume", source="", place="removed")),
     "new_value": (new_value, RULE),
     "absorbed": (absorbed, replace(RULE, query="")),

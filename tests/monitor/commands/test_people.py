@@ -1,0 +1,58 @@
+"""`slicewatch ack`, `snooze`, `not-a-problem`: what people do, from the command line."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from monitor import store
+
+pytestmark = pytest.mark.xdist_group("commands")
+
+
+def only(place) -> dict:
+    (view,) = place.lines("status")
+    (incident,) = view["rules"][0]["open"]
+    return incident
+
+
+def test_what_people_do_is_told_shown_and_explained(told):
+    """Acknowledge, take back, snooze: each answers in a sentence, `status` shows it, `explain` who it was."""
+    name = only(told)["id"]
+    assert told.run("ack", name, "--as", "Kari").stdout.startswith("Acknowledged by Kari until ")
+    assert told.run("ack", name, "--as", "Kari").stdout == f"Nothing to do: {name} is acknowledged already.\n"
+    assert "by Kari until" in told.run("status").stdout
+    assert told.run("ack", name, "--take-back", "--as", "Ola").stdout == "Acknowledgement taken back by Ola.\n"
+    assert told.run("snooze", name, "resolved", "--as", "Kari").stdout == "Snoozed by Kari until it is over.\n"
+    assert (only(told)["state"], only(told)["hush"]["until"]) == ("snoozed", None)
+    found = json.loads(told.run("explain", name, "--json").stdout)["incidents"][0]["actions"]
+    assert [(act["action"], act["by"]["name"]) for act in found] == [
+        ("acknowledge", "Kari"),
+        ("reopen", "Ola"),
+        ("snooze", "Kari"),
+    ]
+    assert " snooze by Kari (cli " in told.run("explain", name).stdout
+
+
+def test_no_problem_closes_it(told):
+    """Nothing is open afterwards; what it was called is kept; the end is in the outbox for whoever heard of it."""
+    name = only(told)["id"]
+    answer = told.run("not-a-problem", name, "--new-normal", "--as", "Kari").stdout
+    assert answer.startswith("Kari says it is as it should be")
+    (view,) = told.lines("status")
+    assert view["rules"][0]["open"] == []
+    state = store.Store.open(f"sqlite:///{told.folder / 'slicewatch.db'}")
+    with state.read() as tx:
+        assert store.incident(tx, name).feedback.value == "new-normal"
+        assert [part.state for part in store.deliveries(tx, name) if part.part == "text"] == ["done", "queued"]
+    state.close()
+
+
+def test_what_is_refused_says_why_and_ends_with_1(told):
+    """An incident that is none, an end that is none: one sentence on standard error."""
+    refused = told.run("ack", "sw-none")
+    assert (refused.exit_code, refused.stderr) == (1, "no incident is called 'sw-none'\n")
+    late = told.run("snooze", only(told)["id"], "yesterday")
+    assert late.exit_code == 1
+    assert "write 30m or 2h" in late.stderr
