@@ -295,6 +295,8 @@ class Reason(StrEnum):
     SHADOW = "shadow"
     DIRECTION = "direction"
     MUTED = "muted"
+    MAINTENANCE = "maintenance"
+    SILENCED = "silenced"
     INHIBITED = "inhibited"
     ACTION = "action"
     """A person did something about it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import wraps
 
@@ -13,11 +13,25 @@ from alerts.incidents import FAMILIES, Family, gap
 from alerts.inhibition import inhibitor
 from alerts.model import Change, Decision, Hush, Incident, Reason, State, Transition
 from alerts.mutes import muted_until
+from alerts.operations import Maintenance, Operations, maintained_until
+from alerts.silences import Silence, silencing
 from alerts.wording import instant
 from rules.model import Direction, Mode, Mute, Rule, Severity
 
 Told = Mapping[str, Sequence[str]]
 """Incident id to the receivers that any text about it was queued for, those it was rerouted to included."""
+
+
+@dataclass(frozen=True)
+class Around:
+    """What else stands at a moment and may hold news of a rule back."""
+
+    inhibitors: tuple[Incident, ...] = ()
+    """Open incidents of the rules of its `inhibited_by`."""
+    dismissed: tuple[Incident, ...] = ()
+    """Incidents of the rule that a person called no problem."""
+    silences: tuple[Silence, ...] = ()
+    """Those of people, the recently ended ones included."""
 
 
 @dataclass(frozen=True)
@@ -34,21 +48,25 @@ class Routes:
     mutes: tuple[Mute, ...] = ()
     timezone: str = "UTC"
     """Of the mutes."""
-    inhibitors: tuple[Incident, ...] = ()
-    """Open incidents of the rules that may hold this one back."""
-    dismissed: tuple[Incident, ...] = ()
-    """Incidents of the rule that a person called no problem."""
+    maintenance: tuple[Maintenance, ...] = ()
+    """Of those of the operators, the ones that concern the rule."""
+    around: Around = field(default_factory=Around)
 
     @classmethod
-    def of(
-        cls,
-        rule: Rule,
-        fallback: str | None,
-        inhibitors: tuple[Incident, ...] = (),
-        dismissed: tuple[Incident, ...] = (),
-    ) -> Routes:
-        """The routes of a rule, while these incidents of its `inhibited_by` are open and those were called no problem."""
-        return cls(rule.notify, rule.mode, rule.direction, fallback, rule.mute, rule.timezone, inhibitors, dismissed)
+    def of(cls, rule: Rule, operations: Operations, around: Around | None = None) -> Routes:
+        """The routes of a rule by its own word and the operators'."""
+        around = around or Around()
+        silences = tuple(item for item in around.silences if item.scope.concerns(rule))
+        return cls(
+            notify=rule.notify,
+            mode=rule.mode,
+            direction=rule.direction,
+            fallback=operations.fallback,
+            mutes=rule.mute,
+            timezone=rule.timezone,
+            maintenance=tuple(window for window in operations.maintenance if window.concerns(rule)),
+            around=replace(around, silences=silences),
+        )
 
     def receivers(self, severity: Severity) -> tuple[str, ...]:
         """Receivers of this severity, each once, in the rule's order."""
@@ -133,7 +151,7 @@ RESPECTIVE = {
 LOUD = frozenset({Change.ESCALATED, Change.EXPIRED})
 """What ends a snooze's silence by itself."""
 
-SUPPRESSED = frozenset({Reason.MUTED, Reason.INHIBITED})
+SUPPRESSED = frozenset({Reason.MUTED, Reason.MAINTENANCE, Reason.SILENCED, Reason.INHIBITED})
 """Reasons that hold news back for a time: what is still bad after it is told then."""
 
 Stage = Callable[[_Case], Hold | None]
@@ -212,7 +230,7 @@ def _doubled(transition: Transition, hush: Hush) -> bool:
 @fails_open
 def no_problem(case: _Case) -> Hold | None:
     """What goes on from before a person called it no problem is not told anew."""
-    other = None if case.answers_what_was_told else dismissal(case.incident, case.routes.dismissed)
+    other = None if case.answers_what_was_told else dismissal(case.incident, case.routes.around.dismissed)
     if other is None:
         return None
     return Hold(Reason.NO_PROBLEM, f"it goes on from {other.id}: {other.resolution}")
@@ -229,9 +247,26 @@ def muted(case: _Case) -> Hold | None:
 
 
 @fails_open
+def in_maintenance(case: _Case) -> Hold | None:
+    """In a maintenance window of the operators nobody is told, except of the end of what was told before."""
+    window = None if case.answers_what_was_told else maintained_until(case.routes.maintenance, case.now)
+    if window is None:
+        return None
+    until, reason = window
+    return Hold(Reason.MAINTENANCE, f"maintenance until {instant(until)}: {reason}")
+
+
+@fails_open
+def silenced(case: _Case) -> Hold | None:
+    """While a person has silenced the rule or the slice nobody is told, except of the end of what was told before."""
+    over = None if case.answers_what_was_told else silencing(case.incident, case.routes.around.silences, case.now)
+    return None if over is None else Hold(Reason.SILENCED, f"{over.label()} ({over.id})")
+
+
+@fails_open
 def inhibited(case: _Case) -> Hold | None:
     """While another rule's incident explains it nobody is told, except of the end of what was told before."""
-    other = None if case.answers_what_was_told else inhibitor(case.incident, case.routes.inhibitors)
+    other = None if case.answers_what_was_told else inhibitor(case.incident, case.routes.around.inhibitors)
     if other is None:
         return None
     return Hold(Reason.INHIBITED, f"{other.rule} tells of {other.cause.label()} meanwhile ({other.id})")
@@ -252,6 +287,8 @@ STAGES: tuple[Stage, ...] = (
     snoozed,
     no_problem,
     muted,
+    in_maintenance,
+    silenced,
     inhibited,
     nobody_to_tell,
 )

@@ -5,13 +5,14 @@ Pure. A repeat goes to those who know the incident, into its thread.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from alerts.incidents import gap
 from alerts.model import Change, Decision, Incident, State, Transition
 from alerts.plan import NEWS, SUPPRESSED, Hold
+from alerts.silences import Silence, silenced_since
 from alerts.wording import lasting
 
 HoldOf = Callable[[Transition], Hold | None]
@@ -44,20 +45,28 @@ def remind(
     tick: datetime,
     every: timedelta,
     hold_of: HoldOf,
+    silences: Iterable[Silence] = (),
 ) -> tuple[Transition, ...]:
     """Transitions that tell open incidents again at a tick that `made` others.
 
     Of an incident that has news of its own, is on its way back or frozen, nothing is said; `every` of 0 is never.
+    `silences` are those that concern the rule, the ones that are over included.
     """
     news = {transition.incident.id for transition in made if transition.change in NEWS}
     still = (i for i in incidents if i.state is State.FIRING and not i.good_ticks and i.id not in news)
-    due = (again for i in still for again in _due(i, known.get(i.id, Telling()), tick, every))
+    ended = tuple(silences)
+    due = (again for i in still for again in _due(i, known.get(i.id, Telling()), tick, every, ended))
     return tuple(transition for transition in due if hold_of(transition) is None)
 
 
-def _due(incident: Incident, telling: Telling, tick: datetime, every: timedelta) -> Iterator[Transition]:
+def _due(
+    incident: Incident, telling: Telling, tick: datetime, every: timedelta, silences: Sequence[Silence]
+) -> Iterator[Transition]:
+    over = silenced_since(incident, silences, telling.sent_at, tick) if telling.sent_at is not None else None
     if telling.held:
         yield _again(incident, Change.RELEASED, tick, f"held back until now ({telling.held}), and still bad")
+    elif over is not None:
+        yield _again(incident, Change.RELEASED, tick, f"{over.label()}; that is over, and it is still bad")
     elif every and telling.sent_at is not None and tick - telling.sent_at >= every:
         yield _again(incident, Change.REPEATED, tick, f"still so, {lasting(tick - telling.sent_at)} after it was told")
 

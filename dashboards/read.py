@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
 from alerts.model import Incident
+from alerts.silences import Silence
 
 
 class Health(StrEnum):
@@ -60,6 +62,8 @@ class RuleView:
     open: tuple[Incident, ...]
     notices: tuple[tuple[datetime, str], ...] = ()
     """What is to be known of the last days and woke nobody: when, and a line; newest first."""
+    held: Mapping[str, str] = field(default_factory=dict)
+    """Why news of open incidents were held back since they were last told, by their ids."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,8 @@ class Overview:
     dead: int
     problems: int
     """Problems in rule files: rules that are not watched."""
+    silences: tuple[Silence, ...] = ()
+    """Those that hold now or will."""
 
 
 def health_of(open_incidents: tuple[Incident, ...], *, ran: bool, blind: bool, overdue: bool) -> Health:

@@ -15,6 +15,7 @@ def overview_text(overview: Overview) -> str:
     lines = [line for rule in overview.rules for line in _rule(rule)]
     if not overview.rules:
         lines.append("no rule is watched")
+    lines += [f"{item.id}: {item.scope.label()} {item.label()}" for item in overview.silences]
     if overview.problems:
         problems = "1 problem" if overview.problems == 1 else f"{overview.problems} problems"
         lines.append(f"{problems} in rule files: see `slicewatch check`")
@@ -43,6 +44,8 @@ def _rule(rule: RuleView) -> Iterator[str]:
             f"{incident.cause.label()}  {incident.observed:,.0f} of {incident.expected:,.0f} since {since}"
             f"{_hush(incident.hush)}"
         )
+        if incident.id in rule.held:
+            yield f"    nobody was told: {rule.held[incident.id]}"
 
 
 def _hush(hush: Hush | None) -> str:

@@ -6,6 +6,8 @@
     desk.snooze("sw-0123456789", kari, now, "2h")         # or "morning", "resolved", "2026-01-31T14:00Z"
     desk.reopen("sw-0123456789", kari, now)               # takes either back
     desk.not_a_problem("sw-0123456789", kari, now, Feedback.LEAVE_OUT)
+    desk.silence(Scope("playback_*", Slice.of({"device": "ios"})), kari, now, ends, "app 7.3 is rolled back")  # -> Silence
+    desk.end_silence("sl-0123456789", kari, now)          # -> Silence
 
 `Answer.text` is a sentence for whoever acted. An action that makes no sense any more (the incident is closed, unknown,
 the time is over) raises `RefusedError` with such a sentence; `StoreError` where the store fails. Each is one transaction:
@@ -23,11 +25,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from alerts import actions
-from alerts.actions import RefusedError
+from alerts.actions import RefusedError, name_of
 from alerts.message import RuleFacts
 from alerts.model import Actor, Feedback, Incident, Transition
 from alerts.plan import Routes, plan
+from alerts.silences import Scope, Silence, new_silence
 from alerts.snoozes import snooze_end
+from alerts.wording import instant
 from monitor import store
 from monitor.app import App
 from monitor.paste import query_to_paste
@@ -85,6 +89,32 @@ class Desk:
         name = f"not-a-problem ({feedback.value})"
         return self._do(name, incident, by, at, lambda item: actions.dismiss(item, by, at, feedback))
 
+    def silence(
+        self, scope: Scope, by: Actor, at: datetime, ends: datetime, reason: str, starts: datetime | None = None
+    ) -> Silence:
+        """Nobody is told of what is in the scope within [starts, ends); what is still bad then is told once."""
+        made = new_silence(scope, by, at, starts or at, ends, reason)
+        with self.app.state.write() as tx:
+            known = store.silence(tx, made.id)
+            if known is not None:
+                return known
+            store.put_silence(tx, made)
+            store.add_action(tx, store.Acted("silence", made.id, by, at, f"{scope.label()}: {made.label()}"))
+        return made
+
+    def end_silence(self, silence: str, by: Actor, at: datetime) -> Silence:
+        """End a silence sooner. One that is over already is refused."""
+        with self.app.state.write() as tx:
+            known = store.silence(tx, silence)
+            if known is None:
+                raise RefusedError(f"no silence is called '{silence}': `slicewatch silence list` shows them")
+            if known.ends <= at:
+                raise RefusedError(f"{known.id} is over since {instant(known.ends)}")
+            ended = replace(known, ends=at)
+            store.put_silence(tx, ended)
+            store.add_action(tx, store.Acted("end silence", known.id, by, at, f"ended by {name_of(by)}"))
+        return ended
+
     def _do(self, name: str, incident: str, by: Actor, at: datetime, action: Action) -> Answer:
         for _ in range(ATTEMPTS - 1):
             try:
@@ -112,7 +142,8 @@ class Desk:
     def _record(self, tx: store.Tx, made: Transition, at: datetime) -> None:
         """The step, who is told of it, and the messages."""
         rule = self.app.rule(made.incident.rule)
-        routes = Routes() if rule is None else Routes.of(routed(rule, self.app.settings), self.app.settings.fallback)
+        routes = Routes() if rule is None else Routes.of(routed(rule, self.app.settings), self.app.settings.operations)
+        # An action is an answer: what holds news back does not hold it.
         told = store.told(tx, made.incident.rule, [made.incident.id])
         decisions = plan([made], routes, at, told)
         record_news(tx, [made], decisions, composed([made], decisions, lambda step: _facts(rule, step)), at)

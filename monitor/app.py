@@ -127,10 +127,10 @@ class App:
 
     def _receivers(self, rules: Iterable[Rule]) -> tuple[str, ...]:
         """Who is told of incidents of these rules; the fallback where nobody is, and nobody where there is none."""
-        fallback = self.settings.fallback
+        operations = self.settings.operations
         live = [routed(rule, self.settings) for rule in rules if rule.mode is Mode.LIVE]
-        found = [name for rule in live for name in Routes.of(rule, fallback).receivers(rule.severity)]
-        return tuple(dict.fromkeys(found)) or ((fallback,) if fallback else ())
+        found = [name for rule in live for name in Routes.of(rule, operations).receivers(rule.severity)]
+        return tuple(dict.fromkeys(found)) or ((operations.fallback,) if operations.fallback else ())
 
     def rule(self, name: str) -> Rule | None:
         """The rule of this name as it stands now."""
@@ -157,7 +157,7 @@ class App:
         if made is not None and made[0] == rule:
             return made[1]
         self._remember_definition(rule)
-        watched = Watched.of(routed(rule, self.settings), self.settings.fallback)
+        watched = Watched.of(routed(rule, self.settings), self.settings.operations)
         evaluator = Evaluator(watched, self.source(rule.source.source), self.state)
         self._evaluators[rule.name] = (rule, evaluator)
         return evaluator

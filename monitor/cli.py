@@ -24,6 +24,7 @@ COMMANDS = {
     "run": "Run the daemon: evaluate on schedule, deliver alerts.",
     "schema": "Write the JSON Schema of rule files, for editors.",
     "show": "Show a rule with all that it inherits, and where each value comes from.",
+    "silence": "Tell nobody of some rules or slices for a while.",
     "snooze": "Hear no more of an incident for a while.",
     "status": "Show how every rule stands.",
     "suggest": "Print a rule for a table, from what it holds.",

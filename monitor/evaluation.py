@@ -10,6 +10,8 @@ import numpy as np
 from alerts.incidents import StepPolicy, amend, step
 from alerts.model import Assessment, Finding, Incident, Kind, State
 from alerts.newcomers import told_once
+from alerts.plan import Around
+from alerts.silences import LONGEST_SILENCE
 from monitor import store
 from monitor.accepted import accepted_of
 from monitor.assess import Question
@@ -129,8 +131,11 @@ class Evaluator:
             accepted=accepted_of(every, epoch),
             told=store.told(tx, name, [i.id for i in closed]),
             told_at=store.told_at(tx, name),
-            inhibitors=store.inhibitors(tx, self.watched.rule.inhibited_by),
-            dismissed=tuple(i for i in every if i.feedback is not None),
+            around=Around(
+                inhibitors=store.inhibitors(tx, self.watched.rule.inhibited_by),
+                dismissed=tuple(i for i in every if i.feedback is not None),
+                silences=tuple(store.silences(tx, tick - LONGEST_SILENCE)),
+            ),
             membership=members,
         )
 

@@ -14,6 +14,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, StringConstraints, ValidationError
 
+from alerts.operations import Maintenance, Operations
+from monitor.operating import MaintenanceShape, maintenances
 from monitor.toml_places import Places, syntax_problem
 from rules.document import Path as KeyPath
 from rules.duration import parse_duration
@@ -123,11 +125,18 @@ class Settings:
     fallback: str | None = None
     """The receiver of rules that name none; the only receiver where there is one and no fallback is set."""
     listen: str = DEFAULT_LISTEN
+    maintenance: tuple[Maintenance, ...] = ()
+    """Windows in which nobody is told of some rules."""
     ack_expires: timedelta = DEFAULT_ACK_EXPIRES
     """How long an acknowledgement holds."""
     suppressions: tuple[Suppression, ...] = ()
     defaults: Layer = field(default_factory=Layer, compare=False, repr=False)
     """`[defaults]`: keys that hold for every rule whose files do not name them."""
+
+    @property
+    def operations(self) -> Operations:
+        """What the operators say about who is told."""
+        return Operations(self.fallback, self.maintenance)
 
     def store_url(self) -> str:
         """The store's SQLAlchemy URL; raises `MissingSecretError`."""
@@ -363,6 +372,7 @@ class _RootShape(BaseModel):
     receivers: dict[str, dict[str, Any]] = {}
     web: _WebShape = _WebShape()
     alerts: _AlertsShape = _AlertsShape()
+    maintenance: tuple[MaintenanceShape, ...] = ()
     defaults: dict[str, Any] = {}
 
 
@@ -407,6 +417,7 @@ class _Reader:
             receivers=tuple(self._receiver(name, shape) for name, shape in receivers.items()),
             fallback=root.fallback or (next(iter(receivers)) if len(receivers) == 1 else None),
             listen=root.web.listen,
+            maintenance=maintenances(root.maintenance),
             ack_expires=root.alerts.ack_expires,
             defaults=defaults,
         )

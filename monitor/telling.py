@@ -18,14 +18,14 @@ from rules.model import Rule
 
 def decide(watched: Watched, before: Remembered, judged: Judged, tick: datetime) -> tuple[Judged, tuple[Decision, ...]]:
     """What judging came to with what expired and the reminders that are due, and who is told of each transition."""
-    routes = Routes.of(watched.rule, watched.fallback, before.inhibitors, before.dismissed)
+    routes = Routes.of(watched.rule, watched.operations, before.around)
     judged = judged.after(expired(judged.open, tick), {}, {})
 
     def held(transition: Transition) -> Hold | None:
         return hold_of(transition, routes, tick, before.told.get(transition.incident.id, ()))
 
     every = watched.rule.repeat_interval
-    again = remind(judged.open, judged.transitions, before.told_at, tick, every, held)
+    again = remind(judged.open, judged.transitions, before.told_at, tick, every, held, routes.around.silences)
     whole = judged.after(again, {}, {})
     return whole, plan(whole.transitions, routes, tick, before.told)
 

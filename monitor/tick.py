@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from alerts.incidents import FAMILIES, Family
 from alerts.model import Decision, Incident, Kind, Message, State, Transition
+from alerts.plan import Around
 from alerts.reminders import Telling
 from monitor import store
 from monitor.accepted import Accepted, accepted_of
@@ -71,10 +72,7 @@ class Remembered:
     accepted: tuple[Accepted, ...]
     told: Mapping[str, tuple[str, ...]]
     told_at: Mapping[str, Telling]
-    inhibitors: tuple[Incident, ...]
-    """Open incidents of the rules that may hold this one back."""
-    dismissed: tuple[Incident, ...]
-    """Incidents that a person called no problem."""
+    around: Around
     membership: store.Membership
 
 

@@ -12,6 +12,7 @@ from rules.problem import Place, Problem, Span
 _KEY = r"""(?:[A-Za-z0-9_-]+|"[^"\n]*"|'[^'\n]*')"""
 _DOTTED = rf"{_KEY}(?:\s*\.\s*{_KEY})*"
 _HEADER = re.compile(rf"\s*\[\s*({_DOTTED})\s*\]")
+_ENTRY = re.compile(rf"\s*\[\[\s*({_DOTTED})\s*\]\]")
 _PAIR = re.compile(rf"\s*({_DOTTED})\s*=\s*")
 _AT = re.compile(r"\(at line (\d+), column (\d+)\)")
 
@@ -43,7 +44,11 @@ def _scan(text: str) -> Mapping[Path, tuple[int, str, int, int]]:
     found: dict[Path, tuple[int, str, int, int]] = {}
     table: Path = ()
     for number, line in enumerate(text.splitlines(), start=1):
-        if header := _HEADER.match(line):
+        if entry := _ENTRY.match(line):
+            name = _parts(entry[1])
+            table = (*name, sum(path[:-1] == name and isinstance(path[-1], int) for path in found))
+            _note(found, table, (number, line.rstrip(), entry.start(1), 0))
+        elif header := _HEADER.match(line):
             table = _parts(header[1])
             _note(found, table, (number, line.rstrip(), header.start(1), 0))
         elif pair := _PAIR.match(line):

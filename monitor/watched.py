@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
+from alerts.operations import Operations
 from monitor.buckets import Grid, to_datetime
 from monitor.query import Arrivals, CountQuery
 from monitor.ripeness import LAG_SECONDS, Schedule
@@ -19,12 +20,12 @@ class Watched:
 
     rule: Rule
     schedule: Schedule
-    fallback: str | None = None
+    operations: Operations = field(default_factory=Operations)
 
     @classmethod
-    def of(cls, rule: Rule, fallback: str | None = None) -> Watched:
+    def of(cls, rule: Rule, operations: Operations | None = None) -> Watched:
         grid = Grid.of(rule.time_bucket, rule.timezone)
-        return cls(rule, Schedule(grid, int(rule.detection_delay.total_seconds())), fallback)
+        return cls(rule, Schedule(grid, int(rule.detection_delay.total_seconds())), operations or Operations())
 
     @property
     def grid(self) -> Grid:

@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, Strict, StringConstraints
 
@@ -21,6 +20,7 @@ from rules.explain import Doc, described, refusal
 from rules.known import KnownShape
 from rules.model import Bound, Bounds, DetectorChoice, Direction, Holidays, Metric, Mode, NewValues, Severity
 from rules.rule_tests import TestShape
+from rules.timezone_key import read_timezone
 from rules.vocabulary import did_you_mean, nearest, one_of
 
 DAY = timedelta(days=1)
@@ -75,23 +75,6 @@ def _persistence(raw: object) -> int | timedelta:
             raise refusal("bad-value", f"{raw} is less than no evaluation", "write 0 or more")
         return raw
     return int(raw) if isinstance(raw, str) and re.fullmatch(r"[0-9]{1,6}", raw) else _duration(raw)
-
-
-def _timezone(raw: object) -> str:
-    if not isinstance(raw, str):
-        raise refusal("bad-timezone", f"{described(raw)} is no time zone", "write a name such as Europe/Oslo")
-    try:
-        ZoneInfo(raw)
-    except (ValueError, OSError, LookupError):
-        raise refusal("bad-timezone", f"'{raw}' is no time zone", _like_zone(raw)) from None
-    return raw
-
-
-def _like_zone(raw: str) -> str:
-    from zoneinfo import available_timezones  # noqa: PLC0415  reads a directory: only for a mistake
-
-    match = nearest(raw, sorted(available_timezones())) if "/" in raw else None
-    return f"did you mean '{match}'?" if match else "write a name such as Europe/Oslo"
 
 
 def _word(kind: type[StrEnum]) -> BeforeValidator:
@@ -360,7 +343,7 @@ class TimestampShape(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, title="timestamp")
 
     column: Annotated[ColumnName, Doc("column", "Column of event time.")]
-    timezone: Annotated[str, BeforeValidator(_timezone), Doc("time zone", "Of naive times.")] = "UTC"
+    timezone: Annotated[str, BeforeValidator(read_timezone), Doc("time zone", "Of naive times.")] = "UTC"
 
 
 class ArrivedAtShape(BaseModel):
@@ -369,7 +352,7 @@ class ArrivedAtShape(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, title="arrived_at")
 
     column: Annotated[ColumnName, Doc("column", "Column of the time at which an event could be read.")]
-    timezone: Annotated[str, BeforeValidator(_timezone), Doc("time zone", "Of naive times.")] = "UTC"
+    timezone: Annotated[str, BeforeValidator(read_timezone), Doc("time zone", "Of naive times.")] = "UTC"
 
 
 class SlicesShape(BaseModel):
@@ -506,7 +489,7 @@ class RuleShape(BaseModel):
         timedelta, BeforeValidator(_duration), Doc("duration", "Wait after a bucket's end before it is first judged.")
     ] = timedelta(0)
     timezone: Annotated[
-        str, BeforeValidator(_timezone), Doc("time zone", "Of the seasonal pattern and of day buckets.")
+        str, BeforeValidator(read_timezone), Doc("time zone", "Of the seasonal pattern and of day buckets.")
     ] = "UTC"
     slices: Annotated[SlicesShape, Doc("mapping", "Which slices are kept and tested.")] = SlicesShape()
     baseline: Annotated[BaselineShape, Doc("mapping", "What a bucket is compared with.")] = BaselineShape()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -72,19 +73,24 @@ def _of_incident(app: App, name: str) -> tuple[Rule, Slice, datetime]:
 
 
 def slice_called(rule: Rule, text: str) -> Slice:
+    """The slice of a rule that a person means; see `slice_of`."""
+    return slice_of(text, rule.dimensions, rule.name)
+
+
+def slice_of(text: str, dimensions: Sequence[str], whose: str) -> Slice:
     """The slice a person means by `device=ios,country=NO`; a value may hold commas. A wrong one is a usage error."""
     if text == "total":
         return Slice()
-    names = "|".join(re.escape(name) for name in sorted(rule.dimensions, key=len, reverse=True))
+    names = "|".join(re.escape(name) for name in sorted(dimensions, key=len, reverse=True))
     parts = re.split(rf"(?:^|,\s*)({names})=", text)
     if parts[0] or len(parts) < 3:
-        meant = did_you_mean(text.partition("=")[0], rule.dimensions)
-        known = ", ".join(rule.dimensions)
+        meant = did_you_mean(text.partition("=")[0], dimensions)
+        known = ", ".join(dimensions)
         raise click.UsageError(
-            " - ".join(filter(None, (f"{text!r} names no slice of {rule.name} (dimensions: {known})", meant)))
+            " - ".join(filter(None, (f"{text!r} names no slice of {whose} (dimensions: {known})", meant)))
         )
     values = {name: _value(value) for name, value in zip(parts[1::2], parts[2::2], strict=True)}
-    return Slice.of((name, values[name]) for name in rule.dimensions if name in values)
+    return Slice.of((name, values[name]) for name in dimensions if name in values)
 
 
 def _value(text: str) -> Value:

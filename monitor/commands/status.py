@@ -16,6 +16,7 @@ from monitor.app import App
 from monitor.buckets import DAY, to_datetime, to_epoch
 from monitor.commands import HELP
 from monitor.commands.common import config_option, json_option, opened
+from monitor.commands.silence import silence_to_json
 from monitor.replay import incident_to_json, stamp
 from monitor.statistics.constants import ARRIVAL_DAYS, STAGE_DAYS
 from monitor.ticks import latest_tick
@@ -45,8 +46,9 @@ def overview_of(app: App, now: datetime) -> Overview:
     with app.state.read() as tx:
         rules = tuple(_rule(tx, rule, now) for rule in app.rules.rules)
         counts = store.outbox_counts(tx)
+        silences = tuple(store.silences(tx, now))
     wrong = sum(problem.severity == "error" for problem in app.rules.problems)
-    return Overview(rules, counts.queued, counts.done, counts.dead, wrong)
+    return Overview(rules, counts.queued, counts.done, counts.dead, wrong, silences)
 
 
 def _rule(tx: store.Tx, rule: Rule, now: datetime) -> RuleView:
@@ -75,6 +77,7 @@ def _rule(tx: store.Tx, rule: Rule, now: datetime) -> RuleView:
         arrivals=_arrival_stage(read, now),
         arrivals_from=read + LEARNED_AFTER if read is not None else None,
         open=opened_ones,
+        held={name: told.held for name, told in store.told_at(tx, rule.name).items() if told.held},
         notices=tuple((to_datetime(n.tick), n.detail) for n in store.notices(tx, rule.name, to_epoch(now - RECENT))),
     )
 
@@ -113,10 +116,11 @@ def _to_json(view: Overview) -> dict[str, Any]:
                 "arrivals": rule.arrivals.value,
                 "arrivals_from": stamp(rule.arrivals_from),
                 "notices": [{"at": stamp(at), "text": text} for at, text in rule.notices],
-                "open": [incident_to_json(incident) for incident in rule.open],
+                "open": [incident_to_json(i) | {"held": rule.held.get(i.id)} for i in rule.open],
             }
             for rule in view.rules
         ],
         "deliveries": {"queued": view.queued, "done": view.delivered, "dead": view.dead},
+        "silences": [silence_to_json(item) for item in view.silences],
         "problems": view.problems,
     }

@@ -72,6 +72,7 @@ from monitor.store.run_table import (
     run_done,
     runs,
 )
+from monitor.store.silence_table import put_silence, silence, silences
 from monitor.store.status import History, RuleStatus, rule_status
 from monitor.store.store import Store
 from monitor.store.told import inhibitors, told, told_at
@@ -143,6 +144,7 @@ __all__ = [
     "put_membership",
     "put_page",
     "put_pages",
+    "put_silence",
     "read_again",
     "record_run",
     "rename_rule",
@@ -156,6 +158,8 @@ __all__ = [
     "run_done",
     "runs",
     "save_incident",
+    "silence",
+    "silences",
     "told",
     "told_at",
     "transitions",

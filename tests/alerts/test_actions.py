@@ -9,7 +9,7 @@ from alerts.actions import RefusedError, acknowledge, dismiss, expired, reopen, 
 from alerts.dismissals import dismissal
 from alerts.incidents import StepPolicy
 from alerts.model import Actor, Change, Decision, Feedback, Incident, Reason, State, Transition
-from alerts.plan import Routes, plan
+from alerts.plan import Around, Routes, plan
 from alerts.reminders import Telling, remind
 from alerts.snoozes import next_working_morning, snooze_end
 from rules.model import Severity
@@ -162,7 +162,7 @@ def test_what_goes_on_from_what_was_no_problem_is_not_told_anew():
     """The same cells, bad since before; a wider cause, a later one and another metric are new problems."""
     made = dismiss(opened(), KARI, tick(1.5), Feedback.LEAVE_OUT)
     assert made is not None
-    routes = replace(ROUTES, dismissed=(made.incident,))
+    routes = replace(ROUTES, around=Around(dismissed=(made.incident,)))
     history = History()
     (again,) = history.see(assess(2, finding(until=tick(2))))
     held = sent(again, routes, told=())

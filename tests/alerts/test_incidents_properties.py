@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from alerts.actions import HUSHED, RefusedError, acknowledge, dismiss, expired, reopen, snooze
 from alerts.incidents import FAMILIES, Family, StepPolicy, step
 from alerts.model import Actor, Change, Decision, Feedback, Incident, Kind, Recovery, State, Transition
-from alerts.plan import Routes, plan
+from alerts.plan import Around, Routes, plan
 from alerts.reminders import remind, tellings
 from rules.model import Severity
 from rules.slices import Slice
@@ -157,7 +157,7 @@ class Desk:
 
     def keep(self, made: tuple[Transition, ...], at) -> None:
         known = tuple(i for i in self.history.incidents.values() if i.feedback is not None)
-        self.decisions += plan(made, replace(ROUTES, dismissed=known), at, self.told())
+        self.decisions += plan(made, replace(ROUTES, around=Around(dismissed=known)), at, self.told())
         for transition in made:
             self.history.incidents[transition.incident.id] = transition.incident
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from alerts.incidents import StepPolicy
 from alerts.inhibition import inhibitor
 from alerts.model import Incident, Reason
-from alerts.plan import Routes, plan
+from alerts.plan import Around, Routes, plan
 from rules.model import Severity
 from rules.slices import Slice
 from tests.alerts.make import History, assess, blind, cause, finding, tick
@@ -55,7 +55,7 @@ def test_another_name_of_the_same_events_counts():
 def test_it_is_held_with_the_incident_that_holds_it():
     """The reason names the rule, its cause and its incident, which `explain` takes."""
     ingest = other(cause(country="NO"))
-    (decision,) = plan(mine(), replace(ROUTES, inhibitors=(ingest,)), tick(1))
+    (decision,) = plan(mine(), replace(ROUTES, around=Around(inhibitors=(ingest,))), tick(1))
     assert (decision.send, decision.reason) == (False, Reason.INHIBITED)
     assert decision.because == f"ingest tells of country=NO meanwhile ({ingest.id})"
 
@@ -64,7 +64,7 @@ def test_a_source_that_cannot_be_asked_holds_back_all():
     """The other rule's blindness is an incident on its total."""
     history = History()
     history.see(assess(1, unseen=blind(1, rule="ingest")))
-    (decision,) = plan(mine(), replace(ROUTES, inhibitors=(history.only,)), tick(1))
+    (decision,) = plan(mine(), replace(ROUTES, around=Around(inhibitors=(history.only,))), tick(1))
     assert decision.reason is Reason.INHIBITED
 
 
@@ -73,14 +73,14 @@ def test_the_end_of_what_was_told_passes():
     history = History(StepPolicy(keep_firing_for=1))
     history.see(assess(1, finding()))
     end = history.see(assess(2, good=[history.only.id]))
-    routes = replace(ROUTES, inhibitors=(other(Slice()),))
+    routes = replace(ROUTES, around=Around(inhibitors=(other(Slice()),)))
     (decision,) = plan(end, routes, tick(2), told={history.only.id: ["team"]})
     assert decision.send
 
 
 def test_an_inhibition_that_cannot_be_worked_out_holds_back_nothing():
     """Suppression that fails, fails open."""
-    (decision,) = plan(mine(), replace(ROUTES, inhibitors=(None,)), tick(1))
+    (decision,) = plan(mine(), replace(ROUTES, around=Around(inhibitors=(None,))), tick(1))
     assert decision.send
 
 

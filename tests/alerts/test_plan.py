@@ -37,6 +37,8 @@ def test_the_policy_can_be_recited():
         "snoozed",
         "no_problem",
         "muted",
+        "in_maintenance",
+        "silenced",
         "inhibited",
         "nobody_to_tell",
     ]

@@ -10,13 +10,14 @@ import pytest
 
 from alerts.actions import RefusedError
 from alerts.model import Actor, Change, Feedback, Reason, State
+from alerts.silences import Scope
 from monitor import store
 from monitor.acting import Desk
 from monitor.app import App
 from monitor.settings import parse_settings
 from rules.load import RuleSet
 from tests.monitor.ticks import Ticks
-from tests.monitor.world import world
+from tests.monitor.world import cause, world
 
 N = 28 * 24 + 10
 FRESH = world({"device": ("phone", "tablet", "tv", "web"), "country": ("NO", "SE", "DK")})
@@ -27,10 +28,19 @@ SOON = timedelta(minutes=20)
 
 
 @pytest.fixture(scope="module")
-def learned() -> store.Store:
-    """A store that has counted four weeks and found tv gone in the two hours after."""
+def counted() -> store.Store:
+    """A store that has counted four weeks."""
     state = store.Store.open("sqlite://")
-    Ticks.over(GONE, state).learn(N).run(range(N, N + 3))
+    Ticks.over(GONE, state).learn(N)
+    yield state
+    state.close()
+
+
+@pytest.fixture(scope="module")
+def learned(counted) -> store.Store:
+    """One that found tv gone in the two hours after."""
+    state = store.copy(counted)
+    Ticks.over(GONE, state).run(range(N, N + 3))
     yield state
     state.close()
 
@@ -114,6 +124,35 @@ def test_no_problem_is_not_told_anew_while_it_lasts_and_teaches_nothing(ticks):
     assert Reason.NO_PROBLEM in reasons
     assert [change for change, _ in told(ticks)] == ["opened", "dismissed"]
     assert flagged[[term[0] == "tv" for term in leaves]].all()
+
+
+def test_a_silence_on_what_was_told_holds_all_but_the_end_and_ends_with_a_word(ticks):
+    """Told before it; at its end, ended sooner by hand, it is told once that it is still bad; held ones with their reason."""
+    desk, at = desk_of(ticks), ticks.at(N + 2) + SOON
+    silence = desk.silence(Scope(slice=cause(device="tv")), KARI, at, at + timedelta(days=1), "7.3 rolls back")
+    assert desk.silence(Scope(slice=cause(device="tv")), KARI, at, at + timedelta(days=1), "7.3 rolls back") == silence
+    ticks.run(range(N + 3, N + 6))
+    assert [change for change, _ in told(ticks)] == ["opened"]
+    desk.end_silence(silence.id, KARI, ticks.at(N + 5) + SOON)
+    ticks.run(range(N + 6, N + 18))
+    assert [change for change, _ in told(ticks)] == ["opened", "released", "resolved"]
+    with ticks.state.read() as tx:
+        assert [act.action for act in store.actions(tx, silence.id)] == ["silence", "end silence"]
+
+
+def test_what_begins_in_a_silence_is_held_and_told_at_its_end(counted):
+    """Held with author and reason; told once at the first evaluation after it."""
+    state = store.copy(counted)
+    late = Ticks.over(GONE, state)
+    desk = desk_of(late)
+    desk.silence(Scope("playback_*"), KARI, late.at(N), late.at(N + 5) + SOON, "upkeep")
+    late.run(range(N, N + 18))
+    assert [change for change, _ in told(late)] == ["released", "resolved"]
+    (incident,) = late.incidents
+    with state.read() as tx:
+        (held,) = [d for d in store.decisions(tx, incident.id) if d.reason is Reason.SILENCED]
+    assert " by Kari: upkeep (sl-" in held.because
+    state.close()
 
 
 def test_what_is_called_normal_is_expected_from_then_on(ticks):

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from alerts.model import Change, Kind, Reason, State, TotalState
+from alerts.operations import Operations
 from monitor import store
 from monitor.evaluation import Evaluator
 from monitor.watched import Watched
@@ -393,7 +394,7 @@ def test_flags_of_buckets_caught_up_reach_the_refit_of_the_same_tick(over):
 def test_two_processes_at_one_tick_write_it_once(over):
     """The second finds the tick done and adds nothing."""
     ticks = over(tv_outage()).run(range(N, N + 3))
-    rival = Evaluator(Watched.of(ticks.rule, "oncall"), ticks.source, ticks.state)
+    rival = Evaluator(Watched.of(ticks.rule, Operations("oncall")), ticks.source, ticks.state)
     ticks.tick(N + 3)
     before = ticks.dump()
     assert rival.evaluate(ticks.at(N + 3)).repeated

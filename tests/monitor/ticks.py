@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from alerts.model import Change, Incident, Transition
+from alerts.operations import Operations
 from monitor import store
 from monitor.backfill import Backfill
 from monitor.buckets import to_datetime
@@ -32,7 +33,7 @@ class Ticks:
     def over(cls, made: World, state: store.Store, **rule) -> Ticks:
         """The default rule over a world; receiver `oncall`."""
         source, wanted = WorldSource(made), rule_of(made, **rule)
-        return cls(made, wanted, state, source, Evaluator(Watched.of(wanted, "oncall"), source, state))
+        return cls(made, wanted, state, source, Evaluator(Watched.of(wanted, Operations("oncall")), source, state))
 
     @property
     def watched(self) -> Watched:

@@ -56,3 +56,40 @@ def test_what_is_refused_says_why_and_ends_with_1(told):
     late = told.run("snooze", only(told)["id"], "yesterday")
     assert late.exit_code == 1
     assert "write 30m or 2h" in late.stderr
+
+
+def test_a_silence_is_added_listed_shown_and_ended(told):
+    """It says what it covers, until when, who and why; `status` shows it; ended, it is listed with --all alone."""
+    add = told.run(
+        "silence", "add", "playback_*", "device=ios", "--for", "2h", "--reason", "7.3 rolls back", "--as", "Kari"
+    )
+    name, rest = add.stdout.split(maxsplit=1)
+    assert rest.startswith("playback_* device=ios  silenced until ")
+    assert rest.endswith(" by Kari: 7.3 rolls back\n")
+    (listed,) = told.lines("silence", "list")
+    assert (listed["id"], listed["slice"], listed["by"]["name"]) == (name, {"device": "ios"}, "Kari")
+    assert f"{name}: playback_* device=ios silenced until" in told.run("status").stdout
+    assert told.run("silence", "end", name).stdout.endswith("(over)\n")
+    assert told.run("silence", "list").stdout == "no silence holds\n"
+    assert [line["id"] for line in told.lines("silence", "list", "--all")] == [name]
+    again = told.run("silence", "end", name)
+    assert (again.exit_code, again.stderr.startswith(f"{name} is over since ")) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (("add", "playbak_volume", "--for", "2h", "--reason", "x"), "did you mean 'playback_volume'?"),
+        (("add", "*", "devise=ios", "--for", "2h", "--reason", "x"), "did you mean 'device'?"),
+        (("add", "*", "--reason", "x"), "say how long: --for 2h"),
+        (("add", "*", "--for", "2h"), "a silence says why"),
+        (("add", "*", "--for", "2h", "--reason", "x", "--label", "tier"), "'tier' is no label: write KEY=VALUE"),
+        (("end",), "name the silence to end"),
+        (("end", "sl-none"), "no silence is called 'sl-none'"),
+    ],
+)
+def test_a_silence_that_is_meant_otherwise_is_refused(fresh, args, says):
+    """A mistyped rule or dimension silences nothing, and says what is meant."""
+    refused = fresh.run("silence", *args)
+    assert refused.exit_code in {1, 2}
+    assert says in refused.stderr
