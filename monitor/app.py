@@ -236,9 +236,7 @@ def open_notifier(receiver: ReceiverSettings, out: TextIO) -> Notifier:
     kind: Callable[..., Notifier] = notifier_class(receiver.kind)
     if receiver.kind == "console":
         return kind(out)
-    assert receiver.token is not None
-    options = {"base_url": receiver.base_url} if receiver.base_url else {}
-    return kind(receiver.channel, receiver.token.reveal(), **options)
+    return kind(**receiver.arguments())
 
 
 def definition_of(rule: Rule) -> str:

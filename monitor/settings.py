@@ -10,15 +10,24 @@ from dataclasses import dataclass, field, replace
 from datetime import date, time, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import parse_qsl, urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, StringConstraints, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, ValidationError
 
 from alerts.operations import Maintenance, Operations
 from monitor.operating import MaintenanceShape, maintenances
+from monitor.receiver_shapes import RECEIVERS, fields_of
+from monitor.setting_values import (
+    MissingSecretError,
+    Reference,
+    Secret,
+    SettingsError,
+    Timeout,
+    UrlRef,
+    Word,
+    as_timeout,
+)
 from monitor.toml_places import Places, syntax_problem
 from rules.document import Path as KeyPath
-from rules.duration import parse_duration
 from rules.explain import Doc, described, explain, refusal
 from rules.parse import defaults_problems
 from rules.problem import Place, Problem, Span
@@ -26,59 +35,22 @@ from rules.suppress import Suppression, suppressions
 from rules.vocabulary import did_you_mean
 from rules.written import Layer
 
+__all__ = [
+    "MissingSecretError",
+    "ReceiverSettings",
+    "Secret",
+    "Settings",
+    "SettingsError",
+    "SourceSettings",
+    "load_settings",
+    "missing_secrets",
+    "parse_settings",
+]
+
 DEFAULT_STORE = "sqlite:///slicewatch.db"
 DEFAULT_TIMEOUT = timedelta(minutes=5)
 DEFAULT_ACK_EXPIRES = timedelta(hours=8)
 DEFAULT_LISTEN = "127.0.0.1:8080"
-
-
-class SettingsError(Exception):
-    """The operators' file cannot be used; `problems` says what is wrong and where."""
-
-    def __init__(self, problems: tuple[Problem, ...]) -> None:
-        super().__init__(problems)
-        self.problems = problems
-
-    def __str__(self) -> str:
-        return "\n".join(problem.render() for problem in self.problems)
-
-
-class MissingSecretError(SettingsError):
-    """A variable or file that a secret is read from is not there."""
-
-
-@dataclass(frozen=True)
-class Secret:
-    """A value that is read when it is used, and never shown. `key` is where in the file it is asked for."""
-
-    key: str
-    kind: Literal["env", "file", "plain"]
-    source: str = field(repr=False)
-    """The variable's name, the file's path, or the value itself (of a URL without a password)."""
-    span: Span = field(default=Span(Place("")), repr=False, compare=False)
-    env: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
-
-    def reveal(self) -> str:
-        """The value. Raises `MissingSecretError`, naming the key and the variable or file."""
-        if self.kind == "plain":
-            return self.source
-        value = self.env.get(self.source, "") if self.kind == "env" else self._read()
-        if not value:
-            raise MissingSecretError((self._missing(),))
-        return value
-
-    def _read(self) -> str:
-        try:
-            return Path(self.source).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError):
-            return ""
-
-    def _missing(self) -> Problem:
-        if self.kind == "env":
-            message = f"missing secret: {self.key} reads the variable {self.source}, which is not set"
-            return self.span.problem("missing-secret", message, f"set {self.source}")
-        message = f"missing secret: {self.key} reads the file {self.source}, which is empty or cannot be read"
-        return self.span.problem("missing-secret", message, "write the secret into it")
 
 
 @dataclass(frozen=True)
@@ -102,14 +74,18 @@ class SourceSettings:
 
 @dataclass(frozen=True)
 class ReceiverSettings:
-    """One receiver: `channel`, `token` and `base_url` are of kind slack."""
+    """One receiver: `options` and `secrets` are its notifier's arguments by name; `channel` is what rules may call it."""
 
     name: str
-    kind: Literal["slack", "console"]
+    kind: str
     channel: str = ""
-    token: Secret | None = None
-    base_url: str | None = None
+    options: tuple[tuple[str, object], ...] = ()
+    secrets: tuple[tuple[str, Secret], ...] = ()
     span: Span = field(default=Span(Place("")), repr=False, compare=False)
+
+    def arguments(self) -> dict[str, object]:
+        """What its notifier is made from; raises `MissingSecretError`."""
+        return dict(self.options) | {name: secret.reveal() for name, secret in self.secrets}
 
 
 @dataclass(frozen=True)
@@ -165,7 +141,7 @@ class Settings:
     def secrets(self) -> tuple[Secret, ...]:
         """Every secret the file names."""
         urls = [source.url for source in self.sources]
-        tokens = [receiver.token for receiver in self.receivers]
+        tokens = [secret for receiver in self.receivers for _, secret in receiver.secrets]
         return tuple(secret for secret in (self.store, *urls, *tokens) if secret is not None)
 
 
@@ -214,48 +190,6 @@ def parse_settings(text: str, file: str, folder: Path, env: Mapping[str, str]) -
 # --- shapes -----------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Reference:
-    """A value, or where it is to be read."""
-
-    kind: Literal["env", "file", "plain"]
-    source: str
-
-
-def _secret(raw: object) -> _Reference:
-    """`{env = "NAME"}` or `{file = "PATH"}`; the value itself is never repeated in a message."""
-    hint = 'write {env = "NAME"} or {file = "PATH"}'
-    if isinstance(raw, str):
-        raise refusal("plain-secret", "a secret may not stand in the file", hint)
-    if isinstance(raw, dict) and len(raw) == 1:
-        kind, source = next(iter(raw.items()))
-        if kind in {"env", "file"} and isinstance(source, str) and source:
-            return _Reference(kind, source)
-        if kind not in {"env", "file"}:
-            raise refusal("unknown-key", f"'{kind}' is no place of a secret", did_you_mean(kind, ["env", "file"]))
-    raise refusal("wrong-type", "this is no place of a secret", hint)
-
-
-def _url(raw: object) -> _Reference:
-    if not isinstance(raw, str):
-        return _secret(raw)
-    if _holds_password(raw):
-        hint = 'write {env = "NAME"} or {file = "PATH"}'
-        raise refusal("plain-secret", "a URL with a password may not stand in the file", hint)
-    if not re.match(r"[a-z][a-z0-9_]*(\+[a-z0-9_]+)?://", raw):
-        raise refusal("bad-value", "this is no URL", "write dialect+driver://..., such as sqlite:///slicewatch.db")
-    return _Reference("plain", raw)
-
-
-def _holds_password(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        words = {key.lower() for key, _ in parse_qsl(parts.query)}
-    except ValueError:
-        return "@" in url
-    return ":" in parts.netloc.rpartition("@")[0] or bool(words & {"password", "passwd", "pwd", "token", "secret"})
-
-
 def _globs(raw: object) -> tuple[str, ...]:
     globs = raw if isinstance(raw, list) else [raw]
     if not globs or not all(isinstance(item, str) and item for item in globs):
@@ -274,17 +208,6 @@ def _tables(raw: object) -> dict[str, tuple[str, ...]]:
     return tables
 
 
-def _timeout(raw: object) -> timedelta:
-    hint = 'write "30s" or "5m"'
-    try:
-        value = parse_duration(raw) if isinstance(raw, str) else timedelta(0)
-    except ValueError as error:
-        raise refusal("bad-duration", str(error), hint) from None
-    if not value:
-        raise refusal("bad-duration", f"{described(raw)} is no time to wait", hint)
-    return value
-
-
 def _listen(raw: object) -> str:
     found = re.fullmatch(r"(.+):(\d{1,5})", raw) if isinstance(raw, str) else None
     if found is None or not 0 < int(found[2]) < 65_536:
@@ -292,22 +215,10 @@ def _listen(raw: object) -> str:
     return found[0]
 
 
-def _http(raw: object) -> str:
-    if not isinstance(raw, str) or not re.match(r"https?://[^/@]+(/|$)", raw):
-        raise refusal("bad-value", f"{described(raw)} is no web address", 'write "https://..."')
-    return raw
-
-
-SecretRef = Annotated[_Reference, PlainValidator(_secret)]
-UrlRef = Annotated[_Reference, PlainValidator(_url)]
-Word = Annotated[str, StringConstraints(min_length=1)]
-Timeout = Annotated[timedelta, BeforeValidator(_timeout), Doc("duration", "How long a query may run.")]
-
-
 class _StoreShape(BaseModel):
     model_config = ConfigDict(extra="forbid", title="[store]")
 
-    url: UrlRef = _Reference("plain", DEFAULT_STORE)
+    url: UrlRef = Reference("plain", DEFAULT_STORE)
 
 
 class _DuckdbShape(BaseModel):
@@ -331,21 +242,6 @@ class _SqlShape(BaseModel):
     timeout: Timeout = DEFAULT_TIMEOUT
 
 
-class _SlackShape(BaseModel):
-    model_config = ConfigDict(extra="forbid", title="a receiver of kind slack")
-
-    kind: Literal["slack"]
-    channel: Annotated[Word, Doc("string", 'channel = "#recs-oncall"')]
-    token: Annotated[SecretRef, Doc("secret", 'token = {env = "SLACK_BOT_TOKEN"}')]
-    base_url: Annotated[str | None, BeforeValidator(_http)] = None
-
-
-class _ConsoleShape(BaseModel):
-    model_config = ConfigDict(extra="forbid", title="a receiver of kind console")
-
-    kind: Literal["console"]
-
-
 class _WebShape(BaseModel):
     model_config = ConfigDict(extra="forbid", title="[web]")
 
@@ -355,7 +251,7 @@ class _WebShape(BaseModel):
 class _AlertsShape(BaseModel):
     model_config = ConfigDict(extra="forbid", title="[alerts]")
 
-    ack_expires: Annotated[timedelta, BeforeValidator(_timeout), Doc("duration", 'ack_expires = "8h"')] = (
+    ack_expires: Annotated[timedelta, BeforeValidator(as_timeout), Doc("duration", 'ack_expires = "8h"')] = (
         DEFAULT_ACK_EXPIRES
     )
 
@@ -377,7 +273,6 @@ class _RootShape(BaseModel):
 
 
 _SOURCES: Mapping[str, type[BaseModel]] = {"duckdb": _DuckdbShape, "sql": _SqlShape}
-_RECEIVERS: Mapping[str, type[BaseModel]] = {"slack": _SlackShape, "console": _ConsoleShape}
 
 
 def _without_dates(raw: Any) -> Any:
@@ -402,7 +297,7 @@ class _Reader:
     def read(self, data: dict[str, Any]) -> Settings:
         root = self._shape(_RootShape, data, ())
         sources = self._named(data, "sources", _SOURCES)
-        receivers = self._named(data, "receivers", _RECEIVERS)
+        receivers = self._named(data, "receivers", RECEIVERS)
         defaults = self._defaults(data)
         if isinstance(root, _RootShape):
             self._check_fallback(root.fallback, list(receivers))
@@ -465,7 +360,7 @@ class _Reader:
             hint = did_you_mean(fallback, receivers)
             self._problems.append(span.problem("unknown-receiver", f"'{fallback}' is not a receiver", hint))
 
-    def _value(self, reference: _Reference, path: KeyPath) -> Secret:
+    def _value(self, reference: Reference, path: KeyPath) -> Secret:
         source = reference.source
         if reference.kind == "file":
             source = (self._folder / source).as_posix()
@@ -486,8 +381,9 @@ class _Reader:
         return pattern if "://" in pattern else (self._folder / pattern).as_posix()
 
     def _receiver(self, name: str, shape: BaseModel) -> ReceiverSettings:
+        given = [(field, ("receivers", name, key), value) for field, key, value in fields_of(shape)]
+        secrets = [(field, self._value(value, path)) for field, path, value in given if isinstance(value, Reference)]
+        options = [(field, value) for field, _, value in given if not isinstance(value, Reference)]
         span = self._places.locate(("receivers", name), at_key=True)
-        if isinstance(shape, _SlackShape):
-            token = self._value(shape.token, ("receivers", name, "token"))
-            return ReceiverSettings(name, "slack", shape.channel, token, shape.base_url, span)
-        return ReceiverSettings(name, "console", span=span)
+        channel, kind = str(getattr(shape, "channel", "")), str(getattr(shape, "kind", ""))
+        return ReceiverSettings(name, kind, channel, tuple(options), tuple(secrets), span)

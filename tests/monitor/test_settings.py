@@ -116,7 +116,7 @@ def test_only_a_relative_sqlite_file_is_moved(url, anchor):
 def test_a_secret_is_read_when_it_is_used():
     """From the environment, or a file beside the settings without its last line end."""
     settings = parsed(FULL, {"SLACK_BOT_TOKEN": "xoxb-1", "WAREHOUSE_URL": "sqlite:///w.db"})
-    assert settings.receivers[0].token.reveal() == "xoxb-1"
+    assert dict(settings.receivers[0].secrets)["token"].reveal() == "xoxb-1"
     assert settings.source("warehouse").reveal_url() == f"sqlite:///{Path('etc').absolute().as_posix()}/w.db"
 
 
@@ -124,13 +124,13 @@ def test_a_secret_file_is_read(tmp_path):
     """A path relative to the settings; a line end after the secret is no part of it."""
     write(tmp_path, "xoxb-2\n", "secrets/slack")
     text = FULL.replace('{env = "SLACK_BOT_TOKEN"}', '{file = "secrets/slack"}')
-    assert load_settings(write(tmp_path, text), {}).receivers[0].token.reveal() == "xoxb-2"
+    assert dict(load_settings(write(tmp_path, text), {}).receivers[0].secrets)["token"].reveal() == "xoxb-2"
 
 
 @pytest.mark.parametrize("env", [{}, {"SLACK_BOT_TOKEN": ""}], ids=["unset", "empty"])
 def test_a_missing_variable_is_named_at_first_use(env):
     """Reading the settings needs no secret; using one names the key, the variable and the place."""
-    token = parsed(FULL, env).receivers[0].token
+    token = dict(parsed(FULL, env).receivers[0].secrets)["token"]
     with pytest.raises(MissingSecretError, match=r"receivers\.recs-oncall\.token .* SLACK_BOT_TOKEN") as caught:
         token.reveal()
     assert str(caught.value.problems[0].place) == "slicewatch.toml:20:9"
@@ -140,7 +140,7 @@ def test_a_missing_secret_file_is_named():
     """So is a file that is not there."""
     text = FULL.replace('{env = "SLACK_BOT_TOKEN"}', '{file = "nowhere"}')
     with pytest.raises(MissingSecretError, match="etc/nowhere"):
-        parsed(text).receivers[0].token.reveal()
+        dict(parsed(text).receivers[0].secrets)["token"].reveal()
 
 
 def test_all_missing_secrets_are_listed():
@@ -152,9 +152,9 @@ def test_all_missing_secrets_are_listed():
 def test_no_repr_shows_a_secret():
     """Neither the settings' nor the secret's own, nor that of a URL."""
     settings = parsed(FULL, {"SLACK_BOT_TOKEN": "hush-token", "WAREHOUSE_URL": "sql://u:hush-url@h/d"})
-    assert settings.receivers[0].token.reveal() == "hush-token"
+    assert dict(settings.receivers[0].secrets)["token"].reveal() == "hush-token"
     assert "hush" not in repr(settings)
-    assert "hush" not in str(settings.receivers[0].token)
+    assert "hush" not in str(dict(settings.receivers[0].secrets)["token"])
 
 
 @pytest.mark.parametrize(
