@@ -28,7 +28,7 @@ from monitor.removed import close_removed
 from monitor.renamed import adopt_renamed
 from monitor.routing import routed
 from monitor.rulebook import Rulebook, Swap
-from monitor.settings import ReceiverSettings, Settings, load_settings
+from monitor.settings import ReceiverSettings, Settings, SettingsError, load_settings
 from monitor.tick import Outcome as Evaluated
 from monitor.watched import Watched
 from rules.load import RuleSet
@@ -232,8 +232,13 @@ def open_notifiers(settings: Settings, out: TextIO) -> dict[str, Notifier]:
 
 
 def open_notifier(receiver: ReceiverSettings, out: TextIO) -> Notifier:
-    """The notifier of one receiver; raises `MissingSecretError`."""
-    kind: Callable[..., Notifier] = notifier_class(receiver.kind)
+    """The notifier of one receiver; raises `MissingSecretError`, or `SettingsError` where its library is missing."""
+    try:
+        kind: Callable[..., Notifier] = notifier_class(receiver.kind)
+    except ModuleNotFoundError as error:
+        message = f"a receiver of kind {receiver.kind} needs {error.name}, which is not installed"
+        hint = f"pip install 'slicewatch[{receiver.kind}]'"
+        raise SettingsError((receiver.span.problem("unknown-kind", message, hint),)) from None
     if receiver.kind == "console":
         return kind(out)
     return kind(**receiver.arguments())

@@ -2,15 +2,54 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
 
-from monitor.setting_values import SecretRef, Word, as_http
-from rules.explain import Doc
+from monitor.setting_values import Reference, SecretRef, Word, as_http, as_secret
+from rules.explain import Doc, described, refusal
+
+SECURITY = ("starttls", "tls", "none")
+"""How a connection to a mail server is secured."""
+
+
+def _address(raw: object) -> str:
+    """A mail address alone, without a display name."""
+    if not isinstance(raw, str) or not raw.isascii() or not re.fullmatch(r"[^@\s<>,;\"]+@[^@\s<>,;\"]+", raw):
+        raise refusal("bad-value", f"{described(raw)} is no mail address", 'write "recs-oncall@example.com"')
+    return raw
+
+
+def _addresses(raw: object) -> tuple[str, ...]:
+    items = raw if isinstance(raw, list) else [raw]
+    if not items:
+        raise refusal("empty", "'to' may not be empty", 'write ["recs-oncall@example.com"]')
+    return tuple(map(_address, items))
+
+
+def _web_address(raw: object) -> Reference:
+    """Where to post: often a secret, since whoever knows it may post too."""
+    return Reference("plain", as_http(raw)) if isinstance(raw, str) else as_secret(raw)
+
+
+def _security(raw: object) -> str:
+    if raw not in SECURITY:
+        hint = 'write "starttls", "tls" or "none"'
+        raise refusal("unknown-value", f"{described(raw)} is no way to secure a connection", hint)
+    return str(raw)
+
+
+def _check_login(username: str | None, password: Reference | None) -> None:
+    if password is not None and username is None:
+        hint = 'add it: username = "slicewatch"'
+        raise refusal("missing-key", "a password needs its 'username'", hint, at=("password",))
+
 
 Http = Annotated[str | None, BeforeValidator(as_http)]
+WebAddress = Annotated[Reference, PlainValidator(_web_address)]
+Port = Annotated[int, Field(strict=True, gt=0, lt=65_536)]
 
 
 class SlackShape(BaseModel):
@@ -24,6 +63,88 @@ class SlackShape(BaseModel):
     base_url: Http = None
 
 
+class SlackWebhookShape(BaseModel):
+    """An incoming webhook: messages only."""
+
+    model_config = ConfigDict(extra="forbid", title="a receiver of kind slack-webhook")
+
+    kind: Literal["slack-webhook"]
+    url: Annotated[SecretRef, Doc("secret", 'url = {env = "SLACK_WEBHOOK_URL"}')]
+
+
+class PagerDutyShape(BaseModel):
+    """A service of PagerDuty."""
+
+    model_config = ConfigDict(extra="forbid", title="a receiver of kind pagerduty")
+
+    kind: Literal["pagerduty"]
+    routing_key: Annotated[SecretRef, Doc("secret", 'routing_key = {env = "PAGERDUTY_ROUTING_KEY"}')]
+    base_url: Http = None
+
+
+class EmailShape(BaseModel):
+    """Mail addresses, and the server that takes mail for them."""
+
+    model_config = ConfigDict(extra="forbid", title="a receiver of kind email")
+
+    kind: Literal["email"]
+    host: Annotated[Word, Doc("string", 'host = "smtp.example.com"')]
+    port: Port | None = None
+    security: Annotated[str, PlainValidator(_security)] = "starttls"
+    username: Word | None = None
+    password: SecretRef | None = None
+    sender: Annotated[
+        str, Field(alias="from"), BeforeValidator(_address), Doc("address", 'from = "slicewatch@example.com"')
+    ]
+    to: Annotated[tuple[str, ...], PlainValidator(_addresses), Doc("addresses", 'to = ["recs-oncall@example.com"]')]
+
+    @model_validator(mode="after")
+    def _login(self) -> Self:
+        _check_login(self.username, self.password)
+        if self.password is not None and self.security == "none":
+            hint = 'write security = "starttls" or "tls", or leave the password out'
+            raise refusal("contradiction", "the password would go over an open line", hint, at=("password",))
+        return self
+
+
+class WebhookShape(BaseModel):
+    """A program of one's own."""
+
+    model_config = ConfigDict(extra="forbid", title="a receiver of kind webhook")
+
+    kind: Literal["webhook"]
+    url: Annotated[WebAddress, Doc("URL", 'url = "https://hooks.example.com/slicewatch"')]
+    secret: SecretRef | None = None
+    token: SecretRef | None = None
+    allow_private: Annotated[bool, Field(strict=True)] = False
+
+
+class AlertmanagerShape(BaseModel):
+    """An Alertmanager of Prometheus."""
+
+    model_config = ConfigDict(extra="forbid", title="a receiver of kind alertmanager")
+
+    kind: Literal["alertmanager"]
+    url: Annotated[WebAddress, Doc("URL", 'url = "http://alertmanager:9093"')]
+    username: Word | None = None
+    password: SecretRef | None = None
+    token: SecretRef | None = None
+
+    @model_validator(mode="after")
+    def _login(self) -> Self:
+        _check_login(self.username, self.password)
+        return self
+
+
+class AppriseShape(BaseModel):
+    """Whatever Apprise knows: Microsoft Teams and a hundred others."""
+
+    model_config = ConfigDict(extra="forbid", title="a receiver of kind apprise")
+
+    kind: Literal["apprise"]
+    url: Annotated[SecretRef, Doc("secret", 'url = {env = "TEAMS_URL"}')]
+
+
 class ConsoleShape(BaseModel):
     """Standard output."""
 
@@ -34,6 +155,12 @@ class ConsoleShape(BaseModel):
 
 RECEIVERS: Mapping[str, type[BaseModel]] = {
     "slack": SlackShape,
+    "slack-webhook": SlackWebhookShape,
+    "pagerduty": PagerDutyShape,
+    "email": EmailShape,
+    "webhook": WebhookShape,
+    "alertmanager": AlertmanagerShape,
+    "apprise": AppriseShape,
     "console": ConsoleShape,
 }
 

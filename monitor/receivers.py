@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from alerts.model import SendError
 from alerts.ports import Askable, Notifier
-from monitor.settings import MissingSecretError, ReceiverSettings, Settings
+from monitor.settings import MissingSecretError, ReceiverSettings, Settings, SettingsError
 from rules.problem import Problem
 
 OpenNotifier = Callable[[ReceiverSettings], Notifier]
@@ -34,6 +34,8 @@ def _ask(receiver: ReceiverSettings, opener: OpenNotifier) -> Reached:
             notifier.ask()
     except MissingSecretError:
         return Reached(asked=False)
+    except SettingsError as error:
+        return Reached(error.problems)
     except SendError as error:
         return _failed(receiver, error)
     return Reached()

@@ -11,8 +11,14 @@ from importlib import import_module
 from alerts.ports import Notifier
 
 KINDS = {
+    "alertmanager": "alerts.notifiers.alertmanager:AlertmanagerNotifier",
+    "apprise": "alerts.notifiers.apprise:AppriseNotifier",
     "console": "alerts.notifiers.console:ConsoleNotifier",
+    "email": "alerts.notifiers.email:EmailNotifier",
+    "pagerduty": "alerts.notifiers.pagerduty:PagerDutyNotifier",
     "slack": "alerts.notifiers.slack:SlackNotifier",
+    "slack-webhook": "alerts.notifiers.slack_webhook:SlackWebhookNotifier",
+    "webhook": "alerts.notifiers.webhook:WebhookNotifier",
 }
 """Kind of receiver, as `slicewatch.toml` names it, to its class."""
 

@@ -58,6 +58,11 @@ def blocks(message: Message) -> list[Block]:
     return made[: BLOCKS - 1] + made[-1:] if len(made) > BLOCKS else made
 
 
+def note(text: str) -> Block:
+    """Small print."""
+    return _footer(text)
+
+
 def push(message: Message) -> str:
     """The notification's text."""
     return escape(message.push)

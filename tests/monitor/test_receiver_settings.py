@@ -1,0 +1,109 @@
+"""What `[receivers.NAME]` may hold, by kind, and what is said of mistakes."""
+
+from __future__ import annotations
+
+from io import StringIO
+from pathlib import Path
+
+import pytest
+
+from alerts.notifiers import KINDS
+from monitor.app import open_notifiers
+from monitor.receiver_shapes import RECEIVERS
+from monitor.settings import SettingsError, parse_settings
+
+SECRETS = ("TOKEN", "HOOK", "KEY", "PASSWORD", "SECRET", "TEAMS")
+ALL = """\
+rules = ["rules/*.yaml"]
+fallback = "terminal"
+
+[receivers.team]
+kind = "slack"
+channel = "#oncall"
+token = {env = "TOKEN"}
+
+[receivers.hook]
+kind = "slack-webhook"
+url = {env = "HOOK"}
+
+[receivers.pager]
+kind = "pagerduty"
+routing_key = {env = "KEY"}
+base_url = "https://events.eu.pagerduty.com"
+
+[receivers.mail]
+kind = "email"
+host = "smtp.example.com"
+username = "slicewatch"
+password = {env = "PASSWORD"}
+from = "slicewatch@example.com"
+to = ["a@example.com", "b@example.com"]
+
+[receivers.program]
+kind = "webhook"
+url = "https://hooks.example.com/slicewatch"
+secret = {env = "SECRET"}
+allow_private = true
+
+[receivers.prometheus]
+kind = "alertmanager"
+url = "http://alertmanager:9093"
+
+[receivers.teams]
+kind = "apprise"
+url = {env = "TEAMS"}
+
+[receivers.terminal]
+kind = "console"
+"""
+
+
+def parsed(text: str, env=None):
+    return parse_settings(text, "slicewatch.toml", Path("etc"), env or {})
+
+
+# Apprise loads all its services, and these load what other Pythons deprecate.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_notifier_of_every_kind_is_made_from_its_table():
+    """Keys of the file are arguments of the notifier; none is left out by mistake."""
+    settings = parsed(ALL, {name: f"json://{name.lower()}" for name in SECRETS})
+    assert {receiver.kind for receiver in settings.receivers} == set(KINDS) == set(RECEIVERS)
+    made = open_notifiers(settings, StringIO())
+    assert [type(made[receiver.name]).__name__.removesuffix("Notifier") for receiver in settings.receivers] == [
+        "Slack", "SlackWebhook", "PagerDuty", "Email", "Webhook", "Alertmanager", "Apprise", "Console"
+    ]  # fmt: skip
+    assert {secret.source for secret in settings.secrets() if secret.kind == "env"} == set(SECRETS)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place", "code", "says"),
+    [
+        ('kind = "pagerduty"', 'kind = "pagerdut"', "14:8", "unknown-kind", "did you mean 'pagerduty'?"),
+        ('routing_key = {env = "KEY"}', 'routing_key = "R123"', "15:15", "plain-secret", "{env"),
+        ("base_url", "baseurl", "16:1", "unknown-key", "did you mean 'base_url'?"),
+        ('host = "smtp.example.com"', "", "18:2", "missing-key", 'host = "smtp.example.com"'),
+        ('from = "slicewatch@', 'from = "slicewatch <slicewatch@', "23:8", "bad-value", "is no mail address"),
+        ('to = ["a@example.com", "b@example.com"]', "to = []", "24:6", "empty", "recs-oncall@example.com"),
+        ('host = "smtp.example.com"', 'host = "h"\nsecurity = "ssl"', "21:12", "unknown-value", '"starttls", "tls"'),
+        ('host = "smtp.example.com"', 'host = "h"\nport = 0', "21:8", "bad-value", "more than 0"),
+        ('username = "slicewatch"\n', "", "21:12", "missing-key", "username"),
+        (
+            'host = "smtp.example.com"',
+            'host = "h"\nsecurity = "none"',
+            "23:12",
+            "contradiction",
+            "open line",
+        ),
+        ('url = "https://hooks', 'url = "ftp://hooks', "28:7", "bad-value", 'write "https://..."'),
+        ("allow_private = true", "allow_private = 1", "30:17", "wrong-type", "true or false"),
+    ],
+)
+def test_a_mistake_is_told_with_its_place_and_what_to_do(old, new, place, code, says):
+    """Line and column, the code, and the way out."""
+    text = ALL.replace(old, new)
+    assert text != ALL
+    with pytest.raises(SettingsError) as caught:
+        parsed(text)
+    (problem,) = caught.value.problems
+    assert (str(problem.place), problem.code) == (f"slicewatch.toml:{place}", code)
+    assert says in problem.render()
