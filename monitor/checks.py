@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from monitor.degraded import degraded
 from monitor.detectors import detector_names, is_detector
 from monitor.query import Column, QueryRefusedError, Source, SourceError
 from monitor.settings import Settings
@@ -64,6 +65,7 @@ def runnable(found: RuleSet, settings: Settings) -> RuleSet:
         problems += wrong
         if not any(problem.code in NOT_RUNNABLE for problem in wrong):
             sound.append(rule)
+    problems += degraded(settings)
     # A rule with an error may be the one that uses what seems unused.
     if sound and not any(problem.severity == "error" for problem in problems):
         problems += unused(settings, sound)

@@ -92,6 +92,7 @@ _OF_THE_SETTINGS = (
     Code("nobody-told", "Nobody is told of the rule's incidents.", warning=True),
     Code("unused-source", "A source of slicewatch.toml that no rule reads.", warning=True),
     Code("unused-receiver", "A receiver of slicewatch.toml that nobody names.", warning=True),
+    Code("degraded-receiver", "A receiver that can neither edit nor thread.", warning=True),
     Code("no-rule-files", "A pattern of `rules` names no file.", warning=True),
 )
 

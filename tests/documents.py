@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 from click.testing import CliRunner
 
+from alerts.notifiers.abilities import table
 from monitor.cli import COMMANDS, slicewatch
 from tests import check_pages
 from tests.monitor.commands.place import PROGRAM
@@ -24,6 +25,11 @@ SHOWN = re.compile(r"```sh\n(slicewatch [^\n]*)\n```\n\n```text\n(.*?)```", re.D
 PAGES = tuple(ROOT / "docs" / f"{name}.md" for name in ("backtest", "blindspots", "explain", "suggest"))
 CLI, README = ROOT / "docs" / "cli.md", ROOT / "README.md"
 BEGIN = "<!-- commands: made from the program by tests/documents.py; a test compares -->"
+RECEIVERS, WEBHOOK = ROOT / "docs" / "receivers.md", ROOT / "docs" / "webhook.schema.json"
+ABILITIES = re.compile(
+    r"(?<=<!-- abilities: made from the program by tests/documents.py; a test compares -->\n\n)(\|.*?\n)(?=\n)",
+    re.DOTALL,
+)
 ALERT = re.compile(r"```text\n(.*?)\n```", re.DOTALL)
 RULER = re.compile(r"^─+$", re.MULTILINE)
 
@@ -32,6 +38,16 @@ def command_reference() -> str:
     """Every command with its help text, as a terminal of 100 columns shows it."""
     parts = [f"### `slicewatch {name}`\n\n```text\n{help_of(name)}\n```" for name in sorted(COMMANDS)]
     return "\n\n".join(parts)
+
+
+def receivers_page() -> str:
+    """docs/receivers.md with the table of abilities as it is now."""
+    return ABILITIES.sub(lambda _: f"{table()}\n", RECEIVERS.read_text(encoding="utf-8"))
+
+
+def webhook_schema() -> str:
+    """What `slicewatch schema --webhook` prints."""
+    return CliRunner().invoke(slicewatch, ["schema", "--webhook"]).output
 
 
 def help_of(command: str) -> str:
@@ -69,6 +85,8 @@ def main() -> None:
     """Write all of them anew."""
     head = CLI.read_text(encoding="utf-8").partition(BEGIN)[0]
     CLI.write_text(f"{head}{BEGIN}\n\n{command_reference()}\n", encoding="utf-8")
+    RECEIVERS.write_text(receivers_page(), encoding="utf-8")
+    WEBHOOK.write_text(webhook_schema(), encoding="utf-8")
     check_pages.main()
     with tempfile.TemporaryDirectory() as folder:
         block = f"```text\n{messages(demo_output(folder))[0]}\n```"

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from alerts.notifiers.abilities import ABILITIES
 from monitor.cli import COMMANDS, slicewatch
 from monitor.replay import LINE
+from monitor.settings import parse_settings
 from rules.parse import parse_rules
-from tests.documents import BEGIN, CLI, README, command_reference
+from tests.documents import (
+    BEGIN,
+    CLI,
+    README,
+    RECEIVERS,
+    WEBHOOK,
+    command_reference,
+    receivers_page,
+    webhook_schema,
+)
 
 PAGE = CLI.read_text(encoding="utf-8")
 
@@ -18,6 +30,22 @@ PAGE = CLI.read_text(encoding="utf-8")
 def test_the_page_holds_the_help_of_every_command():
     """An option that is added, renamed or explained otherwise shows here; `python -m tests.documents` writes it anew."""
     assert PAGE.partition(BEGIN)[2].strip() == command_reference()
+
+
+def test_the_page_of_receivers_says_what_each_can_do():
+    """Its table is the program's; each kind has a section, whose settings the program reads."""
+    page = RECEIVERS.read_text(encoding="utf-8")
+    assert page == receivers_page()
+    assert {f"`{kind}`" for kind in ABILITIES} <= set(re.findall(r"`[a-z-]+`", page))
+    blocks = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    assert len(blocks) >= len(ABILITIES) - 1
+    for block in blocks:
+        parse_settings(f'rules = ["rules/*.yaml"]\n{block}', "slicewatch.toml", Path(), {})
+
+
+def test_the_schema_of_the_webhook_is_published():
+    """As the command prints it."""
+    assert WEBHOOK.read_text(encoding="utf-8") == webhook_schema()
 
 
 def test_the_page_documents_the_keys_of_replay():
