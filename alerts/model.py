@@ -298,6 +298,8 @@ class Reason(StrEnum):
     MAINTENANCE = "maintenance"
     SILENCED = "silenced"
     INHIBITED = "inhibited"
+    DIGESTED = "digested"
+    """Sent, in a digest of many."""
     ACTION = "action"
     """A person did something about it."""
     EXPIRED = "expired"

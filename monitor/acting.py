@@ -34,8 +34,8 @@ from alerts.snoozes import snooze_end
 from alerts.wording import instant
 from monitor import store
 from monitor.app import App
+from monitor.news import record_news
 from monitor.paste import query_to_paste
-from monitor.recording import record_news
 from monitor.routing import routed
 from monitor.telling import composed
 from rules.model import Rule

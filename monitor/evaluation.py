@@ -355,13 +355,21 @@ class Evaluator:
                 return Outcome(self.watched.rule.name, tick, repeated=True)
             if before.terms and not store.is_known(tx, self.watched.rule.name):
                 raise store.ConflictError(f"{self.watched.rule.name}: it goes on under another name since")
-            record(tx, self.watched.rule.name, tick, before, fresh, judged, decisions, texts)
+            news = record(tx, self.watched.rule.name, tick, before, fresh, judged, decisions, texts)
             outcome, detail = (store.OK, "; ".join(notices)) if trouble is None else _recorded(trouble)
             store.record_run(tx, self.watched.rule.name, to_epoch(tick), outcome, detail)
         starts = () if trouble is not None else tuple(to_datetime(b) for b in before.to_judge)
         blind, late = (trouble.detail if trouble is not None and trouble.kind is kind else "" for kind in UNKNOWN)
         return Outcome(
-            self.watched.rule.name, tick, starts, transitions, decisions, texts, blind, late, notices=notices
+            self.watched.rule.name,
+            tick,
+            starts,
+            transitions,
+            news.decisions,
+            news.messages,
+            blind,
+            late,
+            notices=notices,
         )
 
     def _repeat(self, tick: datetime, before: Remembered) -> Outcome:

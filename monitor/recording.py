@@ -7,11 +7,11 @@ from datetime import datetime
 
 import numpy as np
 
-from alerts.message import parts_of
-from alerts.model import Decision, Message, Transition
+from alerts.model import Decision, Message
 from monitor import store
 from monitor.buckets import to_epoch
 from monitor.counts import Counts, Terms
+from monitor.news import News, record_news
 from monitor.tick import Judged, Remembered
 
 
@@ -43,8 +43,8 @@ def record(
     judged: Judged,
     decisions: Sequence[Decision],
     messages: Sequence[tuple[str, Message]],
-) -> None:
-    """Write it all; `fresh` is None where the source could not be asked."""
+) -> News:
+    """Write it all; what is told, as it was written. `fresh` is None where the source could not be asked."""
     if fresh is not None:
         write_pages(tx, rule, fresh, before.terms, before.to_read)
     for as_of, blob in judged.fits.items():
@@ -53,21 +53,4 @@ def record(
         store.prune(tx, rule, to_epoch(tick))
     for bucket, inside in judged.flags.items():
         store.put_flags(tx, rule, bucket, np.flatnonzero(inside).astype(np.int32))
-    record_news(tx, judged.transitions, decisions, messages, tick)
-
-
-def record_news(
-    tx: store.Tx,
-    transitions: Sequence[Transition],
-    decisions: Sequence[Decision],
-    messages: Sequence[tuple[str, Message]],
-    now: datetime,
-) -> None:
-    """Incidents as they are now, how they came to be so, who is told of it, and what."""
-    for transition in transitions:
-        store.save_incident(tx, transition.incident)
-        store.add_transition(tx, transition)
-    for decision in decisions:
-        store.add_decision(tx, decision)
-    for receiver, message in messages:
-        store.enqueue(tx, message, receiver, parts_of(message), now)
+    return record_news(tx, judged.transitions, decisions, messages, tick)

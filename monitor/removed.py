@@ -11,7 +11,7 @@ from alerts.plan import Routes, plan
 from alerts.removal import removed
 from alerts.wording import counted
 from monitor import store
-from monitor.recording import record_news
+from monitor.news import record_news
 from monitor.telling import composed
 
 log = logging.getLogger("slicewatch")

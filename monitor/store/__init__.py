@@ -6,6 +6,7 @@
 from monitor.store.action_table import Acted, action, actions, add_action
 from monitor.store.copying import copy, rewind
 from monitor.store.daemon_lock import DaemonLock
+from monitor.store.digest_table import digest_thread, digested, join_digest, lately
 from monitor.store.errors import (
     ConflictError,
     StoreBusyError,
@@ -118,6 +119,8 @@ __all__ = [
     "decisions",
     "definition",
     "deliveries",
+    "digest_thread",
+    "digested",
     "dump",
     "enqueue",
     "first_events",
@@ -128,6 +131,8 @@ __all__ = [
     "incidents",
     "inhibitors",
     "is_known",
+    "join_digest",
+    "lately",
     "leaves",
     "membership",
     "newest_fit",

@@ -65,6 +65,7 @@ def _rewind_incidents(tx: Tx, rule: str, after: int) -> list[int]:
 def _forget_news(tx: Tx, incident: str, after: int) -> None:
     for table, time in (
         (schema.outbox, schema.outbox.c.created_at),
+        (schema.digest, schema.digest.c.at),
         (schema.decision, schema.decision.c.at),
         (schema.transition, schema.transition.c.at),
     ):

@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 
 VERSION_TABLE = "slicewatch_schema"
-REVISION = "0004"
+REVISION = "0005"
 """The newest migration: what these tables are."""
 
 metadata = MetaData(
@@ -198,4 +198,15 @@ silence = Table(
     Column("ends", BigInteger, nullable=False),
     Column("body", Text, nullable=False),
     Index(None, "ends"),
+)
+
+digest = Table(
+    "slicewatch_digest",
+    metadata,
+    Column("incident", Text, ForeignKey("slicewatch_incident.id"), primary_key=True),
+    Column("receiver", Text, primary_key=True),
+    Column("digest", Text, nullable=False),  # the key of its messages
+    Column("at", BigInteger, nullable=False),
+    Index(None, "digest"),
+    Index(None, "receiver", "at"),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import and_, exists, or_, select
+from sqlalchemy import and_, exists, or_, select, union
 
 from alerts.model import Incident, Reason, State
 from alerts.plan import SUPPRESSED
@@ -17,15 +17,16 @@ from monitor.store.tx import Tx
 
 
 def told(tx: Tx, rule: str, closed: Collection[str] = ()) -> dict[str, tuple[str, ...]]:
-    """Receivers that a text was queued for, by id of each incident of the rule that is not resolved or one of `closed`."""
-    item, incident = schema.outbox.c, schema.incident.c
-    query = (
-        select(item.incident, item.receiver)
-        .join(schema.incident, incident.id == item.incident)
-        .where(incident.rule == rule, item.part == Part.TEXT.value)
-        .where(or_(incident.state != State.RESOLVED.value, incident.id.in_(closed)))
-        .distinct()
-        .order_by(item.incident, item.receiver)
+    """Receivers that a text was queued for, alone or in a digest, by id of each incident of the rule.
+
+    Of resolved ones those of `closed`.
+    """
+    item, digest, incident = schema.outbox.c, schema.digest.c, schema.incident.c
+    about = (incident.rule == rule, or_(incident.state != State.RESOLVED.value, incident.id.in_(closed)))
+    alone = select(item.incident, item.receiver).join(schema.incident, incident.id == item.incident)
+    inside = select(digest.incident, digest.receiver).join(schema.incident, incident.id == digest.incident)
+    query = union(alone.where(item.part == Part.TEXT.value, *about), inside.where(*about)).order_by(
+        "incident", "receiver"
     )
     found: dict[str, tuple[str, ...]] = {}
     for key, receiver in tx.connection.execute(query):

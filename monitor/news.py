@@ -1,0 +1,62 @@
+"""What is told of some steps, written down: incidents, steps, decisions and messages; a storm as digests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from alerts.digest_message import compose_digest
+from alerts.digests import Digest, sort_out
+from alerts.message import parts_of
+from alerts.model import Decision, Message, Reason, Transition
+from monitor import store
+
+
+@dataclass(frozen=True)
+class News:
+    """Decisions as they were stored, and the (receiver, message) pairs that were queued."""
+
+    decisions: tuple[Decision, ...]
+    messages: tuple[tuple[str, Message], ...]
+
+
+def record_news(
+    tx: store.Tx,
+    transitions: Sequence[Transition],
+    decisions: Sequence[Decision],
+    messages: Sequence[tuple[str, Message]],
+    now: datetime,
+) -> News:
+    """Keep incidents as they are now, how they came to be so, who is told of it, and what.
+
+    `messages` are those of the decisions to send, each as told alone. How much a receiver was told lately is seen
+    here, within the transaction: rules that are evaluated side by side make one storm.
+    """
+    for transition in transitions:
+        store.save_incident(tx, transition.incident)
+        store.add_transition(tx, transition)
+    sent = [decision for decision in decisions if decision.send]
+    about = {decision.incident for decision in sent}
+    lately = {name: store.lately(tx, name, about, now) for name in {decision.receiver for decision in sent}}
+    found = sort_out(transitions, decisions, lately, now)
+    for decision in found.decisions:
+        store.add_decision(tx, decision)
+    inside = {(d.receiver, d.incident, d.seq) for d in found.decisions if d.reason is Reason.DIGESTED}
+    alone = [(name, item) for name, item in messages if (name, item.key, item.seq) not in inside]
+    for receiver, message in alone:
+        store.enqueue(tx, message, receiver, parts_of(message), now)
+    together = [pair for digest in found.digests for pair in _tell(tx, digest, now)]
+    return News(found.decisions, (*alone, *together))
+
+
+def _tell(tx: store.Tx, digest: Digest, now: datetime) -> list[tuple[str, Message]]:
+    """Queue the next message of a digest, for all who know it."""
+    store.join_digest(tx, digest.key, digest.receiver, digest.joined, now)
+    newest, known = store.digest_thread(tx, digest.key)
+    message = compose_digest(digest.key, newest + 1, store.digested(tx, digest.key), digest.told, digest.joined)
+    receivers = tuple(dict.fromkeys((digest.receiver, *known)))
+    for receiver in receivers:
+        if not store.enqueue(tx, message, receiver, parts_of(message), now):
+            raise store.ConflictError(f"{digest.key}: another process told it meanwhile; run the tick again")
+    return [(receiver, message) for receiver in receivers]

@@ -1,0 +1,69 @@
+"""Who was told of which incident within a digest, and how much was new to a receiver lately."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+
+from sqlalchemy import func, select
+
+from alerts.digests import WITHIN, Lately
+from alerts.model import Incident
+from alerts.ports import Part
+from monitor.store import schema
+from monitor.store.bodies import from_body
+from monitor.store.moments import to_micros
+from monitor.store.tx import Tx
+
+_box, _digest = schema.outbox.c, schema.digest.c
+
+
+def lately(tx: Tx, receiver: str, incidents: Collection[str], now: datetime) -> Lately:
+    """What a receiver knows of some incidents, and how much was new to it within `WITHIN` before `now`."""
+    after = to_micros(now - WITHIN)
+    firsts = (
+        select(_box.incident)
+        .join(schema.incident, schema.incident.c.id == _box.incident)  # messages about files are no incidents
+        .where(_box.receiver == receiver, _box.part == Part.TEXT.value)
+        .group_by(_box.incident)
+        .having(func.min(_box.created_at) > after)
+    )
+    alone = len(tx.connection.execute(firsts).all())
+    begun = select(_digest.digest, func.min(_digest.at)).where(_digest.receiver == receiver).group_by(_digest.digest)
+    fresh = select(func.count()).where(_digest.receiver == receiver, _digest.at > after)
+    newest = tx.connection.execute(begun.having(func.min(_digest.at) > after)).all()
+    return Lately(
+        fresh=alone + tx.connection.execute(fresh).scalar_one(),
+        digest=max(((at, key) for key, at in newest), default=(0, ""))[1],
+        alone=_alone(tx, receiver, incidents),
+        through=tx.pairs(
+            select(_digest.incident, _digest.digest).where(
+                _digest.receiver == receiver, _digest.incident.in_(incidents)
+            )
+        ),
+    )
+
+
+def _alone(tx: Tx, receiver: str, incidents: Collection[str]) -> frozenset[str]:
+    query = select(_box.incident).where(_box.receiver == receiver, _box.incident.in_(incidents)).distinct()
+    return frozenset(tx.connection.execute(query).scalars())
+
+
+def join_digest(tx: Tx, digest: str, receiver: str, incidents: Iterable[str], now: datetime) -> None:
+    """From now on these are told to the receiver in the digest."""
+    for incident in incidents:
+        row = {"incident": incident, "receiver": receiver, "digest": digest, "at": to_micros(now)}
+        tx.put_new(schema.digest, row)
+
+
+def digested(tx: Tx, digest: str) -> list[Incident]:
+    """The incidents of a digest as they are now."""
+    item = schema.incident.c
+    query = select(item.body).where(item.id.in_(select(_digest.incident).where(_digest.digest == digest)))
+    return [from_body(Incident, body) for body in tx.connection.execute(query.order_by(item.id)).scalars()]
+
+
+def digest_thread(tx: Tx, digest: str) -> tuple[int, tuple[str, ...]]:
+    """The number of a digest's newest message (0 where there is none), and all who were sent one."""
+    rows = tx.connection.execute(select(_box.seq, _box.receiver).where(_box.incident == digest)).all()
+    return max((seq for seq, _ in rows), default=0), tuple(sorted({receiver for _, receiver in rows}))
