@@ -30,12 +30,23 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from alerts.incidents import gap
 from benchmarks.limit import knowable
 from benchmarks.live import Live, Run
 from benchmarks.peers import PEERS, stl
 from benchmarks.real_worlds import NYC_BIKE, REALS, Real, shortened
 from benchmarks.rows import Row
-from benchmarks.scoring import Found, Score, Told, false_episodes, score, slices_found, together, upper_bound
+from benchmarks.scoring import (
+    Found,
+    Score,
+    Told,
+    false_episodes,
+    rightly_named,
+    score,
+    slices_found,
+    together,
+    upper_bound,
+)
 from benchmarks.simulator import DIMENSIONS, Loss, Plan, World, inject, simulate
 from monitor.buckets import to_datetime
 from monitor.lattice import Lattice
@@ -45,6 +56,8 @@ from rules.problem import Place
 
 MEDIUM, HIGH = 1.0, 7.0
 BUDGETS = (7.0, 21.0, 70.0)
+REFINED = 3
+"""Buckets after which the cause of an incident is looked at again."""
 STRONGEST = ("UNREST_TOLERANCE", "LEVEL_HOURS", "POOL_STRENGTH", "BORROW_EVENTS", "COMMON_MIN_EXPECTED")
 SIZES: dict[str, Callable[[Loss], bool]] = {
     "below 100 events lost": lambda loss: loss.lost < 100,
@@ -160,9 +173,28 @@ def _quality(name: str, results: Sequence[Result], events: frozenset[date] = fro
         yield Row(f"{name}: recall, {size}", value, "share", f"of {count}; {target}".rstrip("; "))
     if whole.delays:
         yield Row(f"{name}: median delay", float(np.median(whole.delays)), "buckets", "at most 2")
+    for later, target in ((0, "at least .60"), (REFINED, "at least .90")):
+        right = [named for result in results for named in _named(result, later)]
+        when = f"{later} buckets after it was told" if later else "when it was told"
+        aim = target if "15 losses" in name else ""
+        yield Row(
+            f"{name}: right cause first, {when}",
+            float(np.mean(right or [0.0])),
+            "share",
+            f"of {len(right)}; {aim}".rstrip("; "),
+        )
     yield Row(f"{name}: false incidents", len(whole.false) / days, "a day", "at most 1.0" if not events else "")
     yield Row(f"{name}: false episodes", sum(result.episodes for result in results) / days, "a day")
     yield Row(f"{name}: precision", 1.0 - len(whole.false) / max(whole.told, 1), "share", f"{whole.told} told")
+
+
+def _named(result: Result, later: int) -> Iterator[bool]:
+    """Of each loss that was found, whether its very leaves were named so many buckets after it was told."""
+    for item in result.score.found:
+        if item.delay is not None:
+            column = min(item.loss.start + item.delay - 1 + later, item.loss.stop - 1, result.world.counts.shape[1] - 1)
+            there = sorted(result.run.standing[column - result.world.begin], key=lambda one: -gap(one.incident))
+            yield rightly_named(result.world, item.loss, [Told(one.members, one.column) for one in there])
 
 
 def _limit(name: str, results: Sequence[Result]) -> Iterator[Row]:

@@ -45,6 +45,8 @@ class Run:
     """The same incidents as they stood at the end."""
     alarmed: Bools
     fits: tuple[Fit, ...]
+    standing: tuple[tuple[Opened, ...], ...]
+    """What was open and told after each judged bucket; `column` is that bucket's."""
 
 
 @dataclass
@@ -68,11 +70,14 @@ class Live:
         opened: list[Opened] = []
         alarmed: list[Bools] = []
         fits: list[Fit] = []
+        standing: list[tuple[Opened, ...]] = []
         for column, told, answer in self._buckets(fits):
             opened += [Opened(t.incident, column, self.lattice.leaves.members(t.incident.cause)) for t in told]
             alarmed.append(answer.alarmed)
+            firing = (item for item in self.open if item.raised_at is not None)
+            standing.append(tuple(Opened(item, column, self.lattice.leaves.members(item.cause)) for item in firing))
         last = tuple(self.known[item.incident.id] for item in opened)
-        return Run(tuple(opened), last, np.stack(alarmed, axis=1), tuple(fits))
+        return Run(tuple(opened), last, np.stack(alarmed, axis=1), tuple(fits), tuple(standing))
 
     def _told_aloud(self, news: Transition) -> bool:
         """Whether somebody is called: for what is new, and for a thread that explains more than twice what it did."""

@@ -19,6 +19,8 @@ SAME = 0.5
 """Share of the smaller of two slices' events from which on they are the same matter."""
 APART = 0.1
 """Share below which they have nothing to do with each other."""
+EXACT = 0.95
+"""Share of all events of two slices that both hold from which on they are one cause under two names."""
 GAP = 3
 """Quiet buckets that do not end an episode."""
 
@@ -84,6 +86,19 @@ def _delay(size: Floats, loss: Loss, told: Sequence[Told], after: int) -> int | 
         and _shared(size, loss, item) >= APART * float(size[item.members].sum())
     ]
     return min(columns) - loss.start + 1 if columns else None
+
+
+def rightly_named(world: World, loss: Loss, standing: Sequence[Told]) -> bool:
+    """Whether the largest of what stands and has to do with a loss names its very leaves, by their events.
+
+    `standing` are the largest first.
+    """
+    size = world.counts.mean(axis=1)
+    lead = next((item for item in standing if _shared(size, loss, item) >= SAME * _smaller(size, loss, item)), None)
+    if lead is None:
+        return False
+    either = float(size[loss.members | lead.members].sum())
+    return _shared(size, loss, lead) >= EXACT * either
 
 
 def _touches(size: Floats, loss: Loss, item: Told, after: int) -> bool:

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.limit import knowable
 from benchmarks.peers import PEERS
-from benchmarks.scoring import Told, false_episodes, score, slices_found, upper_bound
+from benchmarks.scoring import Told, false_episodes, rightly_named, score, slices_found, upper_bound
 from benchmarks.simulator import Plan, World, inject, simulate
 from monitor.lattice import ANY, Lattice
 
@@ -50,6 +50,16 @@ def test_the_right_cause_at_the_right_time_is_found_and_others_are_false(lossy):
     early = score(lossy, [Told(loss.members, lossy.begin - 100)], after=24)
     assert early.found[0].delay is None
     assert len(early.false) == 1
+
+
+def test_only_the_very_leaves_are_the_right_cause(lossy):
+    """The loss's own leaves are, everything is not, and what has nothing to do with it does not count against it."""
+    loss = lossy.losses[0]
+    everything, elsewhere = np.ones_like(loss.members), ~loss.members
+    own, wide = Told(loss.members, loss.start), Told(everything, loss.start)
+    assert rightly_named(lossy, loss, [Told(elsewhere, loss.start), own, wide])
+    assert not rightly_named(lossy, loss, [wide, own])
+    assert not rightly_named(lossy, loss, [])
 
 
 def test_who_knows_the_truth_finds_what_is_gone(lossy):
