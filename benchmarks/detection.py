@@ -304,6 +304,9 @@ def _peer_rows(name: str, found: Iterable[Found], false: float) -> Iterator[Row]
     whole = Score(tuple(found), (), 0)
     recall, count = whole.recall()
     yield Row(f"peer {name}: recall", recall, "share", f"of {count}")
+    for share in (1.0, 0.5, 0.3):
+        value, count = whole.recall(lambda loss, share=share: loss.share == share)
+        yield Row(f"peer {name}: recall, {share:.0%} lost", value, "share", f"of {count}")
     for size, chosen in SIZES.items():
         yield Row(f"peer {name}: recall, {size}", whole.recall(chosen)[0], "share")
     yield Row(f"peer {name}: false episodes", false, "a day")

@@ -88,7 +88,10 @@ def re_data(values: Floats, begin: int, week: int) -> Bools:
 
 
 def holt_winters(values: Floats, begin: int, week: int) -> Bools:
-    """Additive Holt-Winters on square roots (level .1, season .3, no trend), z below -5 by smoothed residuals."""
+    """Additive Holt-Winters on square roots (level .1, season .3, no trend), z below -5.
+
+    By smoothed residuals, and at least the quarter that is the variance of a Poisson count's root.
+    """
     roots = np.sqrt(values)
     level, season = roots[:, :week].mean(axis=1), roots[:, :week] - roots[:, :week].mean(axis=1, keepdims=True)
     variance = np.full(len(values), 0.25)
@@ -97,7 +100,7 @@ def holt_winters(values: Floats, begin: int, week: int) -> Bools:
         place = t % week
         error = roots[:, t] - (level + season[:, place])
         if t >= begin:
-            found[:, t - begin] = error < -5.0 * np.sqrt(variance)
+            found[:, t - begin] = error < -5.0 * np.sqrt(np.maximum(variance, 0.25))
         held = np.clip(error, -3.0 * np.sqrt(variance), 3.0 * np.sqrt(variance))
         level += 0.1 * held
         season[:, place] += 0.3 * held
