@@ -52,16 +52,21 @@ def _worst_first(incident: Incident) -> tuple[int, float, str]:
 
 def _title(ranked: Sequence[Incident], still: Sequence[Incident], severity: Severity) -> str:
     if not still:
-        return f"RESOLVED: all of {counted(len(ranked), 'incident')} are over"
+        return f"RESOLVED: {_all(ranked)} over"
     over = len(ranked) - len(still)
     return f"{severity.value.upper()}: {counted(len(ranked), 'new incident')} at once" + (
         f", {over} of them over" if over else ""
     )
 
 
+def _all(incidents: Sequence[Incident], which: str = "") -> str:
+    count = len(incidents)
+    return f"all {count} incidents{which} are" if count > 1 else f"the incident{which} is"
+
+
 def _push(ranked: Sequence[Incident], still: Sequence[Incident], severity: Severity, joined: Collection[str]) -> str:
     if not still:
-        return shorten(f"RESOLVED all of {counted(len(ranked), 'incident')} told together are over.", PUSH_LENGTH)
+        return shorten(f"RESOLVED {_all(ranked, ' told together')} over.", PUSH_LENGTH)
     head = f"{severity.value.upper()} {counted(len(ranked), 'new incident')} at once"
     if not joined:
         head = f"{severity.value.upper()} {len(still)} of {counted(len(ranked), 'incident')} told together go on"
@@ -107,9 +112,13 @@ def _by_rule(incidents: Sequence[Incident]) -> str:
     return f"By rule: {named}" + (f" and {counted(more, 'more rule')}." if more > 0 else ".")
 
 
+def _how_many(some: int, whole: int) -> str:
+    return "none" if not some else "all" if some == whole else str(some)
+
+
 def _facts(ranked: Sequence[Incident], still: Sequence[Incident]) -> tuple[Fact, ...]:
     since: datetime = min(i.since for i in ranked)
     return (
-        Fact("Incidents", f"{len(ranked)}, {len(still)} of them go on"),
+        Fact("Incidents", f"{len(ranked)}, {_how_many(len(still), len(ranked))} of them go on"),
         Fact("Since", instant(since), since),
     )

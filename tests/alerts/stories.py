@@ -12,9 +12,11 @@ from datetime import timedelta
 from pathlib import Path
 
 from alerts.actions import acknowledge, dismiss, expired, reopen, snooze
+from alerts.digest_message import compose_digest
+from alerts.digests import digest_key
 from alerts.incidents import StepPolicy
 from alerts.message import RuleFacts, compose, plain_text
-from alerts.model import Actor, Assessment, Feedback, Incident, Kind, Message, Recovery, TotalState, Transition
+from alerts.model import Actor, Assessment, Feedback, Incident, Kind, Message, Recovery, State, TotalState, Transition
 from alerts.newcomers import told_once
 from alerts.notifiers import slack_blocks
 from alerts.reminders import Telling, remind
@@ -318,35 +320,91 @@ STORIES: dict[str, tuple[Callable[[], Transition], RuleFacts]] = {
 }
 
 
+FIVE = {"device": "ios", "os": "android 14", "app": "7.3", "country": "NO", "network": "3g"}
+
+
+def causes(count: int) -> tuple[Transition, ...]:
+    """So many causes at once, each loses another share of what it had."""
+    named = [cause(**dict([term])) for term in FIVE.items()]
+    named += [cause(app=f"8.{n}", country="SE") for n in range(count - len(named))]
+    lost = [
+        finding(item, observed=9_000.0 * n, expected=812_000.0 - 15_000 * n, evidence=evidence(last_seen=None))
+        for n, item in enumerate(named[:count])
+    ]
+    return History(CRITICAL).see(assess(1, *lost))
+
+
+def five_causes() -> tuple[Message, ...]:
+    """Five things broke at once: five messages, each of its own cause."""
+    return tuple(compose(step, replace(RULE, query="")) for step in causes(5))
+
+
+def storm() -> tuple[Message, ...]:
+    """Fifty things broke at once: one digest."""
+    return (digest_of(causes(50)),)
+
+
+def storm_over() -> tuple[Message, ...]:
+    """All of them are over."""
+    ended = tuple(replace(t, incident=replace(t.incident, state=State.RESOLVED)) for t in causes(50))
+    return (digest_of(ended, seq=2, joined=()),)
+
+
+def digest_of(made: tuple[Transition, ...], seq: int = 1, joined: tuple[str, ...] | None = None) -> Message:
+    """The digest that tells these steps; by default they are new in it."""
+    new = tuple(t.incident.id for t in made) if joined is None else joined
+    return compose_digest(digest_key("recs-oncall", tick(1)), seq, [t.incident for t in made], made, new)
+
+
+SEVERAL: dict[str, Callable[[], tuple[Message, ...]]] = {
+    "five_causes": five_causes,
+    "storm": storm,
+    "storm_over": storm_over,
+}
+
+
 def message_of(name: str) -> Message:
-    """The message of a story."""
+    """The message of a story of one incident."""
     story, rule = STORIES[name]
     return compose(story(), rule)
 
 
-def as_text(message: Message) -> str:
-    """Push text and the plain form."""
-    return f"{message.push}\n{'=' * len(message.push)}\n{plain_text(message)}\n"
+def messages_of(name: str) -> tuple[Message, ...]:
+    """The messages of any story, in the order in which they are sent."""
+    return SEVERAL[name]() if name in SEVERAL else (message_of(name),)
 
 
-def as_blocks(message: Message) -> str:
-    """What Slack is sent: the root's text and blocks, and the reply's."""
-    sent = {
+NAMES = (*STORIES, *SEVERAL)
+
+
+def as_text(messages: tuple[Message, ...]) -> str:
+    """Push text and the plain form of each."""
+    return "\n".join(f"{one.push}\n{'=' * len(one.push)}\n{plain_text(one)}\n" for one in messages)
+
+
+def as_blocks(messages: tuple[Message, ...]) -> str:
+    """What Slack is sent of one message, or of each of several."""
+    sent = [_sent(message) for message in messages]
+    return json.dumps(sent[0] if len(sent) == 1 else sent, ensure_ascii=False, indent=2) + "\n"
+
+
+def _sent(message: Message) -> dict[str, object]:
+    """The root's text and blocks, and the reply's."""
+    return {
         "text": slack_blocks.push(message),
         "blocks": slack_blocks.blocks(message),
         "reply": slack_blocks.reply_blocks(message),
         "metadata": slack_blocks.metadata(message),
         "broadcast": asdict(message)["broadcast"],
     }
-    return json.dumps(sent, ensure_ascii=False, indent=2) + "\n"
 
 
 def main() -> None:
     """Write what is expected from what is."""
-    for name in STORIES:
-        message = message_of(name)
-        (EXPECTED / f"{name}.txt").write_text(as_text(message), encoding="utf-8")
-        (EXPECTED / f"{name}.json").write_text(as_blocks(message), encoding="utf-8")
+    for name in NAMES:
+        messages = messages_of(name)
+        (EXPECTED / f"{name}.txt").write_text(as_text(messages), encoding="utf-8")
+        (EXPECTED / f"{name}.json").write_text(as_blocks(messages), encoding="utf-8")
 
 
 if __name__ == "__main__":

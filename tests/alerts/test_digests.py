@@ -103,7 +103,7 @@ def test_a_digest_is_over_once_all_of_it_is():
     assert some.push.startswith("CRITICAL 4 of 7 incidents told together go on. Worst: playback_volume: app=app-003")
     last = compose_digest("d", 3, ended, [replace(t, incident=i) for t, i in zip(made, ended, strict=True)], ())
     assert (last.change, last.state, last.broadcast) == (Change.RESOLVED, State.RESOLVED, True)
-    assert last.title == "RESOLVED: all of 7 incidents are over"
+    assert last.title == "RESOLVED: all 7 incidents are over"
     assert last.summary[0].startswith("7 incidents over.")
 
 

@@ -97,7 +97,7 @@ def test_a_storm_of_fifty_causes_is_one_digest_and_ends_in_its_thread(place):
     assert reasons == [Reason.DIGESTED] * 50
     assert told == {i.id for i in incidents}
     (over,), _ = evaluated(place, 1)
-    assert over["push"] == "RESOLVED all of 50 incidents told together are over."
+    assert over["push"] == "RESOLVED all 50 incidents told together are over."
     with state.read() as tx:
         sent = store.deliveries(tx, digest)
     assert [(part.seq, part.state) for part in sent] == [(1, "done"), (2, "done")]
