@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from alerts.incidents import gap
-from alerts.model import Change, Decision, Incident, State, Transition
+from alerts.model import Change, Decision, Incident, Reason, State, Transition
 from alerts.plan import NEWS, SUPPRESSED, Hold
 from alerts.silences import Silence, silenced_since
 from alerts.wording import lasting
@@ -35,6 +35,9 @@ def tellings(decisions: Iterable[Decision]) -> dict[str, Telling]:
             found[decision.incident] = Telling(decision.at)
         elif decision.reason in SUPPRESSED:
             found[decision.incident] = replace(found.get(decision.incident, Telling()), held=decision.because)
+        elif decision.reason is Reason.OUT_OF_HOURS:
+            # A receiver waits for its hours; what held it back before does so no more.
+            found[decision.incident] = replace(found.get(decision.incident, Telling()), held="")
     return found
 
 

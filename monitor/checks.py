@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from alerts.plan import Routes
 from monitor.degraded import degraded
 from monitor.detectors import detector_names, is_detector
 from monitor.query import Column, QueryRefusedError, Source, SourceError
@@ -124,9 +125,9 @@ def _receivers_are_known(rule: Rule, settings: Settings) -> Iterator[Problem]:
         if settings.receiver(name) is None:
             hint = did_you_mean(name.removeprefix("#"), known)
             yield _notify_span(rule, name).problem("unknown-receiver", f"'{name}' is not a receiver", hint)
-    told = dict(rule.notify)
-    unheard = [s for s in (rule.severity, *(step.severity for step in rule.escalate)) if not told.get(s)]
-    if settings.fallback is None and rule.mode is Mode.LIVE and unheard:
+    routes = Routes.of(rule, settings.operations)
+    unheard = [s for s in (rule.severity, *(step.severity for step in rule.escalate)) if not routes.receivers(s)]
+    if rule.mode is Mode.LIVE and unheard:
         hint = f"add 'notify', or 'fallback' to {settings.file}"
         kind = f"{unheard[0].value} " if rule.notify else ""
         span = rule.span("notify" if rule.notify else "name")
