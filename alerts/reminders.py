@@ -25,6 +25,8 @@ class Telling:
 
     sent_at: datetime | None = None
     held: str = ""
+    waits: str = ""
+    """Why a receiver is told later, where one is."""
 
 
 def tellings(decisions: Iterable[Decision]) -> dict[str, Telling]:
@@ -37,7 +39,8 @@ def tellings(decisions: Iterable[Decision]) -> dict[str, Telling]:
             found[decision.incident] = replace(found.get(decision.incident, Telling()), held=decision.because)
         elif decision.reason is Reason.OUT_OF_HOURS:
             # A receiver waits for its hours; what held it back before does so no more.
-            found[decision.incident] = replace(found.get(decision.incident, Telling()), held="")
+            known = found.get(decision.incident, Telling())
+            found[decision.incident] = replace(known, held="", waits=decision.because)
     return found
 
 

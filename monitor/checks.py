@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from alerts.plan import Routes
+from monitor.budgets import with_shares
 from monitor.degraded import degraded
 from monitor.detectors import detector_names, is_detector
 from monitor.query import Column, QueryRefusedError, Source, SourceError
@@ -71,7 +72,8 @@ def runnable(found: RuleSet, settings: Settings) -> RuleSet:
     if sound and not any(problem.severity == "error" for problem in problems):
         problems += unused(settings, sound)
     written = (*found.suppressions, *settings.suppressions)
-    return RuleSet(_held_back_by_running(sound), settle(problems, written, online=False), written)
+    running = with_shares(_held_back_by_running(sound), settings)
+    return RuleSet(running, settle(problems, written, online=False), written)
 
 
 def _held_back_by_running(rules: Sequence[Rule]) -> tuple[Rule, ...]:

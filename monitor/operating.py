@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated
 
@@ -21,6 +22,7 @@ from rules.vocabulary import did_you_mean, one_of
 
 Name = Annotated[str, StringConstraints(min_length=1)]
 Zone = Annotated[str, BeforeValidator(read_timezone)]
+MOST_FALSE = 1_000
 Locate = Callable[[Path, bool], Span]
 
 
@@ -51,6 +53,23 @@ def _severity(raw: object) -> Severity:
         hint = did_you_mean(raw, known) if isinstance(raw, str) else ""
         raise refusal("unknown-value", f"{described(raw)} is not {one_of(known)}", hint)
     return Severity(raw)
+
+
+def _budget(raw: object) -> float:
+    sound = isinstance(raw, int | float) and not isinstance(raw, bool) and 0 < raw <= MOST_FALSE
+    if not sound:
+        hint = f"write how many false incidents a week are borne, at most {MOST_FALSE}: 7"
+        raise refusal("bad-value", f"{described(raw)} is no budget", hint)
+    return float(raw)  # type: ignore[arg-type]  # a number, as was just seen
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How many false incidents a week a receiver bears, of all its rules that name no `sensitivity`; and where it says so."""
+
+    receiver: str
+    false_incidents_per_week: float
+    span: Span
 
 
 class MaintenanceShape(MuteShape):
@@ -89,6 +108,10 @@ class ReceiverShape(BaseModel):
         minutes=15
     )
 
+    budget: Annotated[
+        float | None, PlainValidator(_budget), Doc("number", "False incidents a week, of its rules together.")
+    ] = None
+
     @model_validator(mode="after")
     def _belongs_together(self) -> ReceiverShape:
         for key, needed in (("outside", "hours"), ("timezone", "hours"), ("escalate_after", "escalate_to")):
@@ -124,6 +147,15 @@ def policies(receivers: Mapping[str, BaseModel]) -> tuple[ReceiverPolicy, ...]:
         )
         for name, shape in named
         if shape.hours is not None or shape.escalate_to is not None
+    )
+
+
+def budgets(receivers: Mapping[str, BaseModel], locate: Locate) -> tuple[Budget, ...]:
+    """What the receivers bear that say so."""
+    return tuple(
+        Budget(name, shape.budget, locate(("receivers", name, "budget"), False))
+        for name, shape in receivers.items()
+        if isinstance(shape, ReceiverShape) and shape.budget is not None
     )
 
 

@@ -15,8 +15,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidat
 
 from alerts.operations import Maintenance, Operations, ReceiverPolicy, Route
 from monitor.operating import (
+    Budget,
     MaintenanceShape,
     RouteShape,
+    budgets,
     maintenances,
     policies,
     receiver_problems,
@@ -114,6 +116,8 @@ class Settings:
     """Who is told of rules that name nobody."""
     policies: tuple[ReceiverPolicy, ...] = ()
     """When receivers are told, and who is where they do not answer."""
+    budgets: tuple[Budget, ...] = field(default=(), compare=False)
+    """How many false incidents receivers bear."""
     ack_expires: timedelta = DEFAULT_ACK_EXPIRES
     """How long an acknowledgement holds."""
     suppressions: tuple[Suppression, ...] = ()
@@ -330,6 +334,7 @@ class _Reader:
             maintenance=maintenances(root.maintenance),
             routes=routes(root.routes),
             policies=policies(receivers),
+            budgets=budgets(receivers, self._places.locate),
             ack_expires=root.alerts.ack_expires,
             defaults=defaults,
         )

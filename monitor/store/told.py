@@ -46,7 +46,7 @@ def told_at(tx: Tx, rule: str) -> dict[str, Telling]:
             incident.state != State.RESOLVED.value,
             or_(decision.send, decision.reason.in_(suppressed)),
         )
-        .order_by(decision.incident, decision.seq)
+        .order_by(decision.incident, decision.seq, decision.send.desc())
     )
     return tellings(decision_of(row) for row in tx.connection.execute(query).mappings())
 
