@@ -28,9 +28,29 @@ TOTAL_IS = {
     TotalState.DOWN: "Total is down.",
     TotalState.UP: "Total is up.",
 }
+AS_IT_IS = frozenset(
+    {
+        Change.REPEATED,
+        Change.RELEASED,
+        Change.EXPIRED,
+        Change.HANDED_ON,
+        Change.ACKNOWLEDGED,
+        Change.SNOOZED,
+        Change.REOPENED,
+    }
+)
+"""Steps whose own sentence is the news; the numbers follow it."""
 ENDS = frozenset({Change.RESOLVED, Change.ACCEPTED, Change.ABSORBED, Change.REMOVED, Change.DISMISSED})
 CHARTED = frozenset(
-    {Change.OPENED, Change.WIDENED, Change.NARROWED, Change.RECLASSIFIED, Change.ESCALATED, Change.RELEASED}
+    {
+        Change.OPENED,
+        Change.WIDENED,
+        Change.NARROWED,
+        Change.RECLASSIFIED,
+        Change.ESCALATED,
+        Change.RELEASED,
+        Change.HANDED_ON,
+    }
 )
 
 
@@ -182,7 +202,7 @@ def plain_text(message: Message) -> str:
 def _broadcast(transition: Transition) -> bool:
     incident, before = transition.incident, transition.gap_before
     match transition.change:
-        case Change.ESCALATED | Change.RELEASED | Change.EXPIRED:
+        case Change.ESCALATED | Change.RELEASED | Change.EXPIRED | Change.HANDED_ON:
             return True
         case Change.WIDENED:
             return before is not None and gap(incident) > 2 * before
@@ -238,7 +258,7 @@ def _push_pieces(story: _Story, length: int) -> tuple[str, ...]:
 
 def _push_subject(story: _Story, cause: str, to: str) -> str:
     now = "now " if story.change in {Change.WIDENED, Change.NARROWED} else ""
-    now = "still " if story.change in {Change.REPEATED, Change.EXPIRED} else now
+    now = "still " if story.change in {Change.REPEATED, Change.EXPIRED, Change.HANDED_ON} else now
     match story.incident.kind:
         case Kind.MOVED:
             return f"{now}{cause} moved to {to}:"
@@ -438,9 +458,7 @@ def _before(story: _Story) -> Iterator[str]:
             yield f"On a closer look: {story.cause} {_verb(story)}."
         case Change.ESCALATED:
             yield f"{_capital(incident.severity.value)} from now on: {because}."
-        case (
-            Change.REPEATED | Change.RELEASED | Change.EXPIRED | Change.ACKNOWLEDGED | Change.SNOOZED | Change.REOPENED
-        ):
+        case change if change in AS_IT_IS:
             yield f"{_capital(because)}."
         case Change.WIDENED | Change.NARROWED if incident.causes:
             how = "Wider" if story.change is Change.WIDENED else "Narrower"

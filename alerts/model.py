@@ -263,6 +263,8 @@ class Change(StrEnum):
     """Somebody wants to hear no more of it for a while."""
     REOPENED = "reopened"
     """Somebody took an acknowledgement or a snooze back."""
+    HANDED_ON = "handed-on"
+    """Nobody acknowledged it in time: the next receiver is told."""
     EXPIRED = "expired"
     """The time of an acknowledgement or a snooze is up, and it is still bad."""
     DISMISSED = "dismissed"
@@ -280,6 +282,8 @@ class Transition:
     before: State | None = None
     gap_before: float | None = None
     """Events the incident was short of (or had too many) before this step; None for a new one."""
+    to: tuple[str, ...] = ()
+    """Receivers it is for; () is whoever is told of such a step."""
 
 
 class Reason(StrEnum):
@@ -298,10 +302,13 @@ class Reason(StrEnum):
     MAINTENANCE = "maintenance"
     SILENCED = "silenced"
     INHIBITED = "inhibited"
+    OUT_OF_HOURS = "out-of-hours"
+    """This receiver is told once its hours begin, where it is still bad then."""
     DIGESTED = "digested"
     """Sent, in a digest of many."""
     ACTION = "action"
     """A person did something about it."""
+    HANDED_ON = "handed-on"
     EXPIRED = "expired"
     SNOOZED = "snoozed"
     NO_PROBLEM = "no-problem"

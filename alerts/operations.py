@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 
+from alerts.hours import Hours
+from alerts.model import Decision, Reason
 from alerts.mutes import muted_until
-from rules.model import Mute, Rule
+from rules.model import Mute, Rule, Severity
 
 
 @dataclass(frozen=True)
@@ -29,11 +31,57 @@ class Maintenance:
 
 
 @dataclass(frozen=True)
+class Route:
+    """Who is told of rules that name nobody for a severity: all that is given must fit."""
+
+    notify: tuple[str, ...]
+    owner: str | None = None
+    labels: tuple[tuple[str, str], ...] = ()
+    severity: Severity | None = None
+    """None is any."""
+
+    def concerns(self, rule: Rule) -> bool:
+        """Whether the rule is one of those."""
+        return self.owner in {None, rule.owner} and set(self.labels) <= set(rule.labels)
+
+
+@dataclass(frozen=True)
+class ReceiverPolicy:
+    """When one receiver is told, and who is where it does not answer."""
+
+    name: str
+    hours: Hours | None = None
+    """None is always."""
+    outside: str | None = None
+    """Who is told of critical ones outside the hours; None is this receiver all the same."""
+    escalate_to: str | None = None
+    """Who is told of a critical one that nobody has acknowledged here after `escalate_after`."""
+    escalate_after: timedelta = timedelta(minutes=15)
+
+    def may_be_told(self, now: datetime) -> bool:
+        """Whether it has hours now."""
+        return self.hours is None or self.hours.hold(now)
+
+    def waits(self, decisions: Iterable[Decision]) -> bool:
+        """Whether the newest of the decisions that concern it held something back until its hours."""
+        mine = [d for d in decisions if d.receiver == self.name and (d.send or d.reason is Reason.OUT_OF_HOURS)]
+        return bool(mine) and not mine[-1].send
+
+
+@dataclass(frozen=True)
 class Operations:
     """The operators' word. `fallback` is the receiver of what a rule routes to nobody."""
 
     fallback: str | None = None
     maintenance: tuple[Maintenance, ...] = ()
+    routes: tuple[Route, ...] = ()
+    """The first that fits counts."""
+    receivers: tuple[ReceiverPolicy, ...] = ()
+    """Of those receivers that have one."""
+
+    def receiver(self, name: str) -> ReceiverPolicy | None:
+        """What is said of a receiver; None where nothing is."""
+        return next((item for item in self.receivers if item.name == name), None)
 
 
 def matches(pattern: str, rule: Rule) -> bool:

@@ -13,7 +13,7 @@ from alerts.incidents import FAMILIES, Family, gap
 from alerts.inhibition import inhibitor
 from alerts.model import Change, Decision, Hush, Incident, Reason, State, Transition
 from alerts.mutes import muted_until
-from alerts.operations import Maintenance, Operations, maintained_until
+from alerts.operations import Maintenance, Operations, ReceiverPolicy, Route, maintained_until
 from alerts.silences import Silence, silencing
 from alerts.wording import instant
 from rules.model import Direction, Mode, Mute, Rule, Severity
@@ -38,7 +38,7 @@ class Around:
 class Routes:
     """Where a rule's news go, and what holds them back.
 
-    Receivers are by severity, with the operators' fallback where a severity has none.
+    Receivers are by severity, with the operators' routes and their fallback where a severity has none.
     """
 
     notify: tuple[tuple[Severity, tuple[str, ...]], ...] = ()
@@ -51,6 +51,10 @@ class Routes:
     maintenance: tuple[Maintenance, ...] = ()
     """Of those of the operators, the ones that concern the rule."""
     around: Around = field(default_factory=Around)
+    routes: tuple[Route, ...] = ()
+    """Of those of the operators, the ones that concern the rule."""
+    policies: tuple[ReceiverPolicy, ...] = ()
+    """What the operators say of receivers."""
 
     @classmethod
     def of(cls, rule: Rule, operations: Operations, around: Around | None = None) -> Routes:
@@ -66,12 +70,19 @@ class Routes:
             timezone=rule.timezone,
             maintenance=tuple(window for window in operations.maintenance if window.concerns(rule)),
             around=replace(around, silences=silences),
+            routes=tuple(route for route in operations.routes if route.concerns(rule)),
+            policies=operations.receivers,
         )
 
     def receivers(self, severity: Severity) -> tuple[str, ...]:
-        """Receivers of this severity, each once, in the rule's order."""
+        """Receivers of this severity, each once: the rule's, else those of the first route, else the fallback."""
         named = dict(self.notify).get(severity, ())
-        return tuple(dict.fromkeys(named)) or ((self.fallback,) if self.fallback else ())
+        routed = (route.notify for route in self.routes if route.severity in {None, severity})
+        return tuple(dict.fromkeys(named or next(routed, ()))) or ((self.fallback,) if self.fallback else ())
+
+    def policy(self, receiver: str) -> ReceiverPolicy | None:
+        """What the operators say of a receiver; None where nothing is said."""
+        return next((policy for policy in self.policies if policy.name == receiver), None)
 
 
 @dataclass(frozen=True)
@@ -110,10 +121,10 @@ class _Case:
 
 ENDS = frozenset({Change.RESOLVED, Change.ACCEPTED, Change.ABSORBED, Change.REMOVED, Change.DISMISSED})
 ACTIONS = frozenset({Change.ACKNOWLEDGED, Change.SNOOZED, Change.REOPENED})
-NEWS = (
-    ENDS
-    | ACTIONS
-    | {
+NEWS = frozenset(
+    {
+        *ENDS,
+        *ACTIONS,
         Change.OPENED,
         Change.WIDENED,
         Change.NARROWED,
@@ -123,6 +134,7 @@ NEWS = (
         Change.REPEATED,
         Change.RELEASED,
         Change.EXPIRED,
+        Change.HANDED_ON,
     }
 )
 QUIET = {
@@ -145,6 +157,7 @@ RESPECTIVE = {
     Change.SNOOZED: Reason.ACTION,
     Change.REOPENED: Reason.ACTION,
     Change.EXPIRED: Reason.EXPIRED,
+    Change.HANDED_ON: Reason.HANDED_ON,
 }
 
 
@@ -308,14 +321,22 @@ def plan(
         case = _Case(transition, routes, now, None if known is None else known.get(transition.incident.id, ()))
         made = _decide(case)
         decisions += made
-        if known is not None and made[0].send:
-            known[transition.incident.id] = tuple(d.receiver for d in made)
+        if known is not None and any(d.send for d in made):
+            known[transition.incident.id] = tuple(d.receiver for d in made if d.send)
     return tuple(decisions)
 
 
 def hold_of(transition: Transition, routes: Routes, now: datetime, told: Sequence[str] | None = None) -> Hold | None:
-    """Why a transition is sent to nobody; None where it is sent. `told` are those who know its incident."""
-    return _hold(_Case(transition, routes, now, None if told is None else tuple(told)))
+    """Why a transition is sent to nobody; None where it is sent. `told` are those who know its incident.
+
+    A repeat that all its receivers would have to wait for is held: nothing waits for a repeat.
+    """
+    case = _Case(transition, routes, now, None if told is None else tuple(told))
+    hold = _hold(case)
+    if hold is not None or transition.change is not Change.REPEATED:
+        return hold
+    late = [_out_of_hours(case, name) for name in _in_hours(case)]
+    return None if None in late else late[0]
 
 
 def _hold(case: _Case) -> Hold | None:
@@ -327,14 +348,40 @@ def _decide(case: _Case) -> tuple[Decision, ...]:
     if hold is not None:
         return (Decision(incident.id, incident.seq, "", send=False, reason=hold.reason, because=hold.because, at=now),)
     reason, because = RESPECTIVE.get(change, Reason.CHANGED), case.transition.because
-    return tuple(
-        Decision(incident.id, incident.seq, receiver, send=True, reason=reason, because=because, at=now)
-        for receiver in _receivers(case)
-    )
+    made = []
+    for receiver in _in_hours(case):
+        late = _out_of_hours(case, receiver)
+        why = (reason, because) if late is None else (late.reason, late.because)
+        made.append(Decision(incident.id, incident.seq, receiver, late is None, *why, at=now))
+    return tuple(made)
 
 
 def _receivers(case: _Case) -> tuple[str, ...]:
     """Whoever knows the incident already, and where it may be louder its severity's; for a new one the latter alone."""
+    if case.transition.to:
+        return case.transition.to
     known, routed = tuple(case.told or ()), case.routes.receivers(case.incident.severity)
     louder = case.transition.change in {Change.ESCALATED, Change.RELEASED, Change.EXPIRED}
     return tuple(dict.fromkeys((*known, *routed) if louder else known)) or routed
+
+
+def _in_hours(case: _Case) -> tuple[str, ...]:
+    """The receivers, with those who stand in for them outside their hours."""
+    critical = case.incident.severity is Severity.CRITICAL and not case.answers_what_was_told
+    found = []
+    for name in _receivers(case):
+        policy = case.routes.policy(name)
+        absent = critical and policy is not None and not policy.may_be_told(case.now)
+        found.append(policy.outside or name if absent and policy is not None else name)
+    return tuple(dict.fromkeys(found))
+
+
+def _out_of_hours(case: _Case, receiver: str) -> Hold | None:
+    """Outside its hours a receiver is told of what is critical, and of the end of what it was told; the rest waits."""
+    policy = case.routes.policy(receiver)
+    if policy is None or policy.hours is None or policy.may_be_told(case.now):
+        return None
+    if case.incident.severity is Severity.CRITICAL or case.answers_what_was_told:
+        return None
+    begin = instant(policy.hours.next_start(case.now))
+    return Hold(Reason.OUT_OF_HOURS, f"outside the hours of {receiver} ({policy.hours.text}), until {begin}")

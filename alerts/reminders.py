@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from alerts.incidents import gap
-from alerts.model import Change, Decision, Incident, State, Transition
+from alerts.model import Change, Decision, Incident, Reason, State, Transition
 from alerts.plan import NEWS, SUPPRESSED, Hold
 from alerts.silences import Silence, silenced_since
 from alerts.wording import lasting
@@ -25,6 +25,8 @@ class Telling:
 
     sent_at: datetime | None = None
     held: str = ""
+    waits: str = ""
+    """Why a receiver is told later, where one is."""
 
 
 def tellings(decisions: Iterable[Decision]) -> dict[str, Telling]:
@@ -35,6 +37,10 @@ def tellings(decisions: Iterable[Decision]) -> dict[str, Telling]:
             found[decision.incident] = Telling(decision.at)
         elif decision.reason in SUPPRESSED:
             found[decision.incident] = replace(found.get(decision.incident, Telling()), held=decision.because)
+        elif decision.reason is Reason.OUT_OF_HOURS:
+            # A receiver waits for its hours; what held it back before does so no more.
+            known = found.get(decision.incident, Telling())
+            found[decision.incident] = replace(known, held="", waits=decision.because)
     return found
 
 

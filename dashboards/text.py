@@ -45,7 +45,7 @@ def _rule(rule: RuleView) -> Iterator[str]:
             f"{_hush(incident.hush)}"
         )
         if incident.id in rule.held:
-            yield f"    nobody was told: {rule.held[incident.id]}"
+            yield f"    held back: {rule.held[incident.id]}"
 
 
 def _hush(hush: Hush | None) -> str:

@@ -22,6 +22,7 @@ from monitor.backfill import Backfill, Plan, Progress
 from monitor.breakages import tell_breakages
 from monitor.buckets import to_epoch
 from monitor.evaluation import Evaluator
+from monitor.following_up import follow_up
 from monitor.opening import open_source
 from monitor.query import Source, SourceError
 from monitor.removed import close_removed
@@ -213,6 +214,11 @@ class App:
             except store.ConflictError as error:
                 log.info("%s at %s: judged again: %s", rule.name, tick, error)
         return evaluator.evaluate(tick)
+
+    def follow_up(self, now: datetime) -> int:
+        """Take the steps that time alone makes due: ends of snoozes, hours that begin, critical ones nobody acknowledges."""
+        rules = [routed(rule, self.settings, aloud=False) for rule in self.rules.rules]
+        return follow_up(self.state, rules, self.settings, now)
 
     def _backfill(self, evaluator: Evaluator) -> Backfill:
         return Backfill(evaluator.watched, evaluator.source, self.state)

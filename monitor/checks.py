@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from alerts.plan import Routes
+from monitor.budgets import with_shares
 from monitor.degraded import degraded
 from monitor.detectors import detector_names, is_detector
 from monitor.query import Column, QueryRefusedError, Source, SourceError
@@ -70,7 +72,8 @@ def runnable(found: RuleSet, settings: Settings) -> RuleSet:
     if sound and not any(problem.severity == "error" for problem in problems):
         problems += unused(settings, sound)
     written = (*found.suppressions, *settings.suppressions)
-    return RuleSet(_held_back_by_running(sound), settle(problems, written, online=False), written)
+    running = with_shares(_held_back_by_running(sound), settings)
+    return RuleSet(running, settle(problems, written, online=False), written)
 
 
 def _held_back_by_running(rules: Sequence[Rule]) -> tuple[Rule, ...]:
@@ -124,9 +127,9 @@ def _receivers_are_known(rule: Rule, settings: Settings) -> Iterator[Problem]:
         if settings.receiver(name) is None:
             hint = did_you_mean(name.removeprefix("#"), known)
             yield _notify_span(rule, name).problem("unknown-receiver", f"'{name}' is not a receiver", hint)
-    told = dict(rule.notify)
-    unheard = [s for s in (rule.severity, *(step.severity for step in rule.escalate)) if not told.get(s)]
-    if settings.fallback is None and rule.mode is Mode.LIVE and unheard:
+    routes = Routes.of(rule, settings.operations)
+    unheard = [s for s in (rule.severity, *(step.severity for step in rule.escalate)) if not routes.receivers(s)]
+    if rule.mode is Mode.LIVE and unheard:
         hint = f"add 'notify', or 'fallback' to {settings.file}"
         kind = f"{unheard[0].value} " if rule.notify else ""
         span = rule.span("notify" if rule.notify else "name")

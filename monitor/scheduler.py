@@ -34,6 +34,8 @@ WORKERS = 4
 IDLE_SECONDS = 1.0
 WATCH_SECONDS = 2.0
 """Between two looks at the rule files: a change is in force after two of them."""
+FOLLOW_SECONDS = 15.0
+"""Between two looks at what time alone makes due: snoozes that end, hours that begin, nobody who acknowledges."""
 TROUBLE_SECONDS = 10.0
 """Between two attempts to deliver while the store fails: a full disk gains nothing by a line a second."""
 
@@ -63,9 +65,11 @@ class Daemon:
             self._add(scheduler, rule)
         courier = threading.Thread(target=self._deliver, name="deliver")
         watcher = threading.Thread(target=self._watch, args=[scheduler], name="watch")
+        follower = threading.Thread(target=self._follow, name="follow")
         scheduler.start()
         courier.start()
         watcher.start()
+        follower.start()
         try:
             self.stopped.wait()
         finally:
@@ -73,6 +77,7 @@ class Daemon:
             self._news.set()
             self._asked.set()
             watcher.join()
+            follower.join()
             scheduler.shutdown(wait=True)
             courier.join()
 
@@ -108,6 +113,17 @@ class Daemon:
             except Exception:
                 # Whatever is wrong with the files, the rules that run go on.
                 log.exception("the rule files could not be read again; the rules stay as they are")
+
+    def _follow(self) -> None:
+        """Look after open incidents between their evaluations, until stopped."""
+        while not self.stopped.wait(FOLLOW_SECONDS):
+            try:
+                if self.app.follow_up(self.now()):
+                    self._news.set()
+            except store.StoreError as error:
+                log.error("open incidents are followed up later, the store failed: %s", error)
+            except Exception:
+                log.exception("open incidents could not be followed up")
 
     def _swap(self, scheduler: BackgroundScheduler) -> None:
         swap = self.app.reload()

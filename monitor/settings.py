@@ -13,8 +13,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, ValidationError
 
-from alerts.operations import Maintenance, Operations
-from monitor.operating import MaintenanceShape, maintenances
+from alerts.operations import Maintenance, Operations, ReceiverPolicy, Route
+from monitor.operating import (
+    Budget,
+    MaintenanceShape,
+    RouteShape,
+    budgets,
+    maintenances,
+    policies,
+    receiver_problems,
+    routes,
+)
 from monitor.receiver_shapes import RECEIVERS, fields_of
 from monitor.setting_values import (
     MissingSecretError,
@@ -103,6 +112,12 @@ class Settings:
     listen: str = DEFAULT_LISTEN
     maintenance: tuple[Maintenance, ...] = ()
     """Windows in which nobody is told of some rules."""
+    routes: tuple[Route, ...] = ()
+    """Who is told of rules that name nobody."""
+    policies: tuple[ReceiverPolicy, ...] = ()
+    """When receivers are told, and who is where they do not answer."""
+    budgets: tuple[Budget, ...] = field(default=(), compare=False)
+    """How many false incidents receivers bear."""
     ack_expires: timedelta = DEFAULT_ACK_EXPIRES
     """How long an acknowledgement holds."""
     suppressions: tuple[Suppression, ...] = ()
@@ -112,7 +127,7 @@ class Settings:
     @property
     def operations(self) -> Operations:
         """What the operators say about who is told."""
-        return Operations(self.fallback, self.maintenance)
+        return Operations(self.fallback, self.maintenance, self.routes, self.policies)
 
     def store_url(self) -> str:
         """The store's SQLAlchemy URL; raises `MissingSecretError`."""
@@ -269,6 +284,7 @@ class _RootShape(BaseModel):
     web: _WebShape = _WebShape()
     alerts: _AlertsShape = _AlertsShape()
     maintenance: tuple[MaintenanceShape, ...] = ()
+    routes: tuple[RouteShape, ...] = ()
     defaults: dict[str, Any] = {}
 
 
@@ -300,7 +316,10 @@ class _Reader:
         receivers = self._named(data, "receivers", RECEIVERS)
         defaults = self._defaults(data)
         if isinstance(root, _RootShape):
-            self._check_fallback(root.fallback, list(receivers))
+            known = tuple(root.receivers)  # a receiver with a mistake is one all the same
+            self._check_fallback(root.fallback, list(known))
+            said = policies(receivers)
+            self._problems += receiver_problems(routes(root.routes), said, known, self._places.locate)
         if self._problems or not isinstance(root, _RootShape):
             raise SettingsError(tuple(sorted(self._problems, key=lambda problem: problem.place)))
         return Settings(
@@ -313,6 +332,9 @@ class _Reader:
             fallback=root.fallback or (next(iter(receivers)) if len(receivers) == 1 else None),
             listen=root.web.listen,
             maintenance=maintenances(root.maintenance),
+            routes=routes(root.routes),
+            policies=policies(receivers),
+            budgets=budgets(receivers, self._places.locate),
             ack_expires=root.alerts.ack_expires,
             defaults=defaults,
         )

@@ -17,10 +17,12 @@ def unused(settings: Settings, rules: Sequence[Rule]) -> Iterator[Problem]:
             hint = f"`slicewatch suggest {source.name}.TABLE` writes a rule; or remove it"
             message = f"no rule reads the source {source.name}"
             yield source.span.problem("unused-source", message, hint, "warning")
-    if any(not rule.notify and not settings.fallback for rule in rules):
+    if any(not rule.notify and not settings.fallback for rule in rules) and not settings.routes:
         return  # told as nobody-told: the receiver is there, and it is not said whom it is for
     named = {word for rule in rules for _, words in rule.notify for word in words}
     told = {receiver.name for word in named if (receiver := settings.receiver(word))} | {settings.fallback}
+    told |= {name for route in settings.routes for name in route.notify}
+    told |= {name for policy in settings.policies for name in (policy.outside, policy.escalate_to)}
     for receiver in settings.receivers:
         if receiver.name not in told:
             message, hint = f"no rule tells the receiver {receiver.name}", "name it in 'notify', or remove it"

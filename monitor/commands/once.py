@@ -62,6 +62,7 @@ def once(rules: tuple[str, ...], at: datetime | None, config: Path, *, dry_run: 
             if outcome is not None:
                 _print(outcome, as_json=as_json, messages=dry_run)
         if not dry_run:
+            app.follow_up(origin)
             _deliver(app, lambda: origin + timedelta(seconds=time.monotonic() - began))
     raise SystemExit(FAILED if any(outcome is None or outcome.blind for outcome in outcomes) else 0)
 

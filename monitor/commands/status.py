@@ -77,9 +77,15 @@ def _rule(tx: store.Tx, rule: Rule, now: datetime) -> RuleView:
         arrivals=_arrival_stage(read, now),
         arrivals_from=read + LEARNED_AFTER if read is not None else None,
         open=opened_ones,
-        held={name: told.held for name, told in store.told_at(tx, rule.name).items() if told.held},
+        held=_held(tx, rule),
         notices=tuple((to_datetime(n.tick), n.detail) for n in store.notices(tx, rule.name, to_epoch(now - RECENT))),
     )
+
+
+def _held(tx: store.Tx, rule: Rule) -> dict[str, str]:
+    """Why news of open incidents were held back, or wait, since they were last told."""
+    known = store.told_at(tx, rule.name)
+    return {name: told.held or told.waits for name, told in known.items() if told.held or told.waits}
 
 
 def _read_again(tx: store.Tx, rule: Rule, now: datetime) -> datetime | None:

@@ -37,7 +37,7 @@ def told(tx: Tx, rule: str, closed: Collection[str] = ()) -> dict[str, tuple[str
 def told_at(tx: Tx, rule: str) -> dict[str, Telling]:
     """When each incident of the rule that is not resolved was last told, and what was held back since, by its id."""
     incident, decision = schema.incident.c, schema.decision.c
-    suppressed = [reason.value for reason in SUPPRESSED]
+    suppressed = [reason.value for reason in SUPPRESSED | {Reason.OUT_OF_HOURS}]
     query = (
         select(schema.decision)
         .join(schema.incident, incident.id == decision.incident)
@@ -46,7 +46,7 @@ def told_at(tx: Tx, rule: str) -> dict[str, Telling]:
             incident.state != State.RESOLVED.value,
             or_(decision.send, decision.reason.in_(suppressed)),
         )
-        .order_by(decision.incident, decision.seq)
+        .order_by(decision.incident, decision.seq, decision.send.desc())
     )
     return tellings(decision_of(row) for row in tx.connection.execute(query).mappings())
 

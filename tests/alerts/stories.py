@@ -14,11 +14,14 @@ from pathlib import Path
 from alerts.actions import acknowledge, dismiss, expired, reopen, snooze
 from alerts.digest_message import compose_digest
 from alerts.digests import digest_key
+from alerts.following import Followed, follow
 from alerts.incidents import StepPolicy
 from alerts.message import RuleFacts, compose, plain_text
 from alerts.model import Actor, Assessment, Feedback, Incident, Kind, Message, Recovery, State, TotalState, Transition
 from alerts.newcomers import told_once
 from alerts.notifiers import slack_blocks
+from alerts.operations import Operations, ReceiverPolicy
+from alerts.plan import Routes, plan
 from alerts.reminders import Telling, remind
 from alerts.removal import removed
 from rules.model import Escalation, Severity
@@ -180,6 +183,15 @@ def taken_back() -> Transition:
     return made
 
 
+def handed_on() -> Transition:
+    """Nobody has acknowledged it in a quarter of an hour."""
+    told_first, receiver = device_gone(), ReceiverPolicy("oncall", escalate_to="phone")
+    sent = plan([told_first], Routes(((Severity.CRITICAL, ("oncall",)),)), tick(1), {})
+    known = Followed(told_first.incident, tick(1), sent)
+    (on,) = follow([known], Operations(receivers=(receiver,)), tick(1.25))
+    return on
+
+
 def no_problem() -> Transition:
     """A known exception."""
     return acted(lambda incident: dismiss(incident, KARI, tick(2), Feedback.LEAVE_OUT))
@@ -300,6 +312,7 @@ STORIES: dict[str, tuple[Callable[[], Transition], RuleFacts]] = {
     "snoozed": (snoozed, RULE),
     "over_slept": (over_slept, RULE),
     "taken_back": (taken_back, RULE),
+    "handed_on": (handed_on, RULE),
     "no_problem": (no_problem, RULE),
     "gone_rule": (gone_rule, RuleFacts(name="playback_volume", source="", place="removed")),
     "new_value": (new_value, RULE),

@@ -1,7 +1,9 @@
 """Who is told what, and why not."""
 
+import re
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -162,3 +164,16 @@ def test_what_one_plan_sends_counts_as_told_for_the_rest_of_it():
     end = replace(transition, incident=closed, change=Change.RESOLVED)
     made = plan([transition, end], LIVE, tick(1), told={})
     assert [(d.seq, d.send) for d in made] == [(1, True), (2, True)]
+
+
+def test_the_page_lists_the_stages_and_every_reason():
+    """docs/alerting.md: each reason once, those of the stages in their order."""
+    page = Path(__file__).parents[2].joinpath("docs", "alerting.md").read_text(encoding="utf-8")
+    table = page.partition("## The whole policy")[2].partition("##")[0]
+    rows = [line.split("|")[2] for line in table.splitlines() if line.startswith("|")][2:]
+    named = [reason for row in rows for reason in re.findall(r"`([a-z-]+)`", row)]
+    assert sorted(named) == sorted(Reason)
+    held = [name.replace("_", "-") for name in (stage.__name__ for stage in STAGES)]
+    aliases = {"in-shadow": "shadow", "in-other-direction": "direction", "never-told": "never-sent"}
+    aliases |= {"in-maintenance": "maintenance", "nobody-to-tell": "no-receiver"}
+    assert named[: len(held)] == [aliases.get(name, name) for name in held]

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from alerts.operations import Maintenance
+from alerts.hours import Hours
+from alerts.operations import Maintenance, ReceiverPolicy, Route
 from monitor.settings import Settings, SettingsError, parse_settings
 from rules.cron import Cron
-from rules.model import Mute
+from rules.model import Mute, Severity
 
 HEAD = 'rules = ["rules/*.yaml"]\n'
 WINDOW = """\
@@ -39,9 +40,63 @@ def test_maintenance_windows_are_read_in_their_order():
     assert windows == (Maintenance(mute), Maintenance(mute, "Europe/Oslo", ("playback_*", "shop"), "recs"))
 
 
+RECEIVERS = """\
+fallback = "team"
+[receivers.team]
+kind = "console"
+hours = "Mon-Fri 09:00-18:00"
+timezone = "Europe/Oslo"
+outside = "oncall"
+[receivers.oncall]
+kind = "console"
+escalate_to = "team"
+escalate_after = "20m"
+[[routes]]
+owner = "recs"
+labels = {tier = "1"}
+severity = "critical"
+notify = ["oncall"]
+"""
+
+
+def test_hours_escalations_and_routes_are_read():
+    """By the receiver's time zone; a receiver of which nothing is said has no policy."""
+    found = parsed(RECEIVERS + '[receivers.plain]\nkind = "console"\n').operations
+    office = Hours.parse("Mon-Fri 09:00-18:00", "Europe/Oslo")
+    assert found.receivers == (
+        ReceiverPolicy("team", office, "oncall"),
+        ReceiverPolicy("oncall", escalate_to="team", escalate_after=timedelta(minutes=20)),
+    )
+    assert found.routes == (Route(("oncall",), "recs", (("tier", "1"),), Severity.CRITICAL),)
+
+
 @pytest.mark.parametrize(
     ("text", "place", "says"),
     [
+        (
+            RECEIVERS.replace('notify = ["oncall"]', 'notify = ["oncal"]'),
+            "slicewatch.toml:16:10",
+            "did you mean 'oncall'?",
+        ),
+        (RECEIVERS.replace('to = "team"', 'to = "them"'), "slicewatch.toml:10:15", "'them' is not a receiver"),
+        (
+            RECEIVERS.replace('outside = "oncall"', 'outside = "team"'),
+            "slicewatch.toml:7:11",
+            "cannot stand in for itself",
+        ),
+        (
+            RECEIVERS.replace('hours = "Mon-Fri 09:00-18:00"\n', ""),
+            "slicewatch.toml:6:1",
+            "means nothing without 'hours'",
+        ),
+        (RECEIVERS.replace("09:00-18:00", "9-18"), "slicewatch.toml:5:9", "write Mon-Fri 09:00-18:00"),
+        (RECEIVERS.replace('"20m"', '"soon"'), "slicewatch.toml:11:18", "bad-duration"),
+        (RECEIVERS.replace('"critical"', '"loud"'), "slicewatch.toml:15:12", "unknown-value"),
+        (
+            RECEIVERS.replace('outside = "oncall"', 'escalate_to = "oncall"'),
+            "slicewatch.toml:7:15",
+            "team to oncall to team: incidents are handed on in a circle",
+        ),
         (WINDOW + WINDOW.replace("SUN", "SOON"), "slicewatch.toml:7:8", "bad-cron"),
         (WINDOW + 'timezone = "Europe/Olso"\n', "slicewatch.toml:6:12", "did you mean 'Europe/Oslo'?"),
         (WINDOW + "rules = []\n", "slicewatch.toml:6:9", "rules"),

@@ -1,0 +1,80 @@
+"""What time alone makes of open incidents, between two evaluations. Pure.
+
+A snooze or an acknowledgement is over; a receiver's hours begin; nobody has acknowledged a critical one in time. Whether
+it is still bad is the word of the last evaluation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from alerts.actions import expired
+from alerts.incidents import gap
+from alerts.model import Change, Decision, Incident, Reason, State, Transition
+from alerts.operations import Operations, ReceiverPolicy
+from alerts.wording import lasting
+from rules.model import Severity
+
+ANEW = frozenset({Reason.EXPIRED, Reason.ACTION})
+"""What begins the wait for an acknowledgement anew."""
+
+
+@dataclass(frozen=True)
+class Followed:
+    """An open incident, when it became critical (None where it is not), and all decisions on it in their order."""
+
+    incident: Incident
+    critical_since: datetime | None
+    decisions: tuple[Decision, ...]
+
+
+def follow(incidents: Iterable[Followed], operations: Operations, now: datetime) -> tuple[Transition, ...]:
+    """The steps that are due, at most one of each incident; those that are due as well come at the next look."""
+    due = (next(_due(item, operations, now), None) for item in incidents)
+    return tuple(step for step in due if step is not None)
+
+
+def _due(item: Followed, operations: Operations, now: datetime) -> Iterator[Transition]:
+    yield from expired([item.incident], now)
+    if item.incident.state is not State.FIRING or item.incident.good_ticks:
+        return
+    for receiver in operations.receivers:
+        if receiver.waits(item.decisions) and receiver.may_be_told(now):
+            because = f"it came outside the hours of {receiver.name}, and is still bad"
+            yield _step(item.incident, Change.RELEASED, now, because, receiver.name)
+    yield from _unanswered(item, operations, now)
+
+
+def _unanswered(item: Followed, operations: Operations, now: datetime) -> Iterator[Transition]:
+    """A critical incident that a receiver was told of, and nobody has acknowledged, goes to the next one."""
+    if item.critical_since is None or item.incident.severity is not Severity.CRITICAL:
+        return
+    told = {decision.receiver for decision in item.decisions if decision.send}
+    for receiver in operations.receivers:
+        if receiver.escalate_to is None or receiver.escalate_to in told:
+            continue
+        since = _waited_since(receiver, item)
+        if since is not None and now - since >= receiver.escalate_after:
+            because = f"nobody has acknowledged it at {receiver.name} within {lasting(receiver.escalate_after)}"
+            yield _step(item.incident, Change.HANDED_ON, now, because, receiver.escalate_to)
+
+
+def _waited_since(receiver: ReceiverPolicy, item: Followed) -> datetime | None:
+    """Since when the receiver knows that it is critical, and nobody has it in hand; None where it does not know."""
+    mine = [d for d in item.decisions if d.send and d.receiver == receiver.name]
+    anew = [d.at for d in mine if d.reason in ANEW]
+    first = mine[0].at if mine else None
+    known = max(anew, default=first)
+    return None if known is None or item.critical_since is None else max(known, item.critical_since)
+
+
+def _step(incident: Incident, change: Change, now: datetime, because: str, receiver: str) -> Transition:
+    moved = replace(incident, seq=incident.seq + 1)
+    return Transition(moved, change, now, because, incident.state, gap(incident), (receiver,))
+
+
+def critical_since(transitions: Sequence[Transition]) -> datetime | None:
+    """When the first of these steps, oldest first, made it critical; None where none did."""
+    return next((t.at for t in transitions if t.incident.severity is Severity.CRITICAL), None)

@@ -1,0 +1,157 @@
+"""What time alone makes of open incidents: hours that begin, critical ones that nobody acknowledges."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from alerts.actions import acknowledge
+from alerts.following import Followed, critical_since, follow
+from alerts.hours import Hours
+from alerts.incidents import StepPolicy
+from alerts.model import Actor, Change, Decision, Incident, Reason, State, Transition
+from alerts.operations import Operations, ReceiverPolicy, Route
+from alerts.plan import Routes, hold_of, plan
+from rules.model import Rule, Severity, SourceRef, Timestamp
+from rules.problem import Place
+from tests.alerts.make import History, assess, finding, tick
+
+KARI = Actor("cli", "kari", "Kari")
+OFFICE = ReceiverPolicy("team", Hours.parse("Mon-Fri 09:00-18:00"), outside="oncall")
+ONCALL = ReceiverPolicy("oncall", escalate_to="phone", escalate_after=timedelta(minutes=15))
+PHONE = ReceiverPolicy("phone", escalate_to="boss", escalate_after=timedelta(minutes=30))
+RULE = Rule(
+    "r", SourceRef("lake", ("t",)), Timestamp("t"), ("device",), Place("r.yaml"), owner="recs", labels=(("tier", "1"),)
+)
+NIGHT, MORNING = tick(10), tick(19)
+"""00:00 on a Tuesday, and 09:00."""
+
+
+def opened(hour: float = 10, severity: Severity = Severity.WARNING) -> Transition:
+    (made,) = History(StepPolicy(severity=severity)).see(assess(hour, finding()))
+    return made
+
+
+def routes(*policies: ReceiverPolicy, to: tuple[str, ...] = ("team",)) -> Routes:
+    return Routes(tuple((severity, to) for severity in Severity), policies=policies)
+
+
+def kept(decisions) -> list[tuple[str, bool, Reason]]:
+    return [(d.receiver, d.send, d.reason) for d in decisions]
+
+
+def step_at(incident: Incident, decisions, now, *policies: ReceiverPolicy, since=None):
+    return follow([Followed(incident, since, tuple(decisions))], Operations(receivers=policies), now)
+
+
+def test_outside_its_hours_a_receiver_waits_and_others_do_not():
+    """A warning at midnight: held for the team until nine, sent to who has no hours."""
+    made = plan([opened()], routes(OFFICE, to=("team", "archive")), NIGHT, {})
+    assert kept(made) == [("team", False, Reason.OUT_OF_HOURS), ("archive", True, Reason.NEW)]
+    assert made[0].because == "outside the hours of team (Mon-Fri 09:00-18:00), until 24 Nov 09:00 UTC"
+
+
+def test_what_is_still_bad_when_the_hours_begin_is_told_then_to_who_waited():
+    """Not before; once; and not to those who knew it."""
+    step = opened()
+    held = plan([step], routes(OFFICE, to=("team", "archive")), NIGHT, {})
+    assert step_at(step.incident, held, MORNING - timedelta(minutes=1), OFFICE) == ()
+    (again,) = step_at(step.incident, held, MORNING, OFFICE)
+    assert (again.change, again.to, again.incident.seq) == (Change.RELEASED, ("team",), 2)
+    sent = plan([again], routes(OFFICE), MORNING, {step.incident.id: ("archive",)})
+    assert kept(sent) == [("team", True, Reason.RELEASED)]
+    assert step_at(again.incident, [*held, *sent], MORNING, OFFICE) == ()
+    assert step_at(replace(step.incident, good_ticks=1), held, MORNING, OFFICE) == ()
+    assert step_at(replace(step.incident, state=State.UNKNOWN), held, MORNING, OFFICE) == ()
+
+
+def test_what_is_over_by_then_is_never_told():
+    """An end reaches who heard the beginning: nobody did."""
+    step = opened()
+    end = replace(step, change=Change.RESOLVED, incident=replace(step.incident, state=State.RESOLVED, seq=2))
+    held, over = plan([step, end], routes(OFFICE), NIGHT, {})
+    assert (held.reason, over.reason) == (Reason.OUT_OF_HOURS, Reason.NEVER_SENT)
+
+
+def test_critical_ones_go_through_or_to_who_stands_in():
+    """With `outside` to that receiver, without it to the very one."""
+    loud = opened(severity=Severity.CRITICAL)
+    assert kept(plan([loud], routes(OFFICE), NIGHT, {})) == [("oncall", True, Reason.NEW)]
+    assert kept(plan([loud], routes(replace(OFFICE, outside=None)), NIGHT, {})) == [("team", True, Reason.NEW)]
+    assert kept(plan([loud], routes(OFFICE), MORNING, {})) == [("team", True, Reason.NEW)]
+
+
+def test_an_end_is_told_at_any_hour_and_a_repeat_at_none_outside():
+    """Ends wake nobody; nothing waits for a repeat, so that none is made while all would have to wait."""
+    step = opened()
+    end = replace(step, change=Change.RESOLVED)
+    assert kept(plan([end], routes(OFFICE), NIGHT, {step.incident.id: ("team",)})) == [("team", True, Reason.RESOLVED)]
+    repeat = replace(step, change=Change.REPEATED)
+    assert hold_of(repeat, routes(OFFICE), NIGHT, ("team",)) is not None
+    assert hold_of(repeat, routes(OFFICE), MORNING, ("team",)) is None
+
+
+def test_a_critical_one_that_nobody_acknowledges_is_handed_on():
+    """Fifteen minutes after the first was told, then half an hour after the second; then there is nobody left."""
+    step = opened(severity=Severity.CRITICAL)
+    sent, since = list(plan([step], routes(to=("oncall",)), step.at, {})), step.at
+    everyone = (ONCALL, PHONE)
+    assert step_at(step.incident, sent, since + timedelta(minutes=14), *everyone, since=since) == ()
+    for minutes, to in ((15, "phone"), (45, "boss")):
+        (on,) = step_at(step.incident, sent, since + timedelta(minutes=minutes), *everyone, since=since)
+        assert (on.change, on.to) == (Change.HANDED_ON, (to,))
+        sent += plan([on], routes(), on.at, {step.incident.id: ("oncall",)})
+        assert kept(sent)[-1] == (to, True, Reason.HANDED_ON)
+        assert step_at(on.incident, sent, on.at, *everyone, since=since) == ()
+    assert step_at(step.incident, sent, since + timedelta(days=1), *everyone, since=since) == ()
+
+
+def test_who_acknowledges_stops_it_and_an_expiry_begins_anew():
+    """While somebody has it in hand nothing is handed on; the wait counts from when that was over."""
+    step = opened(severity=Severity.CRITICAL)
+    sent, since = list(plan([step], routes(to=("oncall",)), step.at, {})), step.at
+    mine = acknowledge(step.incident, KARI, since + timedelta(minutes=5), timedelta(hours=1))
+    assert mine is not None
+    sent += plan([mine], routes(), mine.at, {step.incident.id: ("oncall",)})
+    assert step_at(mine.incident, sent, since + timedelta(minutes=40), ONCALL, since=since) == ()
+    (over,) = step_at(mine.incident, sent, since + timedelta(minutes=65), ONCALL, since=since)
+    assert over.change is Change.EXPIRED
+    sent += plan([over], routes(to=("oncall",)), over.at, {step.incident.id: ("oncall",)})
+    assert step_at(over.incident, sent, since + timedelta(minutes=79), ONCALL, since=since) == ()
+    (on,) = step_at(over.incident, sent, since + timedelta(minutes=80), ONCALL, since=since)
+    assert on.to == ("phone",)
+
+
+def test_a_warning_is_handed_on_to_nobody_and_counts_from_when_it_was_critical():
+    """An incident told as a warning for hours has its fifteen minutes from when it became critical."""
+    step = opened()
+    sent = plan([step], routes(to=("oncall",)), step.at, {})
+    later = step.at + timedelta(hours=5)
+    assert step_at(step.incident, sent, later, ONCALL) == ()
+    loud = replace(step.incident, severity=Severity.CRITICAL)
+    assert critical_since([step, replace(step, incident=loud, at=later)]) == later
+    assert step_at(loud, sent, later + timedelta(minutes=14), ONCALL, since=later) == ()
+    assert len(step_at(loud, sent, later + timedelta(minutes=15), ONCALL, since=later)) == 1
+
+
+def test_routes_are_for_rules_that_name_nobody_and_the_first_that_fits_counts():
+    """By owner, labels and severity; then the fallback; what the rule names itself comes before all."""
+    found = (
+        Route(("pager",), owner="recs", severity=Severity.CRITICAL),
+        Route(("recs",), owner="recs", labels=(("tier", "1"),)),
+        Route(("search",), owner="search"),
+    )
+    operations = Operations("ops", routes=found)
+    mine = Routes.of(RULE, operations)
+    assert (mine.receivers(Severity.CRITICAL), mine.receivers(Severity.INFO)) == (("pager",), ("recs",))
+    assert Routes.of(replace(RULE, owner=None), operations).receivers(Severity.INFO) == ("ops",)
+    own = replace(RULE, notify=((Severity.INFO, ("own",)),))
+    assert Routes.of(own, operations).receivers(Severity.INFO) == ("own",)
+    assert Routes.of(own, operations).receivers(Severity.CRITICAL) == ("pager",)
+
+
+def test_a_decision_is_none_of_another_receiver():
+    """Whether a receiver waits is by the newest decision about itself."""
+    held = Decision("i", 1, "team", send=False, reason=Reason.OUT_OF_HOURS, because="", at=NIGHT)
+    assert OFFICE.waits([held])
+    assert OFFICE.waits([held, replace(held, seq=2, receiver="archive", send=True)])
+    assert OFFICE.waits([held, replace(held, seq=2, receiver="", reason=Reason.NOT_NEWS)])
+    assert not OFFICE.waits([held, replace(held, seq=2, send=True)])
