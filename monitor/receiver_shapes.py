@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
 
-from monitor.setting_values import Reference, SecretRef, Word, as_http, as_secret
+from alerts.deliver import PACE
+from monitor.setting_values import Pace, Reference, SecretRef, Word, as_http, as_secret
 from rules.explain import Doc, described, refusal
 
 SECURITY = ("starttls", "tls", "none")
@@ -52,7 +54,13 @@ WebAddress = Annotated[Reference, PlainValidator(_web_address)]
 Port = Annotated[int, Field(strict=True, gt=0, lt=65_536)]
 
 
-class SlackShape(BaseModel):
+class ReceiverShape(BaseModel):
+    """What every receiver has."""
+
+    pace: Pace = PACE
+
+
+class SlackShape(ReceiverShape):
     """A bot's channel: everything is possible."""
 
     model_config = ConfigDict(extra="forbid", title="a receiver of kind slack")
@@ -63,7 +71,7 @@ class SlackShape(BaseModel):
     base_url: Http = None
 
 
-class SlackWebhookShape(BaseModel):
+class SlackWebhookShape(ReceiverShape):
     """An incoming webhook: messages only."""
 
     model_config = ConfigDict(extra="forbid", title="a receiver of kind slack-webhook")
@@ -72,7 +80,7 @@ class SlackWebhookShape(BaseModel):
     url: Annotated[SecretRef, Doc("secret", 'url = {env = "SLACK_WEBHOOK_URL"}')]
 
 
-class PagerDutyShape(BaseModel):
+class PagerDutyShape(ReceiverShape):
     """A service of PagerDuty."""
 
     model_config = ConfigDict(extra="forbid", title="a receiver of kind pagerduty")
@@ -82,7 +90,7 @@ class PagerDutyShape(BaseModel):
     base_url: Http = None
 
 
-class EmailShape(BaseModel):
+class EmailShape(ReceiverShape):
     """Mail addresses, and the server that takes mail for them."""
 
     model_config = ConfigDict(extra="forbid", title="a receiver of kind email")
@@ -107,7 +115,7 @@ class EmailShape(BaseModel):
         return self
 
 
-class WebhookShape(BaseModel):
+class WebhookShape(ReceiverShape):
     """A program of one's own."""
 
     model_config = ConfigDict(extra="forbid", title="a receiver of kind webhook")
@@ -119,7 +127,7 @@ class WebhookShape(BaseModel):
     allow_private: Annotated[bool, Field(strict=True)] = False
 
 
-class AlertmanagerShape(BaseModel):
+class AlertmanagerShape(ReceiverShape):
     """An Alertmanager of Prometheus."""
 
     model_config = ConfigDict(extra="forbid", title="a receiver of kind alertmanager")
@@ -136,7 +144,7 @@ class AlertmanagerShape(BaseModel):
         return self
 
 
-class AppriseShape(BaseModel):
+class AppriseShape(ReceiverShape):
     """Whatever Apprise knows: Microsoft Teams and a hundred others."""
 
     model_config = ConfigDict(extra="forbid", title="a receiver of kind apprise")
@@ -145,12 +153,13 @@ class AppriseShape(BaseModel):
     url: Annotated[SecretRef, Doc("secret", 'url = {env = "TEAMS_URL"}')]
 
 
-class ConsoleShape(BaseModel):
+class ConsoleShape(ReceiverShape):
     """Standard output."""
 
     model_config = ConfigDict(extra="forbid", title="a receiver of kind console")
 
     kind: Literal["console"]
+    pace: Pace = timedelta(0)
 
 
 RECEIVERS: Mapping[str, type[BaseModel]] = {
@@ -166,8 +175,8 @@ RECEIVERS: Mapping[str, type[BaseModel]] = {
 
 
 def fields_of(shape: BaseModel) -> Iterator[tuple[str, str, object]]:
-    """Each field that was given or has a default: its name, its key in the file, its value."""
+    """Each field for the notifier that was given or has a default: its name, its key in the file, its value."""
     for name, info in type(shape).model_fields.items():
         value = getattr(shape, name)
-        if name != "kind" and value is not None:
+        if name not in {"kind", "pace"} and value is not None:
             yield name, info.alias or name, value

@@ -13,9 +13,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, ValidationError
 
+from alerts.deliver import PACE
 from alerts.operations import Maintenance, Operations
 from monitor.operating import MaintenanceShape, maintenances
-from monitor.receiver_shapes import RECEIVERS, fields_of
+from monitor.receiver_shapes import RECEIVERS, ReceiverShape, fields_of
 from monitor.setting_values import (
     MissingSecretError,
     Reference,
@@ -81,6 +82,8 @@ class ReceiverSettings:
     channel: str = ""
     options: tuple[tuple[str, object], ...] = ()
     secrets: tuple[tuple[str, Secret], ...] = ()
+    pace: timedelta = PACE
+    """Least time between two messages."""
     span: Span = field(default=Span(Place("")), repr=False, compare=False)
 
     def arguments(self) -> dict[str, object]:
@@ -385,5 +388,6 @@ class _Reader:
         secrets = [(field, self._value(value, path)) for field, path, value in given if isinstance(value, Reference)]
         options = [(field, value) for field, _, value in given if not isinstance(value, Reference)]
         span = self._places.locate(("receivers", name), at_key=True)
+        assert isinstance(shape, ReceiverShape)
         channel, kind = str(getattr(shape, "channel", "")), str(getattr(shape, "kind", ""))
-        return ReceiverSettings(name, kind, channel, tuple(options), tuple(secrets), span)
+        return ReceiverSettings(name, kind, channel, tuple(options), tuple(secrets), shape.pace, span)
