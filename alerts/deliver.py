@@ -1,7 +1,8 @@
-"""Delivering what was decided: claim, send, and settle what became of it.
+"""Delivering what was decided: claim, send, and settle what became of it, one lane at a time.
 
-`after_failure` is the whole policy of what to do about a send that failed, and is pure. `deliver_once` and
-`drain` carry it out; any number of them may run on one outbox.
+A lane is what waits for one receiver, texts and charts apart, so that a chart delays no text. `drain` goes through
+lanes one step after another; `alerts.crew` gives each a thread of its own. What to do about a failure stands in
+`alerts.failures`.
 """
 
 from __future__ import annotations
@@ -12,145 +13,51 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from random import Random
 
+from alerts.breaker import Breaker
+from alerts.failures import Dead, Next, Reroute, Retry, after_failure
 from alerts.model import Receipt, SendError
-from alerts.ports import Delivery, Notifier, Outbox, Part
-from rules.model import Severity
+from alerts.ports import Delivery, Lane, Notifier, Outbox, Part
 
-FIRST_BACKOFF = timedelta(seconds=1)
-LONGEST_BACKOFF = timedelta(minutes=5)
-CRITICAL_DEADLINE = timedelta(minutes=5)
-"""A critical text that is this old and undelivered goes to the fallback."""
-GIVE_UP_AFTER = timedelta(hours=24)
-GIVE_UP_ATTEMPTS = 250
-"""Both must have passed: a day with the daemon switched off is no day of attempts."""
-CHART_ATTEMPTS = 3
 PACE = timedelta(seconds=1)
-"""Between two messages to one receiver: what chat services allow a channel."""
-
-
-# --- what to do about a failure --------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Retry:
-    """Try again at `at`; it counts as an attempt unless the receiver itself asked to wait."""
-
-    at: datetime
-    counts: bool = True
-    plain: bool = False
-
-
-@dataclass(frozen=True)
-class Dead:
-    """Give up here."""
-
-
-@dataclass(frozen=True)
-class Reroute:
-    """Give up here and send it to another receiver."""
-
-    receiver: str
-
-
-Next = Retry | Dead | Reroute
-
-
-def after_failure(delivery: Delivery, error: SendError, now: datetime, rng: Random, fallback: str | None) -> Next:
-    """What becomes of a delivery whose send failed with `error`.
-
-    `fallback` is the operators' receiver, None where there is none; it is never its own fallback.
-    """
-    if delivery.part is Part.CHART:
-        return _after_chart(delivery, error, now, rng)
-    other = None if fallback == delivery.receiver else fallback
-    give_up: Next = Reroute(other) if other is not None else Dead()
-    if error.refused and not delivery.plain:
-        return Retry(now, counts=False, plain=True)
-    if error.permanent or error.refused:
-        return give_up
-    again = _again(delivery, error, now, rng)
-    if _spent(delivery, now):
-        return give_up
-    if delivery.message.severity is not Severity.CRITICAL or other is None:
-        return again
-    return _in_time(delivery, again, now, other)
-
-
-def _after_chart(delivery: Delivery, error: SendError, now: datetime, rng: Random) -> Next:
-    """A chart is worth a few attempts and nobody's sleep."""
-    old = now - delivery.created_at >= GIVE_UP_AFTER
-    if error.permanent or error.refused or old or delivery.attempts + 1 >= CHART_ATTEMPTS:
-        return Dead()
-    return _again(delivery, error, now, rng)
-
-
-def _again(delivery: Delivery, error: SendError, now: datetime, rng: Random) -> Retry:
-    if error.retry_after is not None:
-        return Retry(now + timedelta(seconds=error.retry_after), counts=False)
-    return Retry(now + backoff(delivery.attempts, rng))
-
-
-def _spent(delivery: Delivery, now: datetime) -> bool:
-    return now - delivery.created_at >= GIVE_UP_AFTER and delivery.attempts + 1 >= GIVE_UP_ATTEMPTS
-
-
-def _in_time(delivery: Delivery, again: Retry, now: datetime, other: str) -> Next:
-    """A critical text takes the other way once its time is up, or once it is known not to make it."""
-    deadline = delivery.created_at + CRITICAL_DEADLINE
-    if now >= deadline or (not again.counts and again.at >= deadline):
-        return Reroute(other)
-    return Retry(min(again.at, deadline), counts=again.counts)
-
-
-def backoff(attempts: int, rng: Random) -> timedelta:
-    """The wait after the attempt before which there were `attempts`: doubling, capped, the last half by chance."""
-    whole = min(LONGEST_BACKOFF, FIRST_BACKOFF * (1 << min(attempts, 16)))
-    return whole * (0.5 + 0.5 * rng.random())
-
-
-# --- pace ------------------------------------------------------------------------------------------------------
+"""Between two messages to one receiver, unless it says otherwise: what chat services allow a channel."""
+LEASE_SECONDS = 60.0
+"""Longer than a send may take: then a claim counts as abandoned."""
 
 
 @dataclass
-class Pace:
-    """When each receiver may be sent to again. A delivery that has to wait keeps its turn."""
+class Traffic:
+    """When a lane may be sent to again. One worker at a time uses it."""
 
-    interval: timedelta = PACE
-    sent_at: dict[str, datetime] = field(default_factory=dict)
-    """When each receiver was last sent to."""
-    free_at: dict[str, datetime] = field(default_factory=dict)
-    """The first turn nobody has, by receiver."""
-    turns: dict[str, datetime] = field(default_factory=dict)
-    """Turns given out and not yet taken, by delivery."""
+    pace: timedelta = PACE
+    breaker: Breaker = field(default_factory=Breaker)
+    sent_at: datetime | None = None
+    asked_until: datetime | None = None
+    """The receiver asked to be left alone until then."""
 
-    def turn(self, delivery: Delivery, now: datetime) -> datetime:
-        """When this delivery may be sent: `now`, and then it counts as sent, or a later turn of its own."""
-        receiver = delivery.receiver
-        rested = self.sent_at[receiver] + self.interval if receiver in self.sent_at else now
-        own = self.turns.pop(delivery.id, None) or self.free_at.get(receiver, now)
-        at = max(now, rested, own)
-        self.free_at[receiver] = max(at + self.interval, self.free_at.get(receiver, at))
-        if at > now:
-            self._give(delivery, at, now)
+    def free_at(self, now: datetime) -> datetime:
+        """When the next may be sent; `now` at the earliest."""
+        turn = self.sent_at + self.pace if self.sent_at is not None else now
+        return max(now, turn, self.rests_until(now))
+
+    def rests_until(self, now: datetime) -> datetime:
+        """Until when the receiver takes nothing; `now` where it does."""
+        return max(now, self.breaker.until or now, self.asked_until or now)
+
+    def sent(self, now: datetime, error: SendError | None) -> None:
+        """Learn from a send that ended, well or with an error."""
+        self.sent_at = now
+        if error is None or error.permanent or error.refused or error.retry_after is not None:
+            self.breaker.answered()
         else:
-            self.sent_at[receiver] = now
-        return at
-
-    def _give(self, delivery: Delivery, at: datetime, now: datetime) -> None:
-        # A turn that nobody took was taken over by another loop.
-        self.turns = {item: turn for item, turn in self.turns.items() if turn > now - 10 * self.interval}
-        self.turns[delivery.id] = at
-
-
-# --- the loop --------------------------------------------------------------------------------------------------
+            self.breaker.failed(now)
+        if error is not None and error.retry_after is not None:
+            self.asked_until = now + timedelta(seconds=error.retry_after)
 
 
 class Result(StrEnum):
     """What became of one claimed delivery."""
 
     SENT = "sent"
-    WAITS = "waits"
-    """Its receiver was sent to a moment ago."""
     RETRIED = "retried"
     DEAD = "dead"
     REROUTED = "rerouted"
@@ -173,58 +80,96 @@ class Outcome:
 
 @dataclass
 class Courier:
-    """What one delivering loop has of its own. `owner` names it in the leases it holds."""
+    """What delivers: its notifiers, and what it knows of each lane. `owner` names it in the leases it holds."""
 
     owner: str
     rng: Random
+    notifiers: Mapping[str, Notifier]
     fallback: str | None = None
-    lease_seconds: float = 120.0
-    pace: Pace = field(default_factory=Pace)
+    paces: Mapping[str, timedelta] = field(default_factory=dict)
+    """Least time between two messages, by receiver."""
+    lease_seconds: float = LEASE_SECONDS
+    lanes: dict[Lane, Traffic] = field(default_factory=dict)
+
+    def traffic(self, lane: Lane) -> Traffic:
+        """What is known of a lane."""
+        return self.lanes.setdefault(lane, Traffic(self.paces.get(lane.receiver, PACE)))
+
+    def other(self, lane: Lane) -> str | None:
+        """Where a text goes that this lane does not deliver; None where there is no such place."""
+        return None if lane.part is not Part.TEXT or self.fallback == lane.receiver else self.fallback
 
 
-def deliver_once(outbox: Outbox, notifiers: Mapping[str, Notifier], now: datetime, courier: Courier) -> Outcome | None:
-    """Claim one delivery, send it and settle it; None where nothing is due.
+def deliver_once(outbox: Outbox, lane: Lane, courier: Courier, clock: Callable[[], datetime]) -> Outcome | None:
+    """Claim one delivery of a lane, send it and settle it; None where nothing is due or the lane rests.
 
     No error of a receiver leaves here: it is settled and stands in the outcome. Errors of the outbox do leave.
     """
-    delivery = outbox.claim(now, courier.owner, courier.lease_seconds)
+    now, traffic = clock(), courier.traffic(lane)
+    if traffic.rests_until(now) > now:
+        return _pass_on(outbox, lane, courier, now)
+    if traffic.free_at(now) > now:
+        return None
+    delivery = outbox.claim(now, courier.owner, courier.lease_seconds, lane)
     if delivery is None:
         return None
-    turn = courier.pace.turn(delivery, now)
-    if turn > now:
-        outbox.retry(delivery, turn, "waits for its turn", counts=False, plain=delivery.plain)
-        return Outcome(delivery, Result.WAITS, at=turn)
-    sent = _send(delivery, notifiers)
+    sent = _send(delivery, courier.notifiers)
+    now = clock()
+    traffic.sent(now, sent if isinstance(sent, SendError) else None)
     if isinstance(sent, Receipt):
         outbox.done(delivery, sent, now)
         return Outcome(delivery, Result.SENT)
     return _settle(outbox, delivery, sent, now, after_failure(delivery, sent, now, courier.rng, courier.fallback))
 
 
+def next_step(outbox: Outbox, lane: Lane, courier: Courier, now: datetime) -> datetime | None:
+    """When `deliver_once` has something to do in a lane; `now` at the earliest, None where nothing waits."""
+    traffic = courier.traffic(lane)
+    rests = traffic.rests_until(now)
+    if rests <= now:
+        due = outbox.next_due(now, lane)
+        return None if due is None else max(due, traffic.free_at(now))
+    deadline = outbox.next_deadline(now, lane) if courier.other(lane) is not None else None
+    return rests if deadline is None else min(rests, max(now, deadline))
+
+
 def drain(
     outbox: Outbox,
-    notifiers: Mapping[str, Notifier],
     courier: Courier,
     *,
     clock: Callable[[], datetime],
     wait: Callable[[float], None],
     until: datetime,
+    only: Lane | None = None,
 ) -> tuple[Outcome, ...]:
-    """Deliver everything that becomes due before `until`; what is due later stays in the outbox.
+    """Deliver everything that becomes due before `until`, of one lane or of all; what is due later stays in the outbox.
 
     `wait` is called with the seconds until the next delivery is due.
     """
     outcomes: list[Outcome] = []
-    while (now := clock()) < until:
-        outcome = deliver_once(outbox, notifiers, now, courier)
-        if outcome is not None:
-            outcomes.append(outcome)
+    while clock() < until:
+        lanes = outbox.lanes() if only is None else (only,)
+        done = [found for lane in lanes if (found := deliver_once(outbox, lane, courier, clock)) is not None]
+        outcomes += done
+        if done:
             continue
-        due = outbox.next_due(now)
-        if due is None or due >= until:
+        now = clock()
+        steps = [step for lane in lanes if (step := next_step(outbox, lane, courier, now)) is not None]
+        if not steps or min(steps) >= until:
             break
-        wait(max((due - now).total_seconds(), 0.01))
+        wait(max((min(steps) - now).total_seconds(), 0.01))
     return tuple(outcomes)
+
+
+def _pass_on(outbox: Outbox, lane: Lane, courier: Courier, now: datetime) -> Outcome | None:
+    """While a receiver takes nothing, a critical text whose time is up goes to the fallback unsent."""
+    other = courier.other(lane)
+    if other is None:
+        return None
+    delivery = outbox.claim(now, courier.owner, courier.lease_seconds, lane, overdue=True)
+    if delivery is None:
+        return None
+    return _settle(outbox, delivery, SendError("its receiver takes nothing at present"), now, Reroute(other))
 
 
 def _send(delivery: Delivery, notifiers: Mapping[str, Notifier]) -> Receipt | SendError:
@@ -243,7 +188,8 @@ def _settle(outbox: Outbox, delivery: Delivery, error: SendError, now: datetime,
     text = str(error)
     match then:
         case Retry(at, counts, plain):
-            outbox.retry(delivery, at, text, counts=counts, plain=plain or delivery.plain)
+            plain = plain or delivery.plain
+            outbox.retry(delivery, at, text, counts=counts, plain=plain, in_doubt=error.unknown)
             return Outcome(delivery, Result.RETRIED, text, at=at, unknown=error.unknown)
         case Reroute(receiver):
             outbox.reroute(delivery, receiver, text, now)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from alerts.model import Message, Receipt
+
+CRITICAL_DEADLINE = timedelta(minutes=5)
+"""A critical text that is this old and undelivered goes to the fallback."""
 
 
 class Part(StrEnum):
@@ -15,6 +18,14 @@ class Part(StrEnum):
 
     TEXT = "text"
     CHART = "chart"
+
+
+@dataclass(frozen=True)
+class Lane:
+    """What waits for one receiver, of one kind of part: it is sent one after another, and waits for no other lane."""
+
+    receiver: str
+    part: Part
 
 
 @dataclass(frozen=True)
@@ -32,6 +43,8 @@ class Delivery:
     """Send as plain text: the channel refused the rich form before."""
     claim: int = 0
     """Which claim of the item this is: an outbox ignores the retry of a worker whose lease ran out."""
+    in_doubt: bool = False
+    """An earlier send may have arrived: a channel that can look for it adopts it in place of sending it twice."""
 
 
 class Notifier(Protocol):
@@ -51,18 +64,42 @@ class Outbox(Protocol):
     """Items to deliver. Claims are compare-and-set with a lease, so any number of loops may run.
 
     Items of one incident and receiver are handed out strictly in (seq, part) order; a chart that waits
-    or died blocks nobody, and a dead text does not block its successors.
+    or died blocks nobody, and a dead text does not block its successors. Texts of one incident that wait for one
+    receiver are handed out as one (`alerts.coalesce`), and of their charts the newest.
     """
 
-    def claim(self, now: datetime, owner: str, lease_seconds: float) -> Delivery | None: ...
+    def lanes(self) -> tuple[Lane, ...]:
+        """The lanes in which something waits, in a fixed order."""
+        ...
 
-    def next_due(self, now: datetime) -> datetime | None:
-        """When the next item can be claimed; None where nothing waits."""
+    def claim(
+        self, now: datetime, owner: str, lease_seconds: float, lane: Lane, *, overdue: bool = False
+    ) -> Delivery | None:
+        """The next item of a lane that is due, critical ones first; `overdue`: only one whose deadline has passed."""
+        ...
+
+    def next_due(self, now: datetime, lane: Lane) -> datetime | None:
+        """When the lane's next item can be claimed; None where nothing waits."""
+        ...
+
+    def next_deadline(self, now: datetime, lane: Lane) -> datetime | None:
+        """The first deadline of what waits in a lane and is not being sent; None where nothing is urgent."""
         ...
 
     def done(self, delivery: Delivery, receipt: Receipt, now: datetime) -> None: ...
 
-    def retry(self, delivery: Delivery, at: datetime, error: str, *, counts: bool, plain: bool = False) -> None: ...
+    def retry(
+        self,
+        delivery: Delivery,
+        at: datetime,
+        error: str,
+        *,
+        counts: bool,
+        plain: bool = False,
+        in_doubt: bool = False,
+    ) -> None:
+        """Try again at `at`; once in doubt, an item stays so."""
+        ...
 
     def dead(self, delivery: Delivery, error: str, now: datetime) -> None: ...
 

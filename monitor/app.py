@@ -13,6 +13,7 @@ from pathlib import Path
 from random import Random
 from typing import Self, TextIO
 
+from alerts.crew import Crew
 from alerts.deliver import Courier, Outcome, drain
 from alerts.notifiers import notifier_class
 from alerts.plan import Routes
@@ -226,10 +227,24 @@ class App:
     def deliver(
         self, clock: Callable[[], datetime], wait: Callable[[float], None], until: datetime, owner: str
     ) -> tuple[Outcome, ...]:
-        """Send what is due before `until`."""
+        """Send what is due before `until`, one after another: for a clock that is simulated."""
+        return drain(store.SqlOutbox(self.state), self._courier(owner), clock=clock, wait=wait, until=until)
+
+    def crew(
+        self,
+        clock: Callable[[], datetime],
+        wait: Callable[[float], None],
+        report: Callable[[Outcome], None],
+        owner: str,
+    ) -> Crew:
+        """Workers that send what is due side by side, so that no receiver waits for another."""
+        return Crew(store.SqlOutbox(self.state), self._courier(owner), clock, wait, report)
+
+    def _courier(self, owner: str) -> Courier:
+        paces = {receiver.name: receiver.pace for receiver in self.settings.receivers}
         # The jitter of retries is no secret.
-        courier = Courier(owner, Random(owner), self.settings.fallback)  # noqa: S311
-        return drain(store.SqlOutbox(self.state), self.notifiers, courier, clock=clock, wait=wait, until=until)
+        rng = Random(owner)  # noqa: S311
+        return Courier(owner, rng, self.notifiers, self.settings.fallback, paces)
 
 
 def open_notifiers(settings: Settings, out: TextIO) -> dict[str, Notifier]:

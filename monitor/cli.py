@@ -14,6 +14,7 @@ COMMANDS = {
     "backtest": "Report what rules would have told over a stretch of history.",
     "blindspots": "Tell what a rule would not notice.",
     "check": "Check settings and rule files, and with --online the events themselves.",
+    "deliveries": "List what waits to be delivered or was given up, and send it again.",
     "demo": "Generate a small lake, break one device under a stable total, show the alert.",
     "drill": "Lose every slice on purpose, and see which losses a rule tells.",
     "explain": "Say why a slice was, or was not, alarmed.",

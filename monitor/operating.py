@@ -9,8 +9,10 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, StringConstraints, model_validator
 
+from alerts.deliver import PACE
 from alerts.hours import Hours
 from alerts.operations import Maintenance, ReceiverPolicy, Route
+from monitor.setting_values import Pace
 from rules.alerting import MuteShape
 from rules.document import Path
 from rules.duration import parse_duration
@@ -111,6 +113,7 @@ class ReceiverShape(BaseModel):
     budget: Annotated[
         float | None, PlainValidator(_budget), Doc("number", "False incidents a week, of its rules together.")
     ] = None
+    pace: Pace = PACE
 
     @model_validator(mode="after")
     def _belongs_together(self) -> ReceiverShape:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
 
 from monitor.operating import ReceiverShape
-from monitor.setting_values import Reference, SecretRef, Word, as_http, as_secret
+from monitor.setting_values import Pace, Reference, SecretRef, Word, as_http, as_secret
 from rules.explain import Doc, described, refusal
 
 SECURITY = ("starttls", "tls", "none")
@@ -152,6 +153,7 @@ class ConsoleShape(ReceiverShape):
     model_config = ConfigDict(extra="forbid", title="a receiver of kind console")
 
     kind: Literal["console"]
+    pace: Pace = timedelta(0)
 
 
 RECEIVERS: Mapping[str, type[BaseModel]] = {

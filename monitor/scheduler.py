@@ -14,6 +14,8 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 
+from alerts.deliver import Outcome as Delivered
+from alerts.deliver import Result
 from alerts.wording import counted
 from monitor import store
 from monitor.app import App
@@ -32,6 +34,9 @@ MOST_OFFSET = 30
 """Seconds over which the rules of one schedule are spread, by a hash of their names."""
 WORKERS = 4
 IDLE_SECONDS = 1.0
+DAEMON = "daemon-"
+"""How leases of a daemon's deliveries are named, with a number of its own."""
+FOR_EVER = datetime.max.replace(tzinfo=UTC)
 WATCH_SECONDS = 2.0
 """Between two looks at the rule files: a change is in force after two of them."""
 FOLLOW_SECONDS = 15.0
@@ -192,13 +197,12 @@ class Daemon:
         return True
 
     def _deliver(self) -> None:
-        owner = f"daemon-{threading.get_native_id()}"
+        """Keep a worker on every lane in which something is due; each ends with what it has to do, or with the daemon."""
+        owner = f"{DAEMON}{threading.get_native_id()}"
+        crew = self.app.crew(self._clock, self._wait, log_delivery, owner)
         while not self.stopped.is_set():
-            until = self.now() + timedelta(seconds=30)
             try:
-                self.app.deliver(
-                    self._clock(until), lambda seconds: self._pause(min(seconds, IDLE_SECONDS)), until, owner
-                )
+                crew.start(FOR_EVER)
                 self._pause(IDLE_SECONDS)
             except store.StoreError as error:
                 log.error("deliveries wait, the store failed: %s", error)
@@ -207,10 +211,14 @@ class Daemon:
                 # This thread is the only one that tells anybody: it ends with the daemon and not before.
                 log.exception("deliveries wait, delivering failed")
                 self._pause(TROUBLE_SECONDS)
+        crew.finish()
 
-    def _clock(self, until: datetime) -> Callable[[], datetime]:
-        """The clock of a stretch of deliveries: its time is up once the daemon is to stop."""
-        return lambda: until if self.stopped.is_set() else self.now()
+    def _wait(self, seconds: float) -> None:
+        self.stopped.wait(seconds)
+
+    def _clock(self) -> datetime:
+        """The clock of deliveries: their time is up once the daemon is to stop."""
+        return FOR_EVER if self.stopped.is_set() else self.now()
 
     def _pause(self, seconds: float) -> None:
         """Wait until there is news; what was news once is none the next time."""
@@ -243,6 +251,20 @@ class Wakes(BaseTrigger):  # type: ignore[misc]  # the library ships no types
 def _next_multiple(now: datetime, every: timedelta) -> datetime:
     step = int(every.total_seconds())
     return datetime.fromtimestamp((int(now.timestamp()) // step + 1) * step, UTC)
+
+
+def log_delivery(outcome: Delivered) -> None:
+    """One line for what was not delivered, or not where it was meant to be."""
+    delivery, what = outcome.delivery, outcome.result.value
+    item = f"{delivery.part.value} {delivery.message.seq} of {delivery.message.key}"
+    if outcome.result is Result.RETRIED:
+        log.info("%s: %s %s: %s", delivery.receiver, item, what, outcome.error)
+    elif outcome.result is Result.REROUTED:
+        log.warning("%s: %s goes to %s: %s", delivery.receiver, item, outcome.receiver, outcome.error)
+    elif outcome.result is Result.DEAD:
+        log.error(
+            "%s: %s was given up: %s (see `slicewatch deliveries --dead`)", delivery.receiver, item, outcome.error
+        )
 
 
 def log_outcome(outcome: Outcome) -> None:

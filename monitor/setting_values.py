@@ -120,6 +120,16 @@ def as_timeout(raw: object) -> timedelta:
     return value
 
 
+def as_pace(raw: object) -> timedelta:
+    hint = 'write "1s", or "0" for as fast as it goes'
+    if not isinstance(raw, str):
+        raise refusal("bad-duration", f"{described(raw)} is no time between two messages", hint)
+    try:
+        return parse_duration(raw)
+    except ValueError as error:
+        raise refusal("bad-duration", str(error), hint) from None
+
+
 def as_http(raw: object) -> str:
     if not isinstance(raw, str) or not re.match(r"https?://[^/@]+(/|$)", raw):
         raise refusal("bad-value", f"{described(raw)} is no web address", 'write "https://..."')
@@ -130,3 +140,6 @@ SecretRef = Annotated[Reference, PlainValidator(as_secret)]
 UrlRef = Annotated[Reference, PlainValidator(as_url)]
 Word = Annotated[str, StringConstraints(min_length=1)]
 Timeout = Annotated[timedelta, BeforeValidator(as_timeout), Doc("duration", "How long a query may run.")]
+Pace = Annotated[
+    timedelta, BeforeValidator(as_pace), Doc("duration", "Least time between two messages to this receiver.")
+]

@@ -13,10 +13,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, ValidationError
 
+from alerts.deliver import PACE
 from alerts.operations import Maintenance, Operations, ReceiverPolicy, Route
 from monitor.operating import (
     Budget,
     MaintenanceShape,
+    ReceiverShape,
     RouteShape,
     budgets,
     maintenances,
@@ -90,6 +92,8 @@ class ReceiverSettings:
     channel: str = ""
     options: tuple[tuple[str, object], ...] = ()
     secrets: tuple[tuple[str, Secret], ...] = ()
+    pace: timedelta = PACE
+    """Least time between two messages."""
     span: Span = field(default=Span(Place("")), repr=False, compare=False)
 
     def arguments(self) -> dict[str, object]:
@@ -407,5 +411,6 @@ class _Reader:
         secrets = [(field, self._value(value, path)) for field, path, value in given if isinstance(value, Reference)]
         options = [(field, value) for field, _, value in given if not isinstance(value, Reference)]
         span = self._places.locate(("receivers", name), at_key=True)
+        assert isinstance(shape, ReceiverShape)
         channel, kind = str(getattr(shape, "channel", "")), str(getattr(shape, "kind", ""))
-        return ReceiverSettings(name, kind, channel, tuple(options), tuple(secrets), span)
+        return ReceiverSettings(name, kind, channel, tuple(options), tuple(secrets), shape.pace, span)

@@ -39,7 +39,11 @@ class PagerDutyNotifier:
     def send(self, delivery: Delivery) -> Receipt:
         """Trigger, acknowledge or resolve; a chart's delivery ends without a word. Raises `SendError`."""
         if delivery.part is Part.TEXT:
-            self._post(event(delivery.message, plain=delivery.plain))
+            wanted = action(delivery.message)
+            if delivery.root is None and wanted != "trigger":
+                # News that waited are told as one: of an alert that it does not know PagerDuty would not hear the end.
+                self._post(event(delivery.message, "trigger", plain=delivery.plain))
+            self._post(event(delivery.message, wanted, plain=delivery.plain))
         return Receipt(ref=_dedup_key(delivery.message.key))
 
     def ask(self) -> None:
@@ -54,10 +58,10 @@ class PagerDutyNotifier:
         http.expect_success(answer, WHO)
 
 
-def event(message: Message, *, plain: bool = False) -> dict[str, Any]:
-    """The event of a message, without the routing key; the plain one carries no details."""
-    form: dict[str, Any] = {"event_action": action(message), "dedup_key": _dedup_key(message.key)}
-    if form["event_action"] != "trigger":
+def event(message: Message, what: str, *, plain: bool = False) -> dict[str, Any]:
+    """An event of an action and a message, without the routing key; the plain one carries no details."""
+    form: dict[str, Any] = {"event_action": what, "dedup_key": _dedup_key(message.key)}
+    if what != "trigger":
         return form
     form |= {"payload": _payload(message, plain=plain), "client": "slicewatch"}
     links = [{"href": message.runbook_url, "text": "Runbook"}] if message.runbook_url and not plain else []

@@ -1,6 +1,6 @@
 """Messages in Slack: one root message per incident, edited in place; a thread for what changes and the chart.
 
-Retries are not made here: `alerts.deliver` decides about them, so every failure is classified and raised.
+Retries are not made here: `alerts.failures` decides about them, so every failure is classified and raised.
 """
 
 from __future__ import annotations
@@ -17,10 +17,13 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web import SlackResponse
 
 from alerts.model import Message, Receipt, SendError
-from alerts.notifiers import slack_blocks
+from alerts.notifiers import slack_adoption, slack_blocks
 from alerts.ports import Delivery, Part
+from alerts.time_limit import within
 
 TIMEOUT_SECONDS = 10
+DRAW_SECONDS = 20.0
+"""A chart takes half a second; the first of a process may have to look for fonts."""
 LONGEST_RETRY_AFTER = 3_600.0
 
 PERMANENT = frozenset({
@@ -56,6 +59,8 @@ class SlackNotifier:
         timeout: int = TIMEOUT_SECONDS,
     ) -> None:
         self._channel = channel
+        self._channel_id: str | None = None
+        """Known once something was posted."""
         # The client logs errors it also raises: they are told once, where they are settled.
         logger = logging.getLogger("slicewatch.slack_sdk")
         logger.setLevel(logging.CRITICAL + 1)
@@ -88,21 +93,38 @@ class SlackNotifier:
             raise _failure(error) from error
 
     def _text(self, delivery: Delivery) -> Receipt:
-        root = delivery.root
+        root, told = delivery.root, 0
         if root is None or not root.ref:
+            root, told = self._adopted(delivery) if delivery.in_doubt else (None, 0)
+        if root is None:
             return self._post(delivery)
+        if told == delivery.message.seq:
+            return root
         try:
             self._edit(delivery, root)
-            self._reply(delivery, root)
+            if not (delivery.in_doubt and self._replied(delivery, root)):
+                self._reply(delivery, root)
         except SlackApiError as error:
             if _code(error) not in ROOT_GONE:
                 raise
             return self._post_after(delivery, root, error)
         return root
 
+    def _adopted(self, delivery: Delivery) -> tuple[Receipt | None, int]:
+        """The incident's message that an earlier send may have left in the channel, and which of its news it tells."""
+        self._channel_id = self._channel_id or slack_adoption.channel_id(self._client, self._channel)
+        if self._channel_id is None:
+            return None, 0
+        found = slack_adoption.root_of(self._client, self._channel_id, delivery.message, delivery.created_at)
+        return found or (None, 0)
+
+    def _replied(self, delivery: Delivery, root: Receipt) -> bool:
+        return slack_adoption.has_reply(self._client, root, delivery.message, delivery.created_at)
+
     def _post(self, delivery: Delivery) -> Receipt:
         answer = self._client.chat_postMessage(channel=self._channel, **_root_form(delivery))
-        return Receipt(str(answer["channel"]), str(answer["ts"]))
+        self._channel_id = str(answer["channel"])
+        return Receipt(self._channel_id, str(answer["ts"]))
 
     def _post_after(self, delivery: Delivery, root: Receipt, error: SlackApiError) -> Receipt:
         """The root cannot be edited: tell it in the thread if there still is one, else in the channel."""
@@ -127,14 +149,12 @@ class SlackNotifier:
         )
 
     def _chart(self, delivery: Delivery) -> Receipt:
-        from alerts.chart import render_png  # noqa: PLC0415  # matplotlib takes half a second, and texts do not need it
-
         root = delivery.root
         if root is None or not root.ref:
             raise SendError("there is no message to put the chart under", permanent=True)
         message = delivery.message
         self._client.files_upload_v2(
-            content=render_png(message),
+            content=_drawn(message),
             filename=f"{message.key}-{message.seq}.png",
             title=message.title,
             alt_txt=message.push,
@@ -142,6 +162,16 @@ class SlackNotifier:
             thread_ts=root.ref,
         )
         return root
+
+
+def _drawn(message: Message) -> bytes:
+    """The chart as a PNG; one that cannot be drawn, or not in time, is given up: its text is out."""
+    from alerts.chart import render_png  # noqa: PLC0415  # matplotlib takes half a second, and texts do not need it
+
+    try:
+        return within(DRAW_SECONDS, lambda: render_png(message))
+    except Exception as error:
+        raise SendError(f"the chart cannot be drawn: {error}", permanent=True) from error
 
 
 _QUIET: dict[str, Any] = {"parse": "none", "link_names": False, "unfurl_links": False, "unfurl_media": False}

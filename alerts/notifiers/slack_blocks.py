@@ -26,6 +26,8 @@ FIELDS = 10
 BLOCKS = 50
 CONTEXT_TEXT = 2_000
 PLAIN_TEXT = 12_000
+EVENT_TYPE = "slicewatch_incident"
+"""What our metadata is called."""
 
 MARKS = {Severity.CRITICAL: "🔴", Severity.WARNING: "🟠", Severity.INFO: "🔵"}
 OVER = "🟢"
@@ -88,7 +90,7 @@ def reply_blocks(message: Message) -> list[Block]:
 def metadata(message: Message) -> dict[str, Any]:
     """What identifies the message to a program that reads the channel's history."""
     payload = {"incident": message.key, "seq": message.seq, "rule": message.rule, "change": message.change.value}
-    return {"event_type": "slicewatch_incident", "event_payload": payload}
+    return {"event_type": EVENT_TYPE, "event_payload": payload}
 
 
 def reader_time(at: datetime, text: str) -> str:

@@ -6,12 +6,14 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import click
 
+from alerts.deliver import Outcome as Delivered
 from alerts.message import plain_text
 from alerts.wording import counted
 from monitor import store
@@ -38,6 +40,8 @@ from rules.order import inhibitors_first
 
 DELIVER_SECONDS = 60
 """How long `once` waits for receivers; what is not delivered then stays in the outbox."""
+LOOK_SECONDS = 0.02
+"""Between two looks whether all is delivered."""
 
 
 @click.command("once", context_settings=HELP)
@@ -108,15 +112,22 @@ def _evaluate(app: App, rule: Rule, tick: datetime) -> Outcome | None:
         return app.tick(rule, tick, show)
 
 
-def _deliver(app: App, clock: Any) -> None:
-    for done in app.deliver(clock, time.sleep, clock() + timedelta(seconds=DELIVER_SECONDS), f"once-{os.getpid()}"):
-        if done.error:
-            click.echo(f"{done.delivery.receiver}: {done.result.value}: {done.error}", err=True)
+def _deliver(app: App, clock: Callable[[], datetime]) -> None:
+    """Send to all receivers side by side until nothing is due any more, or the time is up."""
+    until = clock() + timedelta(seconds=DELIVER_SECONDS)
+    crew = app.crew(clock, time.sleep, _report, f"once-{os.getpid()}")
+    while crew.start(until):
+        time.sleep(LOOK_SECONDS)
     with app.state.read() as tx:
         waiting = store.outbox_counts(tx).queued
     if waiting:
         waits = f"{counted(waiting, 'message')} left in the outbox; the next `once` or `run` delivers what waits"
         click.echo(waits, err=True)
+
+
+def _report(done: Delivered) -> None:
+    if done.error:
+        click.echo(f"{done.delivery.receiver}: {done.result.value}: {done.error}", err=True)
 
 
 def _print(outcome: Outcome, *, as_json: bool, messages: bool) -> None:

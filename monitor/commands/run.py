@@ -9,9 +9,10 @@ from pathlib import Path
 import click
 
 from alerts.wording import counted
+from monitor import store
 from monitor.commands import HELP
 from monitor.commands.common import config_option, log_to_stderr, opened
-from monitor.scheduler import Daemon, log
+from monitor.scheduler import DAEMON, Daemon, log
 
 
 @click.command("run", context_settings=HELP)
@@ -24,7 +25,9 @@ def run(config: Path, *, as_json: bool) -> None:  # noqa: ARG001  # every comman
     files that change are read again within seconds, and at once on SIGHUP; a broken one keeps its last good version.
     """
     log_to_stderr()
-    with opened(config, sends=True) as app, app.state.lock_daemon():
+    with opened(config, sends=True) as app, app.state.lock_daemon() as lock:
+        if lock.alone:
+            store.SqlOutbox(app.state).end_leases(DAEMON)
         daemon = Daemon(app)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: _stop(daemon))

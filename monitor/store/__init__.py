@@ -29,19 +29,17 @@ from monitor.store.incident_tables import (
     transitions,
 )
 from monitor.store.leaf_table import LeafTable, add_leaves, leaves
+from monitor.store.letters import Letter, letters, requeue
 from monitor.store.membership_table import Membership, membership, put_membership
 from monitor.store.outbox_table import (
-    DeadLetter,
     Delivered,
     OutboxCounts,
     SqlOutbox,
     Thread,
-    dead_letters,
     deliveries,
     enqueue,
     newest_thread,
     outbox_counts,
-    requeue,
 )
 from monitor.store.page_table import (
     LAG_FINAL,
@@ -87,10 +85,10 @@ __all__ = [
     "Acted",
     "ConflictError",
     "DaemonLock",
-    "DeadLetter",
     "Delivered",
     "History",
     "LeafTable",
+    "Letter",
     "Membership",
     "OutboxCounts",
     "Page",
@@ -115,7 +113,6 @@ __all__ = [
     "any_ripened",
     "copy",
     "coverage",
-    "dead_letters",
     "decisions",
     "definition",
     "deliveries",
@@ -134,6 +131,7 @@ __all__ = [
     "join_digest",
     "lately",
     "leaves",
+    "letters",
     "membership",
     "newest_fit",
     "newest_good",

@@ -30,6 +30,11 @@ class DaemonLock:
             raise StoreLockedError(f"another slicewatch daemon{holder} runs on this store ({path})") from None
         self._write()
 
+    @property
+    def alone(self) -> bool:
+        """Whether no other daemon can be on this store: one that was before is gone."""
+        return self._file is not None
+
     def _read(self) -> str:
         assert self._file is not None
         self._file.seek(0)

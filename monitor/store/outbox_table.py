@@ -1,7 +1,8 @@
 """The queue between deciding and delivering, as a table: `alerts.ports.Outbox` over the store.
 
 Items of one incident and receiver go out in the order (seq, part). Only a *text* that is still queued holds back
-those after it: a chart never does, and what is done or dead does not either.
+those after it: a chart never does, and what is done or dead does not either. A claim makes one message of all texts
+that wait in the same thread; what was passed over is kept as merged.
 """
 
 from __future__ import annotations
@@ -15,40 +16,32 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select, update
 
+from alerts.coalesce import combined
 from alerts.model import Message, Receipt
-from alerts.ports import Delivery, Part
+from alerts.ports import CRITICAL_DEADLINE, Delivery, Lane, Part
 from monitor.store import schema
 from monitor.store.bodies import from_body, to_body
 from monitor.store.moments import from_micros, to_micros
 from monitor.store.store import Store
 from monitor.store.tx import Tx
+from rules.model import Severity
 
-QUEUED, DONE, DEAD = "queued", "done", "dead"
+QUEUED, DONE, MERGED, DEAD = "queued", "done", "merged", "dead"
 
 _RANK = {Part.TEXT: 0, Part.CHART: 1}
+_TEXT = _RANK[Part.TEXT]
+_PART = {rank: part for part, rank in _RANK.items()}
 _box = schema.outbox.c
 
 
 @dataclass(frozen=True)
 class OutboxCounts:
-    """How many items wait, were delivered, or were given up."""
+    """How many items wait, were delivered, were told with a later one, or were given up."""
 
     queued: int = 0
     done: int = 0
+    merged: int = 0
     dead: int = 0
-
-
-@dataclass(frozen=True)
-class DeadLetter:
-    """An item that was given up, and the last error."""
-
-    id: str
-    receiver: str
-    part: Part
-    message: Message
-    attempts: int
-    created_at: datetime
-    error: str
 
 
 def enqueue(tx: Tx, message: Message, receiver: str, parts: Iterable[Part], now: datetime) -> int:
@@ -61,6 +54,11 @@ def item_id(key: str, seq: int, receiver: str, part: Part) -> str:
     """An item's id: the same message to the same receiver is the same item, however often it is decided."""
     name = json.dumps([key, seq, receiver, part.value], ensure_ascii=True)
     return hashlib.blake2b(name.encode("ascii"), digest_size=16).hexdigest()
+
+
+def _deadline(message: Message, part: Part, now: int) -> int | None:
+    urgent = part is Part.TEXT and message.severity is Severity.CRITICAL
+    return now + int(CRITICAL_DEADLINE.total_seconds() * 1_000_000) if urgent else None
 
 
 def _new_row(message: Message, receiver: str, part: Part, now: int) -> dict[str, Any]:
@@ -84,6 +82,7 @@ def _new_row(message: Message, receiver: str, part: Part, now: int) -> dict[str,
         "channel": "",
         "ref": "",
         "body": to_body(message),
+        "deadline": _deadline(message, part, now),
     }
 
 
@@ -136,30 +135,6 @@ def newest_thread(tx: Tx, prefix: str) -> Thread | None:
     return Thread(int(key.removeprefix(prefix)), seq, tuple(tx.connection.execute(told).scalars()))
 
 
-def dead_letters(tx: Tx) -> list[DeadLetter]:
-    """Items that were given up, oldest first."""
-    query = select(schema.outbox).where(_box.state == DEAD).order_by(_box.created_at, _box.seq, _box.rank, _box.id)
-    return [
-        DeadLetter(
-            id=row["id"],
-            receiver=row["receiver"],
-            part=Part(row["part"]),
-            message=from_body(Message, row["body"]),
-            attempts=row["attempts"],
-            created_at=from_micros(row["created_at"]),
-            error=row["last_error"],
-        )
-        for row in tx.connection.execute(query).mappings()
-    ]
-
-
-def requeue(tx: Tx, dead_id: str, now: datetime) -> bool:
-    """Try a dead letter again from `now` on, with its attempts counted anew; whether there was one of that id."""
-    fresh = {"state": QUEUED, "due": to_micros(now), "attempts": 0, "finished_at": None}
-    done = tx.connection.execute(update(schema.outbox).where(_box.id == dead_id, _box.state == DEAD).values(**fresh))
-    return done.rowcount == 1
-
-
 class SqlOutbox:
     """`alerts.ports.Outbox` on a store, for any number of threads and processes.
 
@@ -170,31 +145,54 @@ class SqlOutbox:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def claim(self, now: datetime, owner: str, lease_seconds: float) -> Delivery | None:
-        """The next item that is due, or None; nobody else gets it before the lease is over."""
+    def end_leases(self, owners: str) -> None:
+        """Whoever's name begins so is gone: what they held can be claimed now, and is in doubt."""
+        held = and_(_box.state == QUEUED, _box.lease_until > 0, _box.owner.startswith(owners, autoescape=True))
+        with self._store.write() as tx:
+            tx.connection.execute(update(schema.outbox).where(held).values(lease_until=0))
+
+    def lanes(self) -> tuple[Lane, ...]:
+        """The lanes in which something waits, by receiver, texts before charts."""
+        query = select(_box.receiver, _box.rank).where(_box.state == QUEUED).distinct()
+        with self._store.read() as tx:
+            found = tx.connection.execute(query.order_by(_box.receiver, _box.rank)).all()
+        return tuple(Lane(receiver, _PART[rank]) for receiver, rank in found)
+
+    def claim(
+        self, now: datetime, owner: str, lease_seconds: float, lane: Lane, *, overdue: bool = False
+    ) -> Delivery | None:
+        """The next item of a lane, or None; nobody else gets it before the lease is over."""
         at = to_micros(now)
         until = to_micros(now + timedelta(seconds=lease_seconds))
+        queries = (_overdue(lane, at),) if overdue else (_urgent(lane, at), _next(lane, at))
         # A look first: an idle loop takes no write lock.
         with self._store.read() as tx:
-            if tx.connection.execute(_next(at)).first() is None:
+            if all(tx.connection.execute(query).first() is None for query in queries):
                 return None
         with self._store.write() as tx:
-            row = (
-                tx.connection.execute(_next(at).with_for_update(skip_locked=True, of=schema.outbox)).mappings().first()
-            )
+            row = _first(tx, queries)
             if row is None:
                 return None
-            claims = row["claims"] + 1
-            lease = {"owner": owner, "lease_until": until, "claims": claims}
+            root = _root(tx, row["incident"], row["receiver"])
+            row = _merged(tx, row, root, at) if lane.part is Part.TEXT else row
+            claims, in_doubt = row["claims"] + 1, row["in_doubt"] or row["owner"] != ""
+            lease = {"owner": owner, "lease_until": until, "claims": claims, "in_doubt": in_doubt}
             tx.connection.execute(update(schema.outbox).where(_box.id == row["id"]).values(**lease))
-            return _delivery(row, claims, _root(tx, row["incident"], row["receiver"]))
+            return _delivery(row | lease, root)
 
-    def next_due(self, now: datetime) -> datetime | None:
-        """When the next item can be claimed (`now` at the earliest); None where nothing waits."""
+    def next_due(self, now: datetime, lane: Lane) -> datetime | None:
+        """When the lane's next item can be claimed (`now` at the earliest); None where nothing waits."""
         free_at = case((_box.lease_until > _box.due, _box.lease_until), else_=_box.due)
         with self._store.read() as tx:
-            first = tx.connection.execute(select(func.min(free_at)).where(_in_turn())).scalar()
+            first = tx.connection.execute(select(func.min(free_at)).where(_in(lane), _in_turn())).scalar()
         return None if first is None else max(now, from_micros(first))
+
+    def next_deadline(self, now: datetime, lane: Lane) -> datetime | None:
+        """The first deadline of what waits in a lane and is not being sent; None where nothing is urgent."""
+        free = and_(_in(lane), _box.deadline.is_not(None), ~_in_flight(to_micros(now)))
+        with self._store.read() as tx:
+            first = tx.connection.execute(select(func.min(_box.deadline)).where(free)).scalar()
+        return None if first is None else from_micros(first)
 
     def done(self, delivery: Delivery, receipt: Receipt, now: datetime) -> None:
         """Delivered. It is a fact, whoever holds the lease now."""
@@ -204,12 +202,21 @@ class SqlOutbox:
                 update(schema.outbox).where(_box.id == delivery.id, _box.state == QUEUED).values(**values)
             )
 
-    def retry(self, delivery: Delivery, at: datetime, error: str, *, counts: bool, plain: bool = False) -> None:
+    def retry(
+        self,
+        delivery: Delivery,
+        at: datetime,
+        error: str,
+        *,
+        counts: bool,
+        plain: bool = False,
+        in_doubt: bool = False,
+    ) -> None:
         """Try again at `at`; `counts` says whether this was an attempt, `plain` sends plain text from now on."""
         values: dict[str, Any] = {"owner": "", "lease_until": 0, "due": to_micros(at), "last_error": error}
         values["attempts"] = _box.attempts + int(counts)
-        if plain:
-            values["plain"] = True
+        values |= {"plain": True} if plain else {}
+        values |= {"in_doubt": True} if in_doubt else {}
         with self._store.write() as tx:
             tx.connection.execute(update(schema.outbox).where(_held(delivery)).values(**values))
 
@@ -225,26 +232,95 @@ class SqlOutbox:
                 enqueue(tx, delivery.message, receiver, [delivery.part], now)
 
 
+def _in(lane: Lane) -> ColumnElement[bool]:
+    return and_(_box.state == QUEUED, _box.receiver == lane.receiver, _box.rank == _RANK[lane.part])
+
+
 def _in_turn() -> ColumnElement[bool]:
-    """Queued, with no queued text of the same incident and receiver before it."""
+    """No queued text of the same incident and receiver before it."""
     earlier = schema.outbox.alias("earlier")
     before = or_(earlier.c.seq < _box.seq, and_(earlier.c.seq == _box.seq, earlier.c.rank < _box.rank))
     blocked = exists().where(
         earlier.c.incident == _box.incident,
         earlier.c.receiver == _box.receiver,
         earlier.c.state == QUEUED,
-        earlier.c.rank == _RANK[Part.TEXT],
+        earlier.c.rank == _TEXT,
         before,
     )
-    return and_(_box.state == QUEUED, ~blocked)
+    return ~blocked
 
 
-def _next(at: int) -> Select[Any]:
-    due = and_(_in_turn(), _box.due <= at, _box.lease_until <= at)
-    return select(schema.outbox).where(due).order_by(_box.due, _box.seq, _box.rank, _box.id).limit(1)
+def _in_flight(at: int) -> ColumnElement[bool]:
+    """A text of the same incident and receiver is being sent."""
+    other = schema.outbox.alias("other")
+    return exists().where(
+        other.c.incident == _box.incident,
+        other.c.receiver == _box.receiver,
+        other.c.state == QUEUED,
+        other.c.rank == _TEXT,
+        other.c.lease_until > at,
+    )
 
 
-def _delivery(row: Any, claims: int, root: Receipt | None) -> Delivery:
+def _next(lane: Lane, at: int) -> Select[Any]:
+    due = and_(_in(lane), _box.due <= at, _box.lease_until <= at, _in_turn())
+    return select(schema.outbox).where(due).order_by(_box.due, _box.seq, _box.id).limit(1)
+
+
+def _urgent(lane: Lane, at: int) -> Select[Any]:
+    """As `_next`, of those that have a deadline."""
+    due = and_(_in(lane), _box.deadline.is_not(None), _box.due <= at, _box.lease_until <= at, _in_turn())
+    return select(schema.outbox).where(due).order_by(_box.deadline, _box.seq, _box.id).limit(1)
+
+
+def _overdue(lane: Lane, at: int) -> Select[Any]:
+    """One whose deadline has passed, whatever it waits for."""
+    due = and_(_in(lane), _box.deadline <= at, ~_in_flight(at))
+    return select(schema.outbox).where(due).order_by(_box.deadline, _box.seq, _box.id).limit(1)
+
+
+def _first(tx: Tx, queries: Iterable[Select[Any]]) -> dict[str, Any] | None:
+    for query in queries:
+        locked = query.with_for_update(skip_locked=True, of=schema.outbox)
+        row = tx.connection.execute(locked).mappings().first()
+        if row is not None:
+            return dict(row)
+    return None
+
+
+def _merged(tx: Tx, row: dict[str, Any], root: Receipt | None, at: int) -> dict[str, Any]:
+    """Of the texts that wait in a row's thread the newest, told for all of them; the others are over."""
+    thread = and_(_box.incident == row["incident"], _box.receiver == row["receiver"], _box.state == QUEUED)
+    query = select(schema.outbox).where(thread, _box.rank == _TEXT).order_by(_box.seq)
+    rows = [dict(found) for found in tx.connection.execute(query.with_for_update(of=schema.outbox)).mappings()]
+    if len(rows) == 1:
+        return row
+    newest = rows[-1]
+    message = combined([from_body(Message, r["body"]) for r in rows], told_before=root is not None)
+    values = {
+        "body": to_body(message),
+        "attempts": max(r["attempts"] for r in rows),
+        "created_at": min(r["created_at"] for r in rows),
+        "deadline": min((r["deadline"] for r in rows if r["deadline"] is not None), default=None),
+        "in_doubt": any(r["in_doubt"] or r["owner"] != "" for r in rows),
+    }
+    tx.connection.execute(update(schema.outbox).where(_box.id == newest["id"]).values(**values))
+    over = {**_released(MERGED), "finished_at": at, "last_error": f"told with message {newest['seq']}"}
+    passed = and_(thread, _box.rank == _TEXT, _box.seq < newest["seq"])
+    tx.connection.execute(update(schema.outbox).where(passed).values(**over))
+    _merge_charts(tx, thread, over, at)
+    return newest | values
+
+
+def _merge_charts(tx: Tx, thread: ColumnElement[bool], over: dict[str, Any], at: int) -> None:
+    """Of the charts that wait in a thread only the newest is drawn."""
+    waiting = and_(thread, _box.rank == _RANK[Part.CHART], _box.lease_until <= at)
+    newest = tx.connection.execute(select(func.max(_box.seq)).where(waiting)).scalar()
+    if newest is not None:
+        tx.connection.execute(update(schema.outbox).where(waiting, _box.seq < newest).values(**over))
+
+
+def _delivery(row: dict[str, Any], root: Receipt | None) -> Delivery:
     return Delivery(
         id=row["id"],
         receiver=row["receiver"],
@@ -254,7 +330,8 @@ def _delivery(row: Any, claims: int, root: Receipt | None) -> Delivery:
         created_at=from_micros(row["created_at"]),
         root=root,
         plain=row["plain"],
-        claim=claims,
+        claim=row["claims"],
+        in_doubt=row["in_doubt"],
     )
 
 
@@ -275,8 +352,8 @@ def _held(delivery: Delivery) -> ColumnElement[bool]:
 
 
 def _released(state: str) -> dict[str, Any]:
-    """A finished item shows no trace of who had claimed it, nor how often."""
-    return {"state": state, "owner": "", "lease_until": 0, "claims": 0}
+    """A finished item shows no trace of who had claimed it, nor how often, nor of doubts."""
+    return {"state": state, "owner": "", "lease_until": 0, "claims": 0, "in_doubt": False}
 
 
 def _bury(tx: Tx, delivery: Delivery, error: str, now: datetime) -> bool:

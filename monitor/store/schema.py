@@ -22,10 +22,11 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
 VERSION_TABLE = "slicewatch_schema"
-REVISION = "0005"
+REVISION = "0006"
 """The newest migration: what these tables are."""
 
 metadata = MetaData(
@@ -159,7 +160,7 @@ outbox = Table(
     Column("seq", Integer, nullable=False),
     Column("part", Text, nullable=False),
     Column("rank", SmallInteger, nullable=False),  # text 0, chart 1: the order within a message
-    Column("state", Text, nullable=False),  # queued, done, dead
+    Column("state", Text, nullable=False),  # queued, done, merged, dead
     Column("due", BigInteger, nullable=False),
     Column("lease_until", BigInteger, nullable=False),  # 0: not claimed
     Column("owner", Text, nullable=False),
@@ -172,8 +173,11 @@ outbox = Table(
     Column("channel", Text, nullable=False),  # the receipt
     Column("ref", Text, nullable=False),
     Column("body", Text, nullable=False),
+    Column("deadline", BigInteger),  # a critical text goes to the fallback then; NULL: whenever it can
+    Column("in_doubt", Boolean, nullable=False, server_default=false()),  # an earlier send may have arrived
     UniqueConstraint("incident", "receiver", "seq", "rank"),
-    Index(None, "state", "due"),
+    Index(None, "state", "receiver", "rank", "due"),
+    Index(None, "state", "receiver", "rank", "deadline"),
 )
 
 action = Table(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine
@@ -29,8 +29,11 @@ class Store:
     def __init__(self, url: URL, engine: Engine) -> None:
         self._url = url
         self._engine = engine
-        # A memory database is a single connection: its transactions stand in line.
-        self._memory_gate = threading.RLock() if in_memory(url) else None
+        # A memory database is a single connection: its transactions stand in line. So do the writers of a file: SQLite
+        # lets those who find it locked try again and again, and of twenty threads one may never get its turn.
+        gate = threading.RLock() if url.get_backend_name() == "sqlite" else None
+        self._read_gate = gate if in_memory(url) else None
+        self._write_gate = gate
 
     @classmethod
     def open(cls, url: str, *, busy_timeout: float = BUSY_TIMEOUT) -> Store:
@@ -79,20 +82,13 @@ class Store:
 
     @contextmanager
     def _transaction(self, *, writes: bool) -> Iterator[Connection]:
-        with self._in_line(), self._translated(), self._engine.connect() as connection:
+        gate = self._write_gate if writes else self._read_gate
+        with gate or nullcontext(), self._translated(), self._engine.connect() as connection:
             connection.execution_options(**{WRITES: writes})
             if connection.dialect.name == "postgresql" and not writes:
                 connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             with connection.begin():
                 yield connection
-
-    @contextmanager
-    def _in_line(self) -> Iterator[None]:
-        if self._memory_gate is None:
-            yield
-            return
-        with self._memory_gate:
-            yield
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

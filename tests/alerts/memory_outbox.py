@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
+from alerts.coalesce import combined
 from alerts.model import Message, Receipt
-from alerts.ports import Delivery, Part
+from alerts.ports import CRITICAL_DEADLINE, Delivery, Lane, Part
+from rules.model import Severity
 
 RANK = {Part.TEXT: 0, Part.CHART: 1}
 
@@ -22,6 +24,9 @@ class Item:
     state: str = "queued"
     receipt: Receipt | None = None
     error: str = ""
+    held: bool = False
+    """Somebody claimed it and has not said yet what became of it."""
+    deadline: datetime | None = None
 
     @property
     def place(self) -> tuple[int, int]:
@@ -40,33 +45,64 @@ class MemoryOutbox:
         for part in parts:
             name = f"{message.key}/{message.seq}/{receiver}/{part}"
             delivery = Delivery(name, receiver, part, message, 0, now)
-            self.items.setdefault(name, Item(delivery, now, now))
+            urgent = part is Part.TEXT and message.severity is Severity.CRITICAL
+            deadline = now + CRITICAL_DEADLINE if urgent else None
+            self.items.setdefault(name, Item(delivery, now, now, deadline=deadline))
 
-    def claim(self, now: datetime, owner: str, lease_seconds: float) -> Delivery | None:  # noqa: ARG002  # one owner
-        ready = [i for i in self._in_turn() if i.due <= now and i.leased_until <= now]
+    def lanes(self) -> tuple[Lane, ...]:
+        found = {(i.delivery.receiver, RANK[i.delivery.part], i.delivery.part) for i in self._queued()}
+        return tuple(Lane(receiver, part) for receiver, _, part in sorted(found))
+
+    def claim(
+        self,
+        now: datetime,
+        owner: str,  # noqa: ARG002  # one owner
+        lease_seconds: float,
+        lane: Lane,
+        *,
+        overdue: bool = False,
+    ) -> Delivery | None:
+        ready = self._overdue(now, lane) if overdue else self._ready(now, lane)
         if not ready:
             return None
-        item = min(ready, key=lambda i: (i.due, i.place, i.delivery.id))
-        item.leased_until = now + timedelta(seconds=lease_seconds)
-        item.delivery = replace(item.delivery, claim=item.delivery.claim + 1, root=self._root(item))
+        item = min(ready, key=lambda i: (i.deadline or datetime.max.replace(tzinfo=UTC), i.due, i.place, i.delivery.id))
+        item = self._merged(item) if lane.part is Part.TEXT else item
+        doubt = item.delivery.in_doubt or item.held
+        item.leased_until, item.held = now + timedelta(seconds=lease_seconds), True
+        claim = item.delivery.claim + 1
+        item.delivery = replace(item.delivery, claim=claim, root=self._root(item), in_doubt=doubt)
         return item.delivery
 
-    def next_due(self, now: datetime) -> datetime | None:
-        times = [max(i.due, i.leased_until) for i in self._in_turn()]
+    def next_due(self, now: datetime, lane: Lane) -> datetime | None:
+        times = [max(i.due, i.leased_until) for i in self._in_turn() if self._lane(i) == lane]
         return max(now, min(times)) if times else None
+
+    def next_deadline(self, now: datetime, lane: Lane) -> datetime | None:
+        waiting = [i for i in self._queued() if self._lane(i) == lane and not self._in_flight(i, now)]
+        return min((i.deadline for i in waiting if i.deadline is not None), default=None)
 
     def done(self, delivery: Delivery, receipt: Receipt, now: datetime) -> None:  # noqa: ARG002  # not kept here
         item = self.items[delivery.id]
         if item.state == "queued":
             item.state, item.receipt = "done", receipt
 
-    def retry(self, delivery: Delivery, at: datetime, error: str, *, counts: bool, plain: bool = False) -> None:
+    def retry(
+        self,
+        delivery: Delivery,
+        at: datetime,
+        error: str,
+        *,
+        counts: bool,
+        plain: bool = False,
+        in_doubt: bool = False,
+    ) -> None:
         item = self._held(delivery)
         if item is not None:
-            attempts = delivery.attempts + counts
-            item.delivery = replace(item.delivery, attempts=attempts, plain=plain or item.delivery.plain)
+            old = item.delivery
+            fresh = {"plain": plain or old.plain, "in_doubt": in_doubt or old.in_doubt}
+            item.delivery = replace(old, attempts=delivery.attempts + counts, **fresh)
             item.due = item.leased_until = at
-            item.error = error
+            item.error, item.held = error, False
 
     def dead(self, delivery: Delivery, error: str, now: datetime) -> None:  # noqa: ARG002  # not kept here
         self._bury(delivery, error)
@@ -89,8 +125,46 @@ class MemoryOutbox:
         item = self.items[delivery.id]
         return item if item.state == "queued" and item.delivery.claim == delivery.claim else None
 
+    def _queued(self) -> list[Item]:
+        return [i for i in self.items.values() if i.state == "queued"]
+
+    def _lane(self, item: Item) -> Lane:
+        return Lane(item.delivery.receiver, item.delivery.part)
+
+    def _ready(self, now: datetime, lane: Lane) -> list[Item]:
+        own = [i for i in self._in_turn() if self._lane(i) == lane]
+        return [i for i in own if i.due <= now and i.leased_until <= now]
+
+    def _overdue(self, now: datetime, lane: Lane) -> list[Item]:
+        own = [i for i in self._queued() if self._lane(i) == lane and i.deadline is not None and i.deadline <= now]
+        return [i for i in own if not self._in_flight(i, now)]
+
+    def _thread(self, item: Item, part: Part) -> list[Item]:
+        own = [i for i in self._queued() if self._lane(i) == Lane(item.delivery.receiver, part)]
+        return sorted((i for i in own if i.delivery.message.key == item.delivery.message.key), key=lambda i: i.place)
+
+    def _in_flight(self, item: Item, now: datetime) -> bool:
+        return any(i.held and i.leased_until > now for i in self._thread(item, Part.TEXT))
+
+    def _merged(self, item: Item) -> Item:
+        *passed, newest = waiting = self._thread(item, Part.TEXT)
+        if not passed:
+            return newest
+        told = [i.delivery.message for i in waiting]
+        newest.delivery = replace(
+            newest.delivery,
+            message=combined(told, told_before=self._root(item) is not None),
+            attempts=max(i.delivery.attempts for i in waiting),
+            created_at=min(i.delivery.created_at for i in waiting),
+            in_doubt=any(i.delivery.in_doubt or i.held for i in waiting),
+        )
+        newest.deadline = min((i.deadline for i in waiting if i.deadline is not None), default=None)
+        for old in (*passed, *self._thread(item, Part.CHART)[:-1]):
+            old.state = "merged"
+        return newest
+
     def _in_turn(self) -> list[Item]:
-        queued = [i for i in self.items.values() if i.state == "queued"]
+        queued = self._queued()
         return [i for i in queued if not any(self._blocks(other, i) for other in queued)]
 
     def _blocks(self, other: Item, item: Item) -> bool:

@@ -1,8 +1,9 @@
-"""What becomes of a delivery: sent, tried again, rerouted, or given up."""
+"""What becomes of deliveries, lane by lane: sent, tried again, told as one, rerouted, or given up."""
 
+import threading
 from collections import Counter
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from random import Random
 
@@ -10,28 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.deliver import (
-    CHART_ATTEMPTS,
-    CRITICAL_DEADLINE,
-    GIVE_UP_AFTER,
-    GIVE_UP_ATTEMPTS,
-    LONGEST_BACKOFF,
-    Courier,
-    Dead,
-    Pace,
-    Reroute,
-    Result,
-    Retry,
-    after_failure,
-    backoff,
-    deliver_once,
-    drain,
-)
+from alerts.breaker import FAILURES_TO_OPEN, FIRST_REST, LONGEST_REST, Breaker
+from alerts.crew import Crew
+from alerts.deliver import PACE, Courier, Result, Traffic, deliver_once, drain
 from alerts.model import Receipt, SendError
-from alerts.ports import Delivery, Part
+from alerts.ports import Delivery, Lane, Part
 from rules.model import Severity
 from tests.alerts.memory_outbox import MemoryOutbox
 from tests.contracts.outbox_contract import CHECKS, NOW, Bench, later, message
+
+GONE = SendError("archived", permanent=True)
+CRITICAL = Severity.CRITICAL
 
 
 def bench() -> Bench:
@@ -43,119 +33,6 @@ def bench() -> Bench:
 def test_the_outbox_in_memory_keeps_the_contract(check):
     """The double these tests use is held to what the real one promises."""
     check(bench)
-
-
-def delivery(part=Part.TEXT, severity=Severity.WARNING, **fields) -> Delivery:
-    base = Delivery("1", "team", part, replace(message(), severity=severity), 0, NOW)
-    return replace(base, **fields)
-
-
-def after(item: Delivery, error: SendError, seconds: float = 0, fallback: str | None = "ops"):
-    return after_failure(item, error, later(seconds), Random(1), fallback)
-
-
-DOWN, GONE = SendError("down"), SendError("archived", permanent=True)
-CRITICAL = Severity.CRITICAL
-
-
-def test_a_permanent_error_goes_to_the_fallback_at_once():
-    """No retry can help; the fallback gets it, unless it is the one that failed, or there is none."""
-    assert after(delivery(), GONE) == Reroute("ops")
-    assert after(delivery(receiver="ops"), GONE) == Dead()
-    assert after(delivery(), GONE, fallback=None) == Dead()
-
-
-def test_retry_after_waits_as_told_and_does_not_count():
-    """The receiver's own word is kept to the second, for as long as it takes."""
-    wait = SendError("slow down", retry_after=30.0)
-    assert after(delivery(attempts=7), wait, 10) == Retry(later(40), counts=False)
-
-
-def test_refused_blocks_go_once_more_as_plain_text():
-    """At once and uncounted; what is refused as plain text too is given up."""
-    refused = SendError("invalid_blocks", refused=True)
-    assert after(delivery(), refused) == Retry(NOW, counts=False, plain=True)
-    assert after(delivery(plain=True), refused) == Reroute("ops")
-
-
-def test_other_errors_back_off_and_count():
-    """Down, slow and broken receivers are tried again, ever later."""
-    then = after(delivery(attempts=3), DOWN)
-    assert isinstance(then, Retry)
-    assert then.counts
-    assert timedelta(seconds=4) <= then.at - NOW <= timedelta(seconds=8)
-
-
-@given(st.integers(0, 10_000), st.randoms(use_true_random=False))
-def test_backoff_is_capped_and_never_nothing(attempts, rng):
-    """Half a second at least, five minutes at most, however often it failed."""
-    wait = backoff(attempts, rng)
-    assert timedelta(seconds=0.5) <= wait <= LONGEST_BACKOFF
-    assert attempts < 10 or wait >= LONGEST_BACKOFF / 2
-
-
-def test_a_text_is_given_up_after_a_day_of_attempts_only():
-    """A day alone is not enough (the daemon may have been off), nor are many attempts alone."""
-    day = GIVE_UP_AFTER.total_seconds()
-    worn = delivery(attempts=GIVE_UP_ATTEMPTS)
-    assert isinstance(after(delivery(attempts=1), DOWN, day), Retry)
-    assert isinstance(after(worn, DOWN, day - 1), Retry)
-    assert after(worn, DOWN, day) == Reroute("ops")
-    assert after(worn, DOWN, day, fallback=None) == Dead()
-
-
-def test_a_critical_text_goes_to_the_fallback_after_five_minutes():
-    """Until then it is retried, the last time at the deadline; other severities just go on."""
-    limit = CRITICAL_DEADLINE.total_seconds()
-    urgent = delivery(severity=CRITICAL, attempts=12)
-    assert after(urgent, DOWN, limit - 1) == Retry(later(limit))
-    assert after(urgent, DOWN, limit) == Reroute("ops")
-    assert isinstance(after(replace(urgent, receiver="ops"), DOWN, limit), Retry)
-    assert isinstance(after(urgent, DOWN, limit, fallback=None), Retry)
-    assert isinstance(after(delivery(attempts=12), DOWN, limit), Retry)
-
-
-def test_a_critical_text_does_not_wait_for_a_receiver_that_makes_it_too_late():
-    """Asked to wait past the deadline, it goes the other way at once; a short wait is kept."""
-    urgent = delivery(severity=CRITICAL)
-    assert after(urgent, SendError("wait", retry_after=600.0)) == Reroute("ops")
-    assert after(urgent, SendError("wait", retry_after=30.0)) == Retry(later(30), counts=False)
-
-
-def test_a_chart_dies_quietly_after_three_attempts():
-    """It never goes to the fallback, critical or not."""
-    chart = delivery(Part.CHART, CRITICAL)
-    assert isinstance(after(chart, DOWN), Retry)
-    assert after(replace(chart, attempts=CHART_ATTEMPTS - 1), DOWN) == Dead()
-    assert after(chart, GONE) == Dead()
-    assert after(chart, SendError("wait", retry_after=1.0), GIVE_UP_AFTER.total_seconds()) == Dead()
-
-
-deliveries = st.builds(
-    delivery,
-    st.sampled_from(Part),
-    st.sampled_from(Severity),
-    attempts=st.integers(0, 400),
-    plain=st.booleans(),
-)
-errors = st.builds(
-    SendError,
-    st.just("x"),
-    permanent=st.booleans(),
-    retry_after=st.one_of(st.none(), st.floats(0, 4_000)),
-    refused=st.booleans(),
-)
-
-
-@given(deliveries, errors, st.floats(0, 200_000))
-def test_no_failure_retries_too_early_or_reroutes_to_itself(item, error, seconds):
-    """Whatever failed, the next step is in the future and at another receiver than the one that failed."""
-    then = after(item, error, seconds)
-    assert not isinstance(then, Retry) or then.at >= later(seconds)
-    assert not isinstance(then, Reroute) or (then.receiver == "ops" and item.part is Part.TEXT)
-    waits = isinstance(then, Retry) and error.retry_after is not None and not then.plain
-    assert not waits or then.at >= later(seconds) + timedelta(seconds=error.retry_after)
-    assert after(replace(item, receiver="ops"), error, seconds) != Reroute("ops")
 
 
 class Scripted:
@@ -188,9 +65,9 @@ class Hours:
 
 def run(outbox: MemoryOutbox, hours: float = 1, fallback: str | None = "ops", **notifiers):
     clock = Hours()
-    courier = Courier("test", Random(3), fallback)
+    courier = Courier("test", Random(3), notifiers, fallback)
     end = NOW + timedelta(hours=hours)
-    return drain(outbox, notifiers, courier, clock=clock, wait=clock.wait, until=end), clock
+    return drain(outbox, courier, clock=clock, wait=clock.wait, until=end), clock
 
 
 def queue(*messages, receiver="team", parts=(Part.TEXT,)) -> MemoryOutbox:
@@ -200,20 +77,20 @@ def queue(*messages, receiver="team", parts=(Part.TEXT,)) -> MemoryOutbox:
     return outbox
 
 
-def test_everything_due_is_sent_in_order():
-    """Firing before resolved, with the first receipt known to the later ones."""
+def test_news_that_wait_together_are_told_as_one():
+    """Firing and resolved before anything was sent: one message that says both, never nothing."""
     team = Scripted()
-    outcomes, _ = run(queue(message(seq=1), message(seq=2)), team=team)
-    assert [(d.message.seq, d.root) for d in team.sent] == [(1, None), (2, Receipt("C1", "1.0"))]
-    assert Counter(o.result for o in outcomes)[Result.SENT] == 2
-
-
-def test_a_receiver_that_comes_back_gets_everything_in_order():
-    """Ten minutes of refusals delay, they do not lose or reorder."""
-    team = Scripted(*[SendError("down")] * 12)
     run(queue(message(seq=1), message(seq=2)), team=team)
-    assert [d.message.seq for d in team.sent] == [1, 2]
-    assert team.sent[0].attempts == 12
+    (sent,) = team.sent
+    assert (sent.message.seq, sent.message.push) == (2, "push 2")
+    assert sent.message.summary[-1] == "You hear of it only now; what came before:\n• push 1"
+
+
+def test_a_receiver_that_comes_back_gets_everything():
+    """Twelve refusals delay, they do not lose."""
+    team = Scripted(*[SendError("down")] * 12)
+    run(queue(message("sw-1"), message("sw-2")), team=team)
+    assert sorted(d.message.key for d in team.sent) == ["sw-1", "sw-2"]
 
 
 def test_a_critical_text_reaches_the_fallback_while_its_receiver_is_down():
@@ -225,6 +102,31 @@ def test_a_critical_text_reaches_the_fallback_while_its_receiver_is_down():
     assert outcomes[-2].result is Result.REROUTED
     assert timedelta(minutes=5) <= clock.now - NOW <= timedelta(minutes=5, seconds=2)
     assert outbox.states() == {(1, "team", Part.TEXT): "dead", (1, "ops", Part.TEXT): "done"}
+
+
+def test_a_receiver_that_is_down_is_left_alone_and_asked_by_one_message():
+    """Of fifty that wait for it not each is tried: five failures, then a probe after each rest, ever rarer."""
+    team = Scripted(*[SendError("down")] * 99)
+    _, clock = run(queue(*[message(f"sw-{n}") for n in range(50)]), team=team)
+    tried = 99 - len(team.errors)
+    assert FAILURES_TO_OPEN + 10 <= tried <= FAILURES_TO_OPEN + 16
+    assert clock.now - NOW >= timedelta(minutes=50)
+
+
+def test_a_receiver_that_is_back_gets_all_that_waited():
+    """The probe that gets through closes the circuit, and everything follows at its pace."""
+    team = Scripted(*[SendError("down")] * (FAILURES_TO_OPEN + 1))
+    _, clock = run(queue(*[message(f"sw-{n}") for n in range(20)]), team=team)
+    assert len(team.sent) == 20
+    assert clock.now - NOW <= 4 * FIRST_REST + 30 * PACE
+
+
+def test_asked_to_wait_a_lane_waits_whole():
+    """The receiver's word is meant for all of its messages, and is no sign that it is down."""
+    team = Scripted(SendError("slow down", retry_after=90.0))
+    outcomes, clock = run(queue(message("sw-1"), message("sw-2")), team=team)
+    assert [o.result for o in outcomes] == [Result.RETRIED, Result.SENT, Result.SENT]
+    assert timedelta(seconds=90) <= clock.now - NOW <= timedelta(seconds=92)
 
 
 def test_an_unknown_receiver_goes_to_the_fallback():
@@ -243,10 +145,10 @@ def test_a_fallback_that_fails_for_good_leaves_a_dead_letter():
 
 
 def test_a_failing_chart_delays_no_text_and_dies():
-    """Three attempts, then it is gone; the text after it was sent long before."""
+    """Three attempts, then it is gone; all texts were sent long before, also those that came later."""
     outbox = MemoryOutbox()
-    outbox.put(message(seq=1), "team", [Part.TEXT, Part.CHART], NOW)
-    outbox.put(message(seq=2), "team", [Part.TEXT], NOW)
+    for number in range(3):
+        outbox.put(message(f"sw-{number}"), "team", [Part.TEXT, Part.CHART], NOW)
 
     class NoCharts(Scripted):
         def send(self, item: Delivery) -> Receipt:
@@ -255,10 +157,13 @@ def test_a_failing_chart_delays_no_text_and_dies():
             return super().send(item)
 
     outcomes, _ = run(outbox, team=NoCharts())
-    assert outbox.states()[1, "team", Part.CHART] == "dead"
-    assert [o.result for o in outcomes if o.delivery.part is Part.CHART][-1] is Result.DEAD
-    text = [o.result for o in outcomes if o.delivery.message.seq == 2]
-    assert text[-1] is Result.SENT
+    assert outbox.lanes() == ()
+    assert Counter(o.result for o in outcomes) == {Result.SENT: 3, Result.RETRIED: 6, Result.DEAD: 3}
+    assert Result.DEAD not in [o.result for o in outcomes[: outcomes.index(_last_text(outcomes))]]
+
+
+def _last_text(outcomes):
+    return [o for o in outcomes if o.delivery.part is Part.TEXT][-1]
 
 
 def test_refused_blocks_arrive_as_plain_text():
@@ -273,7 +178,7 @@ def test_a_notifier_with_a_bug_stops_nobody_else():
     team = Scripted(KeyError("ts"))
     outcomes, _ = run(queue(message()), team=team)
     assert (outcomes[0].result, outcomes[0].error, outcomes[0].unknown) == (Result.RETRIED, "KeyError: 'ts'", True)
-    assert len(team.sent) == 1
+    assert [d.in_doubt for d in team.sent] == [True]
 
 
 def test_one_message_a_second_for_each_receiver():
@@ -282,36 +187,138 @@ def test_one_message_a_second_for_each_receiver():
     outbox.put(message("sw-9"), "pager", [Part.TEXT], NOW)
     outcomes, clock = run(outbox, team=Scripted(), pager=Scripted())
     assert clock.now - NOW == timedelta(seconds=4)
-    assert Counter(o.result for o in outcomes) == {Result.SENT: 6, Result.WAITS: 4}
-    assert [o.delivery.receiver for o in outcomes if o.result is Result.SENT].index("pager") < 2
+    assert Counter(o.result for o in outcomes) == {Result.SENT: 6}
+    assert [o.delivery.receiver for o in outcomes].index("pager") < 2
 
 
-@given(st.lists(st.tuples(st.integers(0, 9), st.sampled_from("ab"), st.floats(0, 3)), max_size=30))
-def test_sends_are_a_second_apart(calls):
-    """Whenever deliveries come, in time or late for their turn, no receiver is sent to twice within a second."""
-    pace, now = Pace(), NOW
-    sent = {"a": [], "b": []}
-    for number, receiver, passed in calls:
+errors = st.builds(
+    SendError,
+    st.just("x"),
+    permanent=st.booleans(),
+    retry_after=st.one_of(st.none(), st.floats(0, 4_000)),
+    refused=st.booleans(),
+)
+
+
+@given(st.lists(st.tuples(st.floats(0, 400), st.one_of(st.none(), errors)), max_size=40))
+def test_a_lane_is_never_sent_to_too_early(sends):
+    """Whatever happened before: a second apart, after Retry-After, after the rest of a breaker that opened."""
+    traffic, now = Traffic(), NOW
+    times = []
+    for passed, error in sends:
         now += timedelta(seconds=passed)
-        if pace.turn(delivery(id=f"{receiver}{number}", receiver=receiver), now) == now:
-            sent[receiver].append(now)
-    for times in sent.values():
-        assert all(b - a >= timedelta(seconds=1) for a, b in pairwise(times))
+        now = max(now, traffic.free_at(now))
+        assert traffic.free_at(now) == now
+        times.append(now)
+        traffic.sent(now, error)
+        if error is not None and error.retry_after is not None:
+            assert traffic.free_at(now) >= now + timedelta(seconds=error.retry_after)
+    assert all(b - a >= PACE for a, b in pairwise(times))
 
 
-def test_a_delivery_keeps_its_turn():
-    """Of two that wait, the first to come is the first to go, however they are claimed later."""
-    pace = Pace()
-    one, two, three = (delivery(id=name) for name in ("1", "2", "3"))
-    assert [pace.turn(item, NOW) for item in (one, two, three)] == [later(0), later(1), later(2)]
-    assert pace.turn(three, later(1)) == later(2)
-    assert pace.turn(two, later(1)) == later(1)
-    assert pace.turn(three, later(2)) == later(2)
+def test_a_breaker_opens_rests_longer_each_time_and_closes():
+    """Five failures open it; a failed probe opens it for twice as long, five minutes at most; an answer closes it."""
+    breaker, rests, now = Breaker(), [], NOW
+    for _ in range(FAILURES_TO_OPEN - 1):
+        breaker.failed(now)
+    assert not breaker.is_open
+    for _ in range(7):
+        breaker.failed(now)
+        rests.append(breaker.until - now)
+        now = breaker.until
+    assert rests[:3] == [FIRST_REST, 2 * FIRST_REST, 4 * FIRST_REST]
+    assert max(rests) == rests[-1] == LONGEST_REST
+    breaker.answered()
+    breaker.failed(now)
+    assert not breaker.is_open
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 90), st.sampled_from(["put", "critical", "down", "limited", "up"])), max_size=30)
+)
+def test_whatever_a_receiver_does_every_incident_is_told(steps):
+    """Down, asking to wait and up again in any order: all that was queued arrives, here or at the fallback."""
+    outbox, clock, team, ops = MemoryOutbox(), Hours(), Scripted(), Scripted()
+    courier = Courier("test", Random(3), {"team": team, "ops": ops}, "ops")
+    for number, (passed, what) in enumerate(steps):
+        if what in {"put", "critical"}:
+            severity = CRITICAL if what == "critical" else Severity.WARNING
+            news = replace(message(f"sw-{number % 3}", number + 1), severity=severity)
+            outbox.put(news, "team", [Part.TEXT], clock())
+        team.errors += {"down": [SendError("down")] * 7, "limited": [SendError("wait", retry_after=400.0)]}.get(
+            what, []
+        )
+        until = clock() + timedelta(seconds=passed)
+        drain(outbox, courier, clock=clock, wait=clock.wait, until=until)
+        clock.now = max(clock.now, until)
+    drain(outbox, courier, clock=clock, wait=clock.wait, until=clock() + timedelta(hours=20))
+    assert outbox.lanes() == ()
+    newest = {}
+    for (seq, _, _), item in zip(outbox.states(), outbox.items.values(), strict=False):
+        newest[item.delivery.message.key] = max(seq, newest.get(item.delivery.message.key, 0))
+    told = [(d.message.key, d.message.seq) for d in (*team.sent, *ops.sent)]
+    assert set(newest.items()) <= set(told)
+    assert len(told) == len(set(told))
+    for key in newest:
+        mine = [d.message.seq for d in team.sent if d.message.key == key]
+        assert mine == sorted(mine)
 
 
 def test_nothing_due_is_nothing_done():
     """An empty outbox, or one where all is in the future, yields no outcome."""
-    assert deliver_once(MemoryOutbox(), {}, NOW, Courier("test", Random(1))) is None
+    lane, courier = Lane("team", Part.TEXT), Courier("test", Random(1), {})
+    assert deliver_once(MemoryOutbox(), lane, courier, lambda: NOW) is None
     outbox = MemoryOutbox()
     outbox.put(message(), "team", [Part.TEXT], later(7200))
     assert run(outbox, team=Scripted())[0] == ()
+
+
+class Stuck:
+    """A notifier that answers only when it is let go."""
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+
+    def send(self, _: Delivery) -> Receipt:
+        self.go.wait(30)
+        return Receipt()
+
+
+def test_a_receiver_that_hangs_delays_no_other():
+    """Each lane has a worker of its own; the one that hangs ends when its receiver lets it."""
+    outbox, stuck, team = MemoryOutbox(), Stuck(), Scripted()
+    outbox.put(message("sw-1"), "hangs", [Part.TEXT], NOW)
+    for number in range(20):
+        outbox.put(message(f"sw-{number}"), "team", [Part.TEXT], NOW)
+    courier = Courier("test", Random(1), {"hangs": stuck, "team": team}, paces={"team": timedelta(0)})
+    told = threading.Event()
+    crew = Crew(outbox, courier, lambda: datetime.now(UTC), lambda _: None, lambda _: _done(team, told))
+    until = datetime.now(UTC) + timedelta(seconds=30)
+    assert crew.start(until) >= 1
+    assert told.wait(10)
+    assert crew.start(until) == 1
+    stuck.go.set()
+    crew.finish()
+    assert outbox.lanes() == ()
+
+
+def _done(team: Scripted, told: threading.Event) -> None:
+    if len(team.sent) == 20:
+        told.set()
+
+
+def test_an_error_of_the_outbox_leaves_where_workers_are_started():
+    """A store that fails is the business of whoever runs the crew, not of a thread that nobody looks at."""
+
+    class Broken(MemoryOutbox):
+        def done(self, *_):
+            raise OSError("disk full")
+
+    outbox = Broken()
+    outbox.put(message(), "team", [Part.TEXT], NOW)
+    courier = Courier("test", Random(1), {"team": Scripted()})
+    crew = Crew(outbox, courier, lambda: NOW, lambda _: None, lambda _: None)
+    crew.start(later(60))
+    crew.finish()
+    with pytest.raises(OSError, match="disk full"):
+        crew.start(later(60))

@@ -16,7 +16,8 @@ from alerts.notifiers.alertmanager import AlertmanagerNotifier
 from alerts.notifiers.apprise import AppriseNotifier
 from alerts.notifiers.apprise import failure as failure_in
 from alerts.notifiers.email import EmailNotifier
-from alerts.notifiers.pagerduty import PagerDutyNotifier, event
+from alerts.notifiers.pagerduty import PagerDutyNotifier
+from alerts.notifiers.pagerduty import action as pagerduty_action
 from alerts.notifiers.slack import SlackNotifier
 from alerts.notifiers.slack_webhook import SlackWebhookNotifier
 from alerts.notifiers.webhook import WebhookNotifier, signature
@@ -185,7 +186,13 @@ class TestPagerDuty(NotifierContract):
     )
     def test_each_state_has_its_action(self, change, state, action):
         """What is open stays open, what is over is resolved."""
-        assert event(replace(message(), change=change, state=state))["event_action"] == action
+        assert pagerduty_action(replace(message(), change=change, state=state)) == action
+
+    def test_an_end_that_is_the_first_it_hears_is_not_lost(self, bench):
+        """An incident told and resolved as one opens an alert and closes it: one it does not know, it would not close."""
+        bench.notifier().send(delivery(**RESOLVED))
+        assert bench.standin.alerts == {}
+        assert len(bench.told()) == 2
 
 
 class EmailBench(Bench):

@@ -9,11 +9,11 @@ A factory returns a `Bench`: the outbox, and how to queue a message in it. To ho
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from alerts.model import Change, Message, Receipt, State
-from alerts.ports import Delivery, Outbox, Part
+from alerts.ports import CRITICAL_DEADLINE, Delivery, Lane, Outbox, Part
 from rules.model import Severity
 
 NOW = datetime(2026, 11, 23, 15, tzinfo=UTC)
@@ -54,23 +54,35 @@ def later(seconds: float) -> datetime:
     return NOW + timedelta(seconds=seconds)
 
 
+def claim(outbox: Outbox, at: datetime, owner: str = "one", lease: float = LEASE) -> Delivery | None:
+    """The next delivery of any lane."""
+    found = (outbox.claim(at, owner, lease, lane) for lane in outbox.lanes())
+    return next((delivery for delivery in found if delivery is not None), None)
+
+
+def next_due(outbox: Outbox, now: datetime) -> datetime | None:
+    """When the next delivery of any lane is due."""
+    times = [outbox.next_due(now, lane) for lane in outbox.lanes()]
+    return min((time for time in times if time is not None), default=None)
+
+
 def claimed(bench: Bench, seconds: float = 0, owner: str = "one") -> Delivery:
     """The next delivery; there must be one."""
-    delivery = bench.outbox.claim(later(seconds), owner, LEASE)
+    delivery = claim(bench.outbox, later(seconds), owner)
     assert delivery is not None
     return delivery
 
 
 def nothing(bench: Bench, seconds: float = 0) -> bool:
     """Whether nothing can be claimed."""
-    return bench.outbox.claim(later(seconds), "one", LEASE) is None
+    return claim(bench.outbox, later(seconds)) is None
 
 
 def check_hands_out_what_was_queued(make: Factory) -> None:
     """A claim returns the message as it was put, and nothing twice."""
     bench = make()
     assert nothing(bench)
-    assert bench.outbox.next_due(NOW) is None
+    assert next_due(bench.outbox, NOW) is None
     bench.put(message(), "team", [Part.TEXT], NOW)
     delivery = claimed(bench)
     assert (delivery.receiver, delivery.part, delivery.message) == ("team", Part.TEXT, message())
@@ -94,7 +106,7 @@ def check_a_lease_runs_out(make: Factory) -> None:
     bench.put(message(), "team", [Part.TEXT], NOW)
     first = claimed(bench)
     assert nothing(bench, LEASE - 1)
-    assert bench.outbox.next_due(NOW) == later(LEASE)
+    assert next_due(bench.outbox, NOW) == later(LEASE)
     assert claimed(bench, LEASE, "two").id == first.id
 
 
@@ -118,7 +130,7 @@ def check_a_retry_waits_and_counts(make: Factory) -> None:
     bench.put(message(), "team", [Part.TEXT], NOW)
     bench.outbox.retry(claimed(bench), later(5), "down", counts=True)
     assert nothing(bench, 4)
-    assert bench.outbox.next_due(NOW) == later(5)
+    assert next_due(bench.outbox, NOW) == later(5)
     again = claimed(bench, 5)
     assert again.attempts == 1
     bench.outbox.retry(again, later(6), "wait", counts=False)
@@ -137,18 +149,66 @@ def check_plain_stays_plain(make: Factory) -> None:
 
 
 def check_an_incident_goes_out_in_order(make: Factory) -> None:
-    """Later messages of an incident wait for the text before them, also while it waits for its retry."""
+    """Later messages of an incident wait for the text before them, being sent or waiting for its retry."""
     bench = make()
-    for seq in (3, 1, 2):
-        bench.put(message(seq=seq), "team", [Part.TEXT], NOW)
+    bench.put(message(seq=1), "team", [Part.TEXT], NOW)
     first = claimed(bench)
-    assert first.message.seq == 1
+    bench.put(message(seq=2), "team", [Part.TEXT], NOW)
+    assert nothing(bench)
     bench.outbox.retry(first, later(100), "down", counts=True)
     assert nothing(bench, 99)
-    for seq in (1, 2, 3):
-        delivery = claimed(bench, 100)
-        assert delivery.message.seq == seq
-        bench.outbox.done(delivery, Receipt(), later(100))
+    assert claimed(bench, 100).message.seq == 2
+
+
+def check_what_waits_in_a_thread_is_told_as_one(make: Factory) -> None:
+    """The newest is sent, says what came before it, and is as old, as worn and as much in doubt as the oldest."""
+    bench = make()
+    bench.put(message(seq=1), "team", [Part.TEXT, Part.CHART], NOW)
+    bench.outbox.retry(claimed(bench), NOW, "cut", counts=True, in_doubt=True)
+    bench.put(message(seq=2), "team", [Part.TEXT, Part.CHART], later(1))
+    bench.put(message(seq=3), "team", [Part.TEXT], later(2))
+    bench.put(message(seq=3), "pager", [Part.TEXT], later(2))
+    told = bench.outbox.claim(later(3), "one", LEASE, Lane("team", Part.TEXT))
+    assert told is not None
+    assert (told.message.seq, told.attempts, told.created_at, told.in_doubt) == (3, 1, NOW, True)
+    assert ["push 1" in told.message.summary[-1], "push 2" in told.message.summary[-1]] == [True, True]
+    bench.outbox.retry(told, later(3), "down", counts=True)
+    again = bench.outbox.claim(later(3), "one", LEASE, Lane("team", Part.TEXT))
+    assert again is not None
+    assert again.message == told.message
+    bench.outbox.done(again, Receipt("C1", "1.0"), later(3))
+    rest = [claimed(bench, 3), claimed(bench, 3)]
+    assert [(d.receiver, d.message.seq, d.part) for d in rest] == [
+        ("pager", 3, Part.TEXT),
+        ("team", 2, Part.CHART),
+    ]
+    assert nothing(bench, 3)
+
+
+def check_what_a_dead_worker_held_is_in_doubt(make: Factory) -> None:
+    """It may have been sent; what came back with a known error was not."""
+    bench = make()
+    bench.put(message(), "team", [Part.TEXT], NOW)
+    bench.outbox.retry(claimed(bench), NOW, "down", counts=True)
+    assert not claimed(bench).in_doubt
+    assert claimed(bench, LEASE).in_doubt
+
+
+def check_critical_news_go_first_and_have_a_deadline(make: Factory) -> None:
+    """Before all others of their lane; past the deadline they can be had whatever they wait for, unless being sent."""
+    bench, lane, limit = make(), Lane("team", Part.TEXT), CRITICAL_DEADLINE.total_seconds()
+    bench.put(message("sw-1"), "team", [Part.TEXT], NOW)
+    bench.put(replace(message("sw-2"), severity=Severity.CRITICAL), "team", [Part.TEXT], later(1))
+    assert bench.outbox.next_deadline(NOW, lane) == later(1 + limit)
+    first = claimed(bench, 2)
+    assert first.message.key == "sw-2"
+    assert bench.outbox.next_deadline(later(2), lane) is None
+    bench.outbox.retry(first, later(9 * limit), "down", counts=True)
+    assert bench.outbox.claim(later(limit), "one", LEASE, lane, overdue=True) is None
+    overdue = bench.outbox.claim(later(1 + limit), "one", LEASE, lane, overdue=True)
+    assert overdue is not None
+    assert overdue.message.key == "sw-2"
+    assert bench.outbox.claim(later(1 + limit), "one", LEASE, lane, overdue=True) is None
 
 
 def check_incidents_and_receivers_do_not_wait_for_each_other(make: Factory) -> None:
@@ -168,11 +228,11 @@ def check_a_chart_follows_its_text_and_holds_nothing_back(make: Factory) -> None
     """A chart waits for the text it belongs to; no text waits for a chart."""
     bench = make()
     bench.put(message(seq=1), "team", [Part.TEXT, Part.CHART], NOW)
-    bench.put(message(seq=2), "team", [Part.TEXT], NOW)
     text = claimed(bench)
     assert (text.message.seq, text.part) == (1, Part.TEXT)
     assert nothing(bench)
     bench.outbox.done(text, Receipt("C1", "1.0"), NOW)
+    bench.put(message(seq=2), "team", [Part.TEXT], NOW)
     rest = {(d.message.seq, d.part) for d in (claimed(bench), claimed(bench))}
     assert rest == {(1, Part.CHART), (2, Part.TEXT)}
 
@@ -181,10 +241,10 @@ def check_later_items_know_the_first_receipt(make: Factory) -> None:
     """The receipt of the incident's first text at a receiver comes with everything after it there."""
     bench = make()
     bench.put(message(seq=1), "team", [Part.TEXT, Part.CHART], NOW)
+    bench.outbox.done(claimed(bench), Receipt("C1", "1.0"), NOW)
     bench.put(message(seq=2), "team", [Part.TEXT], NOW)
     bench.put(message(seq=2), "pager", [Part.TEXT], NOW)
-    bench.outbox.done(next(_all(bench, "team")), Receipt("C1", "1.0"), NOW)
-    roots = {(d.receiver, d.part): d.root for d in _all(bench)}
+    roots = {(d.receiver, d.part): d.root for d in (claimed(bench), claimed(bench), claimed(bench))}
     assert roots == {
         ("team", Part.CHART): Receipt("C1", "1.0"),
         ("team", Part.TEXT): Receipt("C1", "1.0"),
@@ -192,28 +252,14 @@ def check_later_items_know_the_first_receipt(make: Factory) -> None:
     }
 
 
-def _all(bench: Bench, receiver: str | None = None) -> Iterable[Delivery]:
-    """Claim until nothing is left; those of other receivers are put back."""
-    others = []
-    while (delivery := bench.outbox.claim(NOW, "one", LEASE)) is not None:
-        if receiver in {None, delivery.receiver}:
-            for other in others:
-                bench.outbox.retry(other, NOW, "", counts=False)
-            others.clear()
-            yield delivery
-        else:
-            others.append(delivery)
-
-
 def check_the_dead_block_nobody(make: Factory) -> None:
     """A text that was given up lets its successors pass, and never comes back by itself."""
     bench = make()
-    for seq in (1, 2):
-        bench.put(message(seq=seq), "team", [Part.TEXT], NOW)
+    bench.put(message(seq=1), "team", [Part.TEXT], NOW)
     bench.outbox.dead(claimed(bench), "archived", NOW)
+    bench.put(message(seq=2), "team", [Part.TEXT], NOW)
     delivery = claimed(bench)
     assert (delivery.message.seq, delivery.root) == (2, None)
-    assert nothing(bench, 2 * LEASE) is False  # only the lease of the second ran out
     bench.outbox.done(delivery, Receipt(), later(2 * LEASE))
     assert nothing(bench, 10 * LEASE)
 
@@ -239,6 +285,9 @@ CHECKS: tuple[Callable[[Factory], None], ...] = (
     check_a_retry_waits_and_counts,
     check_plain_stays_plain,
     check_an_incident_goes_out_in_order,
+    check_what_waits_in_a_thread_is_told_as_one,
+    check_what_a_dead_worker_held_is_in_doubt,
+    check_critical_news_go_first_and_have_a_deadline,
     check_incidents_and_receivers_do_not_wait_for_each_other,
     check_a_chart_follows_its_text_and_holds_nothing_back,
     check_later_items_know_the_first_receipt,

@@ -100,8 +100,8 @@ class Place:
             opened.close()
 
     def told(self) -> list[Told]:
-        """What Slack was told, in order."""
-        return [Told.of(call) for call in self.slack.accepted]
+        """What Slack was told, in order; what it was only asked is left out."""
+        return [Told.of(call) for call in self.slack.accepted if not call.method.startswith("conversations.")]
 
     def news(self) -> list[str]:
         """The first line of everything that people were told, in order; edits and charts left out."""

@@ -61,10 +61,12 @@ class Undisturbed:
     def told_after(self, trace: Sequence[str], before: int, taken: int) -> tuple[Told, ...]:
         """What Slack has been told in the end if a process that left this trace was killed.
 
-        `before` are the calls taken before that process, `taken` those before its death.
+        `before` are the calls taken before that process, `taken` those before its death. Of a send under way edits and
+        charts are made again; a post that was taken is found.
         """
         repeated = unsettled(trace, before)
-        return self.told[:taken] + self.told[taken if repeated is None else repeated :]
+        again = self.told[taken if repeated is None else repeated : taken]
+        return (*self.told[:taken], *(call for call in again if call.method != "chat.postMessage"), *self.told[taken:])
 
 
 def tell(on: Bench, ticks: tuple[datetime, ...]) -> Undisturbed:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from types import SimpleNamespace
 
-from monitor.scheduler import Daemon
+from monitor.scheduler import FOR_EVER, Daemon
 
 SLOW = 60.0
 """Seconds after which something that takes a moment has failed, on a busy machine."""
@@ -17,20 +17,28 @@ SLOW = 60.0
 
 @dataclass
 class Deliveries:
-    """An app without rules, whose deliveries are the functions given, one call each."""
+    """An app without rules, and its own crew: each look for work is the next of the functions given."""
 
-    calls: list[Callable[[Callable[[], datetime], Callable[[float], None], datetime], object]]
+    calls: list[Callable[[Callable[[], datetime], Callable[[float], None]], object]]
     rules: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(rules=()))
     book: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(changed=lambda: False))
     made: int = 0
+    finished: threading.Event = field(default_factory=threading.Event)
 
     def settle(self, now):
         """No rule file changed."""
 
-    def deliver(self, clock, wait, until, owner):  # noqa: ARG002  # the app's own form
+    def crew(self, clock, wait, report, owner):  # noqa: ARG002  # the app's own form
+        self.clock, self.wait = clock, wait
+        return self
+
+    def start(self, until):  # noqa: ARG002  # as above
         if self.made < len(self.calls):
             self.made += 1
-            self.calls[self.made - 1](clock, wait, until)
+            self.calls[self.made - 1](self.clock, self.wait)
+
+    def finish(self):
+        self.finished.set()
 
 
 @contextmanager
@@ -47,10 +55,10 @@ def running(app: Deliveries):
 
 
 def test_an_error_nobody_foresaw_does_not_end_delivering(caplog):
-    """It is logged with its traceback, and the next round of deliveries is made."""
+    """It is logged with its traceback, and the next look for deliveries is made."""
     failed, went_on = threading.Event(), threading.Event()
 
-    def fail(clock, wait, until):  # noqa: ARG001  # as `deliver`
+    def fail(clock, wait):  # noqa: ARG001  # as every look
         failed.set()
         raise RuntimeError("a row that nobody can read")
 
@@ -61,36 +69,40 @@ def test_an_error_nobody_foresaw_does_not_end_delivering(caplog):
     assert "a row that nobody can read" in caplog.text
 
 
-def test_news_end_one_wait_only():
-    """While a message waits for its time the thread sleeps: the news that woke it once is no news again."""
-    waits = []
-    began, done = threading.Event(), threading.Event()
+def test_news_are_looked_for_once():
+    """What was news once is none the next time: a daemon with nothing to tell sleeps."""
+    looked = threading.Event()
+    seen = []
 
-    def await_a_retry(clock, wait, until):
-        began.set()
-        while clock() < until and len(waits) < 3:
-            wait(20.0)
-            waits.append(daemon._news.is_set())
-        done.set()
+    def look(clock, wait):  # noqa: ARG001  # as every look
+        seen.append(daemon._news.is_set())
+        if len(seen) == 3:
+            looked.set()
 
-    with running(Deliveries([await_a_retry])) as daemon:
-        assert began.wait(SLOW)
+    app = Deliveries([])
+    app.calls = [look] * 3
+    with running(app) as daemon:
         daemon._news.set()
-        assert done.wait(SLOW)
-    assert waits == [False, False, False]
+        assert looked.wait(SLOW)
+    assert seen[1:] == [False, False]
 
 
 def test_a_daemon_that_is_stopped_waits_for_no_message():
-    """Its deliveries' time is up at once, however long the next message would have waited."""
+    """The time of its workers is up at once and their waits end, however long the next message would have waited."""
     began, ended = threading.Event(), threading.Event()
 
-    def await_a_retry(clock, wait, until):
-        began.set()
-        while clock() < until:
-            wait(0.01)
-        ended.set()
+    def await_a_retry(clock, wait):
+        def work():
+            began.set()
+            while clock() < FOR_EVER:
+                wait(SLOW)
+            ended.set()
 
-    with running(Deliveries([await_a_retry])) as daemon:
+        threading.Thread(target=work).start()
+
+    app = Deliveries([await_a_retry])
+    with running(app) as daemon:
         assert began.wait(SLOW)
         daemon.stop()
-        assert ended.wait(SLOW / 4), "it went on to the end of its stretch"
+        assert ended.wait(SLOW / 4), "it went on to the end of its wait"
+    assert app.finished.is_set()

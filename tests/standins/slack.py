@@ -35,7 +35,8 @@ TOKEN = "xoxb-standin"  # the stand-in's own, good for nothing else
 CHANNELS = {"#oncall": "C0ONCALL", "#ops": "C0OPS", "#recs-oncall": "C0RECS"}
 MESSAGE_TEXT = 40_000
 MESSAGE_BLOCKS = 13_200
-FIRST_TS = 1_790_000_000
+FIRST_TS = 4_000_000_000
+"""Later than any test's clock: whoever asks for what came since a time, gets it."""
 
 Answer = dict[str, Any]
 
@@ -331,16 +332,37 @@ def _upload_done(standin: SlackStandin, args: dict[str, Any]) -> Answer:
     return {"ok": True, "files": [{"id": entry["id"], "title": entry.get("title", "")} for entry in entries]}
 
 
+def _shown(messages: list[dict[str, Any]], args: Mapping[str, Any]) -> Answer:
+    """A page of messages, metadata only where they were asked for."""
+    recent = [m for m in messages if float(m["ts"]) >= float(args.get("oldest") or 0)]
+    page = recent[: int(args.get("limit") or 100)]
+    if str(args.get("include_all_metadata", "")).lower() not in {"1", "true"}:
+        page = [{name: value for name, value in m.items() if name != "metadata"} for m in page]
+    return {"ok": True, "messages": page, "has_more": len(page) < len(recent)}
+
+
 def _history(standin: SlackStandin, args: dict[str, Any]) -> Answer:
     channel, error = standin.channel(args, names=False)
     if error:
         return _error(error)
     mine = [m for (where, _), m in standin.messages.items() if where == channel]
-    shown = [m for m in mine if "thread_ts" not in m or m.get("reply_broadcast")]
-    newest = shown[::-1][: int(args.get("limit") or 100)]
-    if str(args.get("include_all_metadata", "")).lower() not in {"1", "true"}:
-        newest = [{name: value for name, value in m.items() if name != "metadata"} for m in newest]
-    return {"ok": True, "messages": newest, "has_more": len(newest) < len(shown)}
+    return _shown([m for m in mine if "thread_ts" not in m or m.get("reply_broadcast")][::-1], args)
+
+
+def _replies(standin: SlackStandin, args: dict[str, Any]) -> Answer:
+    channel, error = standin.channel(args, names=False)
+    if error:
+        return _error(error)
+    ts = args.get("ts")
+    return _shown(
+        [m for (where, own), m in standin.messages.items() if where == channel and ts in {own, m.get("thread_ts")}],
+        args,
+    )
+
+
+def _list(standin: SlackStandin, args: dict[str, Any]) -> Answer:  # noqa: ARG001  # every method is called alike
+    known = [{"id": number, "name": name.removeprefix("#")} for name, number in standin.channels.items()]
+    return {"ok": True, "channels": known, "response_metadata": {"next_cursor": ""}}
 
 
 METHODS = {
@@ -350,6 +372,8 @@ METHODS = {
     "files.getUploadURLExternal": _upload_url,
     "files.completeUploadExternal": _upload_done,
     "conversations.history": _history,
+    "conversations.replies": _replies,
+    "conversations.list": _list,
 }
 
 

@@ -8,18 +8,19 @@ import pytest
 from sqlalchemy import Table
 
 from alerts.model import Receipt
-from alerts.ports import Delivery, Part
+from alerts.ports import Delivery, Lane, Part
 from monitor.store import (
     OutboxCounts,
     SqlOutbox,
     Store,
-    dead_letters,
     dump,
     enqueue,
+    letters,
     outbox_counts,
     requeue,
     schema,
 )
+from tests.contracts.outbox_contract import claim, next_due
 from tests.monitor.store.make import START, message
 from tests.monitor.store.processes import worker
 
@@ -56,12 +57,12 @@ def box(store: Store) -> SqlOutbox:
 def test_an_item_is_claimed_once_while_its_lease_holds(store: Store, box: SqlOutbox) -> None:
     """Another worker gets it only after the lease, exactly then."""
     queue(store, parts=[Part.TEXT])
-    item = box.claim(START, "a", 60)
+    item = claim(box, START, "a", 60)
     assert item is not None
     assert (item.message, item.attempts, item.created_at, item.root, item.plain) == (message(), 0, START, None, False)
-    assert box.claim(later(59.999999), "b", 60) is None
-    assert box.next_due(later(1)) == later(60)
-    again = box.claim(later(60), "b", 60)
+    assert claim(box, later(59.999999), "b", 60) is None
+    assert next_due(box, later(1)) == later(60)
+    again = claim(box, later(60), "b", 60)
     assert again is not None
     assert again.id == item.id
 
@@ -73,7 +74,7 @@ def test_queueing_again_is_nothing_new(store: Store, box: SqlOutbox) -> None:
         before = dump(tx)
         assert enqueue(tx, message(), "oncall", BOTH, later(9)) == 0
         assert dump(tx) == before
-    item = box.claim(START, "a", 60)
+    item = claim(box, START, "a", 60)
     assert item is not None
     box.done(item, RECEIPT, START)
     with store.write() as tx:
@@ -82,26 +83,30 @@ def test_queueing_again_is_nothing_new(store: Store, box: SqlOutbox) -> None:
 
 
 def test_a_text_waits_for_the_text_before_it(store: Store, box: SqlOutbox) -> None:
-    """Firing before resolved: even while the first is being sent, or waits for its retry."""
-    queue(store, seqs=[2, 1])
-    first = box.claim(START, "a", 60)
+    """Firing before resolved: even while the first is being sent, or waits for its retry; then both are told as one."""
+    queue(store, parts=[Part.TEXT])
+    first = claim(box, START, "a", 60)
     assert first is not None
-    assert names([first, box.claim(START, "b", 60)]) == [(1, Part.TEXT), None]
+    queue(store, seqs=[2])
+    assert names([first, claim(box, START, "b", 60)]) == [(1, Part.TEXT), None]
     box.retry(first, later(300), "503", counts=True)
-    assert box.claim(later(299), "b", 60) is None
-    assert box.next_due(START) == later(300)
-    retried = box.claim(later(300), "b", 60)
+    assert claim(box, later(299), "b", 60) is None
+    assert next_due(box, START) == later(300)
+    retried = claim(box, later(300), "b", 60)
     assert retried is not None
-    assert (retried.attempts, retried.message.seq) == (1, 1)
+    assert (retried.attempts, retried.message.seq) == (1, 2)
+    assert message("i-1", 1).push in retried.message.summary[-1]
     box.done(retried, RECEIPT, later(301))
-    assert names(box.claim(later(301), "b", 60) for _ in range(3)) == [(1, Part.CHART), (2, Part.TEXT), None]
+    assert names(claim(box, later(301), "b", 60) for _ in range(2)) == [(2, Part.CHART), None]
+    with store.read() as tx:
+        assert outbox_counts(tx) == OutboxCounts(queued=1, done=1, merged=1)
 
 
 def test_other_incidents_and_receivers_do_not_wait(store: Store, box: SqlOutbox) -> None:
     """Order is kept per incident and receiver."""
     for key, receiver in [("i-1", "oncall"), ("i-1", "mail"), ("i-2", "oncall")]:
         queue(store, key, to=receiver, parts=[Part.TEXT])
-    claimed = [box.claim(START, "a", 60) for _ in range(4)]
+    claimed = [claim(box, START, "a", 60) for _ in range(4)]
     assert sorted((item.message.key, item.receiver) for item in claimed if item) == [
         ("i-1", "mail"),
         ("i-1", "oncall"),
@@ -110,55 +115,54 @@ def test_other_incidents_and_receivers_do_not_wait(store: Store, box: SqlOutbox)
 
 
 def test_a_chart_never_blocks_and_a_dead_text_lets_the_next_pass(store: Store, box: SqlOutbox) -> None:
-    """Charts that wait, are claimed or died hold back nobody."""
-    queue(store, seqs=[1, 2, 3])
-    text = box.claim(START, "a", 60)
+    """Charts that wait, are claimed or died hold back nobody; of those that wait only the newest is drawn."""
+    queue(store)
+    text = claim(box, START, "a", 60)
     assert text is not None
     box.dead(text, "channel_not_found", START)
-    chart, second = box.claim(START, "a", 60), box.claim(START, "a", 60)
-    assert chart is not None
-    assert second is not None
-    assert names([chart, second]) == [(1, Part.CHART), (2, Part.TEXT)]
-    box.retry(chart, later(9999), "busy", counts=True)
-    box.done(second, RECEIPT, START)
-    assert names([box.claim(START, "a", 60), box.claim(START, "a", 60)]) == [(2, Part.CHART), (3, Part.TEXT)]
+    chart = claim(box, START, "a", 60)
+    assert names([chart]) == [(1, Part.CHART)]
+    queue(store, seqs=[2, 3])
+    text = claim(box, START, "a", 60)
+    assert text is not None
+    assert names([text, claim(box, START, "a", 60)]) == [(3, Part.TEXT), None]
+    box.done(text, RECEIPT, START)
+    assert names([claim(box, START, "a", 60), claim(box, START, "a", 60)]) == [(3, Part.CHART), None]
 
 
 def test_the_root_is_the_receipt_of_the_first_text_delivered(store: Store, box: SqlOutbox) -> None:
-    """Of the same incident and receiver; a chart's receipt is no root."""
-    queue(store, seqs=[1, 2, 3])
-    queue(store, to="mail", parts=[Part.TEXT])
+    """Of the same incident and receiver; a chart's receipt is no root, and one that died has none."""
     roots = []
-    for number in range(7):
-        item = box.claim(START, "a", 60)
-        assert item is not None
-        roots.append((item.receiver, item.message.seq, item.part, item.root and item.root.ref))
-        if item.message.seq == 1 and item.part is Part.TEXT and item.receiver == "oncall":
-            box.dead(item, "gone", START)
-        else:
-            box.done(item, Receipt("C1", f"ts-{number}-{item.message.seq}-{item.part}"), START)
-    firsts = {item[1:3]: item[3] for item in roots if item[0] == "oncall"}
-    assert firsts[1, Part.TEXT] is None
-    assert firsts[1, Part.CHART] is None
-    assert firsts[2, Part.TEXT] is None
-    assert "-2-text" in str(firsts[2, Part.CHART])
-    assert firsts[3, Part.TEXT] == firsts[2, Part.CHART] == firsts[3, Part.CHART]
-    assert ("mail", 1, Part.TEXT, None) in roots
+    for seq in (1, 2, 3):
+        queue(store, seqs=[seq])
+        for part in (Part.TEXT, Part.CHART):
+            item = box.claim(START, "a", 60, Lane("oncall", part))
+            assert item is not None
+            roots.append(item.root and item.root.ref)
+            if (seq, part) == (1, Part.TEXT):
+                box.dead(item, "gone", START)
+            else:
+                box.done(item, Receipt("C1", f"{seq}-{part}"), START)
+    assert roots == [None, None, None, "2-text", "2-text", "2-text"]
+    queue(store, to="mail", parts=[Part.TEXT])
+    other = claim(box, START, "a", 60)
+    assert other is not None
+    assert other.root is None
 
 
 def test_a_retry_that_does_not_count_keeps_the_attempts(store: Store, box: SqlOutbox) -> None:
     """Rate limits are no attempts; plain text, once needed, stays."""
     queue(store, parts=[Part.TEXT])
     for number, (counts, plain) in enumerate([(False, False), (True, True), (True, False)]):
-        item = box.claim(later(number), "a", 60)
+        item = claim(box, later(number), "a", 60)
         assert item is not None
         box.retry(item, later(number + 1), f"error {number}", counts=counts, plain=plain)
-    last = box.claim(later(3), "a", 60)
+    last = claim(box, later(3), "a", 60)
     assert last is not None
     assert (last.attempts, last.plain) == (2, True)
     box.dead(last, "too many attempts", later(4))
     with store.read() as tx:
-        [letter] = dead_letters(tx)
+        [letter] = letters(tx)
         assert (letter.id, letter.attempts, letter.error, letter.message) == (
             last.id,
             2,
@@ -171,8 +175,8 @@ def test_a_retry_that_does_not_count_keeps_the_attempts(store: Store, box: SqlOu
 def test_a_worker_whose_lease_ran_out_cannot_take_the_item_back(store: Store, box: SqlOutbox) -> None:
     """Its retry, give-up and reroute no longer count; that it delivered is a fact and does."""
     queue(store, parts=[Part.TEXT])
-    slow = box.claim(START, "slow", 1)
-    quick = box.claim(later(2), "quick", 60)
+    slow = claim(box, START, "slow", 1)
+    quick = claim(box, later(2), "quick", 60)
     assert slow is not None
     assert quick is not None
     box.retry(slow, later(3), "timeout", counts=True)
@@ -180,48 +184,60 @@ def test_a_worker_whose_lease_ran_out_cannot_take_the_item_back(store: Store, bo
     box.reroute(slow, "fallback", "timeout", later(3))
     with store.read() as tx:
         assert outbox_counts(tx) == OutboxCounts(queued=1)
-    assert box.claim(later(4), "third", 60) is None
+    assert claim(box, later(4), "third", 60) is None
     box.done(slow, RECEIPT, later(5))
     box.retry(quick, later(6), "timeout", counts=True)
     with store.read() as tx:
         assert outbox_counts(tx) == OutboxCounts(done=1)
-    assert box.next_due(later(9)) is None
+    assert next_due(box, later(9)) is None
 
 
 def test_a_reroute_happens_once_per_receiver(store: Store, box: SqlOutbox) -> None:
     """The same message goes to the fallback at most once, and never in a circle."""
     queue(store, parts=[Part.TEXT])
     for receiver in ("fallback", "oncall", "fallback"):
-        item = box.claim(later(1), "a", 60)
+        item = claim(box, later(1), "a", 60)
         if item is not None:
             box.reroute(item, receiver, "account_inactive", later(1))
     with store.read() as tx:
         assert outbox_counts(tx) == OutboxCounts(dead=2)
-        assert sorted(letter.receiver for letter in dead_letters(tx)) == ["fallback", "oncall"]
+        assert sorted(letter.receiver for letter in letters(tx)) == ["fallback", "oncall"]
 
 
 def test_a_dead_letter_can_be_sent_again(store: Store, box: SqlOutbox) -> None:
     """By a person, once the channel is mended; what is not dead is left alone."""
     queue(store, parts=[Part.TEXT])
-    item = box.claim(START, "a", 60)
+    item = claim(box, START, "a", 60)
     assert item is not None
     with store.write() as tx:
         assert not requeue(tx, item.id, START)
     box.dead(item, "channel_not_found", START)
     with store.write() as tx:
         assert requeue(tx, item.id, later(10))
-    assert box.claim(later(9), "a", 60) is None
-    again = box.claim(later(10), "a", 60)
+    assert claim(box, later(9), "a", 60) is None
+    again = claim(box, later(10), "a", 60)
     assert again is not None
     assert again.attempts == 0
 
 
+def test_what_a_dead_daemon_held_is_free_at_once_and_in_doubt(store: Store, box: SqlOutbox) -> None:
+    """The one that starts in its place need not wait for the lease; others' leases stand."""
+    for key, owner in (("i-1", "daemon-7"), ("i-2", "once-8")):
+        queue(store, key, parts=[Part.TEXT])
+        assert claim(box, START, owner, 60) is not None
+    box.end_leases("daemon-")
+    again = claim(box, START, "daemon-9", 60)
+    assert again is not None
+    assert (again.message.key, again.in_doubt) == ("i-1", True)
+    assert claim(box, START, "daemon-9", 60) is None
+
+
 def test_nothing_is_due_in_an_empty_outbox(box: SqlOutbox) -> None:
     """And an item that waits is due at once."""
-    assert box.next_due(START) is None
-    assert box.claim(START, "a", 60) is None
+    assert next_due(box, START) is None
+    assert claim(box, START, "a", 60) is None
     queue(box._store, parts=[Part.TEXT])
-    assert box.next_due(later(5)) == later(5)
+    assert next_due(box, later(5)) == later(5)
 
 
 def test_a_delivered_item_does_not_show_who_delivered_it(store: Store) -> None:
@@ -231,8 +247,8 @@ def test_a_delivered_item_does_not_show_who_delivered_it(store: Store) -> None:
     for owner, crashes in (("a", 0), ("b", 3)):
         box = SqlOutbox(store)
         for crash in range(crashes):
-            assert box.claim(later(crash * 10), owner, 10) is not None
-        item = box.claim(later(30), owner, 10)
+            assert claim(box, later(crash * 10), owner, 10) is not None
+        item = claim(box, later(30), owner, 10)
         assert item is not None
         box.done(item, RECEIPT, later(60))
     with store.read() as tx:
@@ -241,18 +257,20 @@ def test_a_delivered_item_does_not_show_who_delivered_it(store: Store) -> None:
 
 
 def test_threads_claim_every_item_once_and_in_order(store: Store) -> None:
-    """200 items of 20 incidents, four workers."""
+    """200 items of 20 incidents, four workers; each delivered text makes the next of its incident."""
     for incident in range(20):
-        queue(store, f"i-{incident}", seqs=range(1, 6))
+        queue(store, f"i-{incident}")
     claimed: list[Delivery] = []
 
     def work(owner: str) -> None:
         box = SqlOutbox(store)
-        while box.next_due(later(1)) is not None:
-            item = box.claim(later(1), owner, 600)
+        while next_due(box, later(1)) is not None:
+            item = claim(box, later(1), owner, 600)
             if item is None:
                 continue
             claimed.append(item)
+            if item.part is Part.TEXT and item.message.seq < 5:
+                queue(store, item.message.key, seqs=[item.message.seq + 1])
             box.done(item, RECEIPT, later(1))
 
     # An item in flight keeps `next_due` in the future: workers may go round, but none ends early.

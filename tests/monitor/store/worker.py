@@ -16,6 +16,7 @@ import numpy as np
 
 from alerts.model import Receipt
 from monitor.store import SqlOutbox, Store, StoreError, StoreFullError, dump, put_page
+from tests.contracts.outbox_contract import claim
 from tests.monitor.store.make import START, write_tick
 
 MEBIBYTE = 1 << 20
@@ -61,7 +62,7 @@ def deliver(url: str) -> None:
     """Claim and deliver all there is; each item's id is named when it is claimed."""
     box = SqlOutbox(Store.open(url))
     now = START + timedelta(minutes=1)
-    while (item := box.claim(now, "worker", 60)) is not None:
+    while (item := claim(box, now, "worker")) is not None:
         say(item.id)
         box.done(item, Receipt("C1", item.id), now)
 

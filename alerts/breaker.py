@@ -1,0 +1,41 @@
+"""A circuit breaker: a receiver that fails again and again is left alone for a while, then asked with one message."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+FAILURES_TO_OPEN = 5
+"""Failures in a row after which a receiver counts as down."""
+FIRST_REST = timedelta(seconds=30)
+LONGEST_REST = timedelta(minutes=5)
+
+
+@dataclass
+class Breaker:
+    """Closed while sends succeed; open for a rest after too many failures in a row; then one probe decides.
+
+    Only failures that a later try may mend count: a receiver that asks to wait, or refuses for good, is not down.
+    """
+
+    failures: int = 0
+    rests: int = 0
+    """Rests in a row: each is twice as long as the one before."""
+    until: datetime | None = None
+    """End of the rest; None while closed."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the receiver counts as down; a probe is due once its rest is over."""
+        return self.until is not None
+
+    def failed(self, now: datetime) -> None:
+        """A send failed; a failed probe opens it anew."""
+        self.failures += 1
+        if self.is_open or self.failures >= FAILURES_TO_OPEN:
+            self.until = now + min(LONGEST_REST, FIRST_REST * (1 << min(self.rests, 8)))
+            self.rests += 1
+
+    def answered(self) -> None:
+        """The receiver works: whatever it said, it said it."""
+        self.failures, self.rests, self.until = 0, 0, None
