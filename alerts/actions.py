@@ -20,7 +20,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from alerts.incidents import FAMILIES, Family, gap
-from alerts.model import Actor, Change, Feedback, Hush, Incident, State, Transition
+from alerts.model import Act, Actor, Change, Feedback, Hush, Incident, State, Transition
 from alerts.wording import clean, instant
 
 HOUR = timedelta(hours=1)
@@ -107,6 +107,16 @@ def _expired(incidents: Iterable[Incident], now: datetime) -> Iterator[Transitio
             what = "acknowledged" if incident.state is State.ACKNOWLEDGED else "snoozed"
             because = f"{what} by {name_of(hush.by)} until {instant(hush.until)}, and still bad"
             yield _moved(incident, Change.EXPIRED, now, because, **_firing(incident))
+
+
+def acts_on(incident: Incident) -> tuple[Act, ...]:
+    """What makes sense for an incident as it stands."""
+    state = standing(incident)
+    if state in {State.RESOLVED, State.PENDING}:
+        return ()
+    first = Act.REOPEN if state in HUSHED else Act.ACKNOWLEDGE
+    last = () if FAMILIES[incident.kind] is Family.SOURCE else (Act.NOT_A_PROBLEM,)
+    return (first, Act.SNOOZE, *last)
 
 
 def rate(incident: Incident) -> float:

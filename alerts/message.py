@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from alerts.actions import acts_on, standing
 from alerts.actions import name_of as actor_name
-from alerts.actions import standing
 from alerts.incidents import FAMILIES, Family, gap
 from alerts.model import Change, Evidence, Fact, Incident, Kind, Message, State, TotalState, Transition
 from alerts.ports import Part
@@ -178,6 +178,7 @@ def compose(transition: Transition, rule: RuleFacts) -> Message:
         chart=evidence.series if evidence is not None and charted else None,
         total_chart=evidence.total_series if evidence is not None and charted else None,
         since=incident.since,
+        acts=acts_on(incident),
     )
 
 

@@ -165,6 +165,15 @@ class Feedback(StrEnum):
     """It is as it should be: what it has now is what is expected of it."""
 
 
+class Act(StrEnum):
+    """What a person can do about an incident."""
+
+    ACKNOWLEDGE = "acknowledge"
+    SNOOZE = "snooze"
+    REOPEN = "reopen"
+    NOT_A_PROBLEM = "not-a-problem"
+
+
 @dataclass(frozen=True)
 class Hush:
     """Who acknowledged or snoozed an incident, and how long that holds (None: until it is over)."""
@@ -366,6 +375,8 @@ class Message:
     chart: Series | None = None
     total_chart: Series | None = None
     since: datetime | None = None
+    acts: tuple[Act, ...] = ()
+    """What a person can do about the incident as it stands; a channel that brings answers back offers them."""
 
 
 @dataclass(frozen=True)

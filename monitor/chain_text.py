@@ -82,6 +82,11 @@ def told_text(told: Told) -> str:
     return "\n".join((f"{told.incident.rule} is no rule any more: what it counted is gone", *_told(told)))
 
 
+def fate_text(told: Told) -> str:
+    """What was decided of an incident, what was sent, and what people did."""
+    return "\n".join(_told(told))
+
+
 def told_to_json(told: Told) -> dict[str, Any]:
     """The same as an explanation without chains."""
     return {"chains": [], "run": None, "incidents": [_told_to_json(told)]}

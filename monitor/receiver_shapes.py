@@ -31,6 +31,16 @@ def _addresses(raw: object) -> tuple[str, ...]:
     return tuple(map(_address, items))
 
 
+def _actors(raw: object) -> tuple[str, ...]:
+    """Ids of users and of user groups. A name is none: people change it."""
+    items = raw if isinstance(raw, list) else [raw]
+    for number, item in enumerate(items):
+        if not isinstance(item, str) or not re.fullmatch(r"[UWS][A-Z0-9]{2,}", item):
+            hint = 'write ids such as "U024BE7LH", of groups "S0614TZR7": in Slack, a profile\'s menu copies its id'
+            raise refusal("bad-value", f"{described(item)} is no id of a user or a user group", hint, at=(number,))
+    return tuple(items)
+
+
 def _web_address(raw: object) -> Reference:
     """Where to post: often a secret, since whoever knows it may post too."""
     return Reference("plain", as_http(raw)) if isinstance(raw, str) else as_secret(raw)
@@ -62,6 +72,9 @@ class SlackShape(ReceiverShape):
     kind: Literal["slack"]
     channel: Annotated[Word, Doc("string", 'channel = "#recs-oncall"')]
     token: Annotated[SecretRef, Doc("secret", 'token = {env = "SLACK_BOT_TOKEN"}')]
+    app_token: SecretRef | None = None
+    signing_secret: SecretRef | None = None
+    actors: Annotated[tuple[str, ...], PlainValidator(_actors)] = ()
     base_url: Http = None
 
 
@@ -169,8 +182,8 @@ RECEIVERS: Mapping[str, type[BaseModel]] = {
 
 
 def fields_of(shape: BaseModel) -> Iterator[tuple[str, str, object]]:
-    """Each field of its kind that was given or has a default: its name, its key in the file, its value."""
+    """Each argument of the notifier that was given or has a default: its name, its key in the file, its value."""
     for name, info in type(shape).model_fields.items():
         value = getattr(shape, name)
-        if name != "kind" and name not in ReceiverShape.model_fields and value is not None:
+        if name not in {"kind", "actors"} and name not in ReceiverShape.model_fields and value is not None:
             yield name, info.alias or name, value

@@ -94,6 +94,8 @@ class ReceiverSettings:
     secrets: tuple[tuple[str, Secret], ...] = ()
     pace: timedelta = PACE
     """Least time between two messages."""
+    actors: tuple[str, ...] = ()
+    """Ids of the users and user groups who may act there; empty is everybody in its channel."""
     span: Span = field(default=Span(Place("")), repr=False, compare=False)
 
     def arguments(self) -> dict[str, object]:
@@ -413,4 +415,5 @@ class _Reader:
         span = self._places.locate(("receivers", name), at_key=True)
         assert isinstance(shape, ReceiverShape)
         channel, kind = str(getattr(shape, "channel", "")), str(getattr(shape, "kind", ""))
-        return ReceiverSettings(name, kind, channel, tuple(options), tuple(secrets), shape.pace, span)
+        actors = tuple(getattr(shape, "actors", ()))
+        return ReceiverSettings(name, kind, channel, tuple(options), tuple(secrets), shape.pace, actors, span)

@@ -18,6 +18,7 @@ from slack_sdk.web import SlackResponse
 
 from alerts.model import Message, Receipt, SendError
 from alerts.notifiers import slack_adoption, slack_blocks
+from alerts.notifiers.slack_buttons import buttons
 from alerts.ports import Delivery, Part
 from alerts.time_limit import within
 
@@ -48,19 +49,27 @@ ROOT_GONE = frozenset({"cant_update_message", "edit_window_closed", "message_not
 
 
 class SlackNotifier:
-    """Posts to one channel (its name or id) with a bot token (`chat:write`, and `files:write` for charts)."""
+    """Posts to one channel (its name or id) with a bot token (`chat:write`, and `files:write` for charts).
+
+    With an `app_token` or a `signing_secret` messages have buttons: what is pressed comes back to the daemon.
+    """
 
     def __init__(
         self,
         channel: str,
         token: str,
         *,
+        app_token: str | None = None,
+        signing_secret: str | None = None,
         base_url: str = WebClient.BASE_URL,
         timeout: int = TIMEOUT_SECONDS,
     ) -> None:
         self._channel = channel
         self._channel_id: str | None = None
         """Known once something was posted."""
+        self._app_token = app_token
+        # No button before it works: one of the two is how a press comes back.
+        self._answers = app_token is not None or signing_secret is not None
         # The client logs errors it also raises: they are told once, where they are settled.
         logger = logging.getLogger("slicewatch.slack_sdk")
         logger.setLevel(logging.CRITICAL + 1)
@@ -84,9 +93,11 @@ class SlackNotifier:
             raise _failure(error) from error
 
     def ask(self) -> None:
-        """Whether Slack knows the token. Says nothing about the channel. Raises `SendError`."""
+        """Whether Slack knows the tokens. Says nothing about the channel. Raises `SendError`."""
         try:
             self._client.auth_test()
+            if self._app_token is not None:
+                self._client.apps_connections_open(app_token=self._app_token)
         except SlackApiError as error:
             raise _refusal(error) from error
         except (SlackClientError, OSError, HTTPException) as error:
@@ -122,7 +133,7 @@ class SlackNotifier:
         return slack_adoption.has_reply(self._client, root, delivery.message, delivery.created_at)
 
     def _post(self, delivery: Delivery) -> Receipt:
-        answer = self._client.chat_postMessage(channel=self._channel, **_root_form(delivery))
+        answer = self._client.chat_postMessage(channel=self._channel, **self._root_form(delivery))
         self._channel_id = str(answer["channel"])
         return Receipt(self._channel_id, str(answer["ts"]))
 
@@ -139,7 +150,9 @@ class SlackNotifier:
         return self._post(delivery)
 
     def _edit(self, delivery: Delivery, root: Receipt) -> None:
-        self._client.chat_update(channel=root.channel, ts=root.ref, parse="none", **_root_form(delivery, unfurl=False))
+        self._client.chat_update(
+            channel=root.channel, ts=root.ref, parse="none", **self._root_form(delivery, unfurl=False)
+        )
 
     def _reply(self, delivery: Delivery, root: Receipt) -> None:
         message = delivery.message
@@ -147,6 +160,14 @@ class SlackNotifier:
         self._client.chat_postMessage(
             channel=root.channel, thread_ts=root.ref, reply_broadcast=message.broadcast, **form, **_QUIET
         )
+
+    def _root_form(self, delivery: Delivery, *, unfurl: bool = True) -> dict[str, Any]:
+        """Text, blocks and metadata of the root message; without blocks where they were refused before."""
+        message, plain = delivery.message, delivery.plain
+        text = slack_blocks.plain(message) if plain else slack_blocks.push(message)
+        pressed = buttons(message, delivery.receiver) if self._answers else []
+        form = _form(message, text, slack_blocks.blocks(message, pressed), plain=plain)
+        return form | (_QUIET if unfurl else {"link_names": False})
 
     def _chart(self, delivery: Delivery) -> Receipt:
         root = delivery.root
@@ -179,14 +200,6 @@ _QUIET: dict[str, Any] = {"parse": "none", "link_names": False, "unfurl_links": 
 
 def _is_loopback(url: str) -> bool:
     return (urlsplit(url).hostname or "") in {"localhost", "127.0.0.1", "::1"}
-
-
-def _root_form(delivery: Delivery, *, unfurl: bool = True) -> dict[str, Any]:
-    """Text, blocks and metadata of the root message; without blocks where they were refused before."""
-    message, plain = delivery.message, delivery.plain
-    text = slack_blocks.plain(message) if plain else slack_blocks.push(message)
-    form = _form(message, text, slack_blocks.blocks(message), plain=plain)
-    return form | (_QUIET if unfurl else {"link_names": False})
 
 
 def _form(message: Message, text: str, blocks: list[slack_blocks.Block], *, plain: bool) -> dict[str, Any]:

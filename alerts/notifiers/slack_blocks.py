@@ -47,17 +47,17 @@ def escape(text: str) -> str:
     return _FORMATS.sub(lambda match: _NOTHING + match.group() + _NOTHING, text)
 
 
-def blocks(message: Message) -> list[Block]:
-    """The message as blocks, within Slack's limits."""
+def blocks(message: Message, buttons: Sequence[Block] = ()) -> list[Block]:
+    """The message as blocks, within Slack's limits; buttons stand above the small print."""
     made = [
         _header(message),
         *(_section(paragraph) for paragraph in message.summary),
         *_fields(message.facts),
         *_query(message.query),
         *_runbook(message.runbook_url),
-        _footer(message.footer),
     ]
-    return made[: BLOCKS - 1] + made[-1:] if len(made) > BLOCKS else made
+    last = [*buttons, _footer(message.footer)]
+    return made[: BLOCKS - len(last)] + last
 
 
 def note(text: str) -> Block:

@@ -13,6 +13,7 @@ from monitor import store
 from monitor.commands import HELP
 from monitor.commands.common import config_option, log_to_stderr, opened
 from monitor.scheduler import DAEMON, Daemon, log
+from monitor.slack_actions.listening import listening
 
 
 @click.command("run", context_settings=HELP)
@@ -34,7 +35,8 @@ def run(config: Path, *, as_json: bool) -> None:  # noqa: ARG001  # every comman
         if hasattr(signal, "SIGHUP"):
             signal.signal(signal.SIGHUP, lambda *_: threading.Thread(target=daemon.reload, name="reload").start())
         log.info("watching %s", counted(len(app.rules.rules), "rule"))
-        daemon.run()
+        with listening(app):
+            daemon.run()
         log.info("stopped")
 
 

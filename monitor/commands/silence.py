@@ -53,9 +53,8 @@ def silence(do: str, target: tuple[str, ...], config: Path, name: str | None, **
     with desk(config, name) as (people, who):
         if do == "add":
             ends = _end(now, given)
-            made = people.silence(
-                _scope(people.app, target, given), who, now, ends, given["reason"] or "", given["starts"]
-            )
+            scope = scope_called(people.app, target, given["owner"], given["labels"])
+            made = people.silence(scope, who, now, ends, given["reason"] or "", given["starts"])
             _show([made], now, as_json=given["as_json"])
         elif do == "end":
             _show([people.end_silence(_only(target), who, now)], now, as_json=given["as_json"])
@@ -80,13 +79,14 @@ def _only(target: Sequence[str]) -> str:
     return target[0]
 
 
-def _scope(app: App, target: Sequence[str], given: dict[str, Any]) -> Scope:
+def scope_called(app: App, target: Sequence[str], owner: str | None = None, labels: Sequence[str] = ()) -> Scope:
+    """What a person means by `RULE [SLICE]`; a usage error where it names nothing."""
     if not 1 <= len(target) <= 2:
         raise click.UsageError("name a rule (or a pattern, `*` for all) and perhaps a slice: add RULE device=ios")
     rules = _named(app, target[0])
     dimensions = dict.fromkeys(dimension for rule in rules for dimension in rule.dimensions)
     item = slice_of(target[1], tuple(dimensions), target[0]) if len(target) == 2 else Slice()
-    return Scope(target[0], item, given["owner"], tuple(_label(text) for text in given["labels"]))
+    return Scope(target[0], item, owner, tuple(_label(text) for text in labels))
 
 
 def _named(app: App, pattern: str) -> list[Rule]:

@@ -12,7 +12,7 @@ from monitor.app import open_notifiers
 from monitor.receiver_shapes import RECEIVERS
 from monitor.settings import SettingsError, parse_settings
 
-SECRETS = ("TOKEN", "HOOK", "KEY", "PASSWORD", "SECRET", "TEAMS")
+SECRETS = ("TOKEN", "APP", "SIGNING", "HOOK", "KEY", "PASSWORD", "SECRET", "TEAMS")
 ALL = """\
 rules = ["rules/*.yaml"]
 fallback = "terminal"
@@ -21,6 +21,9 @@ fallback = "terminal"
 kind = "slack"
 channel = "#oncall"
 token = {env = "TOKEN"}
+app_token = {env = "APP"}
+signing_secret = {env = "SIGNING"}
+actors = ["U024BE7LH", "S0614TZR7"]
 
 [receivers.hook]
 kind = "slack-webhook"
@@ -72,30 +75,32 @@ def test_a_notifier_of_every_kind_is_made_from_its_table():
     assert [type(made[receiver.name]).__name__.removesuffix("Notifier") for receiver in settings.receivers] == [
         "Slack", "SlackWebhook", "PagerDuty", "Email", "Webhook", "Alertmanager", "Apprise", "Console"
     ]  # fmt: skip
+    assert settings.receivers[0].actors == ("U024BE7LH", "S0614TZR7")
     assert {secret.source for secret in settings.secrets() if secret.kind == "env"} == set(SECRETS)
 
 
 @pytest.mark.parametrize(
     ("old", "new", "place", "code", "says"),
     [
-        ('kind = "pagerduty"', 'kind = "pagerdut"', "14:8", "unknown-kind", "did you mean 'pagerduty'?"),
-        ('routing_key = {env = "KEY"}', 'routing_key = "R123"', "15:15", "plain-secret", "{env"),
-        ("base_url", "baseurl", "16:1", "unknown-key", "did you mean 'base_url'?"),
-        ('host = "smtp.example.com"', "", "18:2", "missing-key", 'host = "smtp.example.com"'),
-        ('from = "slicewatch@', 'from = "slicewatch <slicewatch@', "23:8", "bad-value", "is no mail address"),
-        ('to = ["a@example.com", "b@example.com"]', "to = []", "24:6", "empty", "recs-oncall@example.com"),
-        ('host = "smtp.example.com"', 'host = "h"\nsecurity = "ssl"', "21:12", "unknown-value", '"starttls", "tls"'),
-        ('host = "smtp.example.com"', 'host = "h"\nport = 0', "21:8", "bad-value", "more than 0"),
-        ('username = "slicewatch"\n', "", "21:12", "missing-key", "username"),
+        ('"S0614TZR7"]', '"@recs"]', "10:10", "bad-value", "is no id of a user"),
+        ('kind = "pagerduty"', 'kind = "pagerdut"', "17:8", "unknown-kind", "did you mean 'pagerduty'?"),
+        ('routing_key = {env = "KEY"}', 'routing_key = "R123"', "18:15", "plain-secret", "{env"),
+        ("base_url", "baseurl", "19:1", "unknown-key", "did you mean 'base_url'?"),
+        ('host = "smtp.example.com"', "", "21:2", "missing-key", 'host = "smtp.example.com"'),
+        ('from = "slicewatch@', 'from = "slicewatch <slicewatch@', "26:8", "bad-value", "is no mail address"),
+        ('to = ["a@example.com", "b@example.com"]', "to = []", "27:6", "empty", "recs-oncall@example.com"),
+        ('host = "smtp.example.com"', 'host = "h"\nsecurity = "ssl"', "24:12", "unknown-value", '"starttls", "tls"'),
+        ('host = "smtp.example.com"', 'host = "h"\nport = 0', "24:8", "bad-value", "more than 0"),
+        ('username = "slicewatch"\n', "", "24:12", "missing-key", "username"),
         (
             'host = "smtp.example.com"',
             'host = "h"\nsecurity = "none"',
-            "23:12",
+            "26:12",
             "contradiction",
             "open line",
         ),
-        ('url = "https://hooks', 'url = "ftp://hooks', "28:7", "bad-value", 'write "https://..."'),
-        ("allow_private = true", "allow_private = 1", "30:17", "wrong-type", "true or false"),
+        ('url = "https://hooks', 'url = "ftp://hooks', "31:7", "bad-value", 'write "https://..."'),
+        ("allow_private = true", "allow_private = 1", "33:17", "wrong-type", "true or false"),
     ],
 )
 def test_a_mistake_is_told_with_its_place_and_what_to_do(old, new, place, code, says):

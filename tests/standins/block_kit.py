@@ -91,4 +91,47 @@ def _divider(block: dict[str, Any]) -> Iterator[Breach]:
         yield f"/{name}", "additional property"
 
 
-KINDS = {"header": _header, "section": _section, "context": _context, "image": _image, "divider": _divider}
+def _actions(block: dict[str, Any]) -> Iterator[Breach]:
+    elements = block.get("elements") or []
+    if not 0 < len(elements) <= 25:
+        yield "/elements", "must have 1 to 25 items"
+    names = [element.get("action_id") for element in elements]
+    if len(set(names)) < len(names):
+        yield "/elements", "action_id must be unique"
+    for number, element in enumerate(elements):
+        yield from ((f"/elements/{number}{where}", what) for where, what in _element(element))
+
+
+def _element(element: dict[str, Any]) -> Iterator[Breach]:
+    if not 0 < len(str(element.get("action_id", ""))) <= BLOCK_ID:
+        yield "/action_id", f"must be 1 to {BLOCK_ID} characters"
+    match element.get("type"):
+        case "button":
+            yield from _text(element.get("text"), "/text", 75, ("plain_text",))
+        case "static_select":
+            yield from _text(element.get("placeholder"), "/placeholder", 150, ("plain_text",))
+            yield from _options(element.get("options") or [])
+        case kind:
+            yield "/type", f"unsupported type: {kind}"
+    confirm = element.get("confirm", {})
+    for name, limit in {"title": 100, "text": 300, "confirm": 30, "deny": 30}.items() if confirm else ():
+        yield from _text(confirm.get(name), f"/confirm/{name}", limit, ("plain_text",))
+
+
+def _options(options: list[dict[str, Any]]) -> Iterator[Breach]:
+    if not 0 < len(options) <= 100:
+        yield "/options", "must have 1 to 100 items"
+    for number, option in enumerate(options):
+        yield from _text(option.get("text"), f"/options/{number}/text", 75, ("plain_text",))
+        if not 0 < len(str(option.get("value", ""))) <= 150:
+            yield f"/options/{number}/value", "must be 1 to 150 characters"
+
+
+KINDS = {
+    "actions": _actions,
+    "header": _header,
+    "section": _section,
+    "context": _context,
+    "image": _image,
+    "divider": _divider,
+}

@@ -32,6 +32,7 @@ from urllib.parse import parse_qs, urlsplit
 from tests.standins.block_kit import problems
 
 TOKEN = "xoxb-standin"  # the stand-in's own, good for nothing else
+APP_TOKEN = "xapp-standin"  # as this one
 CHANNELS = {"#oncall": "C0ONCALL", "#ops": "C0OPS", "#recs-oncall": "C0RECS"}
 MESSAGE_TEXT = 40_000
 MESSAGE_BLOCKS = 13_200
@@ -97,6 +98,12 @@ class SlackStandin:
     """By channel id and ts, in the order of posting."""
     uploads: dict[str, bytes] = field(default_factory=dict)
     """Contents by file id."""
+    replies: list[dict[str, Any]] = field(default_factory=list)
+    """What was posted to `reply_url`."""
+    groups: dict[str, list[str]] = field(default_factory=dict)
+    """Members by user group."""
+    socket_url: str = ""
+    """Where Socket Mode is to connect; "" where it is switched off."""
 
     def __post_init__(self) -> None:
         self._lock = threading.Lock()
@@ -122,6 +129,11 @@ class SlackStandin:
     def url(self) -> str:
         """Base URL for a client; it stays the same when the server is stopped and started."""
         return f"http://127.0.0.1:{self.port}/api/"
+
+    @property
+    def reply_url(self) -> str:
+        """Where an answer to one person is taken."""
+        return f"http://127.0.0.1:{self.port}/respond/1"
 
     def start(self) -> None:
         """Listen; at the same port as before if it ran before."""
@@ -175,7 +187,7 @@ class SlackStandin:
     def answer(self, method: str, args: dict[str, Any], token: str) -> Answer:
         """Process one call as Slack would."""
         with self._lock:
-            if token != self.token:
+            if token != (APP_TOKEN if method == "apps.connections.open" else self.token):
                 return self._refuse(method, "not_authed" if not token else "invalid_auth")
             handler = METHODS.get(method)
             answer = handler(self, args) if handler else _error("unknown_method")
@@ -365,7 +377,18 @@ def _list(standin: SlackStandin, args: dict[str, Any]) -> Answer:  # noqa: ARG00
     return {"ok": True, "channels": known, "response_metadata": {"next_cursor": ""}}
 
 
+def _connect(standin: SlackStandin, args: dict[str, Any]) -> Answer:  # noqa: ARG001  # every method is called alike
+    return {"ok": True, "url": standin.socket_url} if standin.socket_url else _error("internal_error")
+
+
+def _group(standin: SlackStandin, args: dict[str, Any]) -> Answer:
+    found = standin.groups.get(str(args.get("usergroup")))
+    return _error("no_such_subteam") if found is None else {"ok": True, "users": found}
+
+
 METHODS = {
+    "apps.connections.open": _connect,
+    "usergroups.users.list": _group,
     "auth.test": _auth_test,
     "chat.postMessage": _post,
     "chat.update": _update,
@@ -420,6 +443,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(200, answer)
 
     def _process(self, path: str, method: str, args: dict[str, Any], token: str, body: bytes) -> Answer:
+        if path.startswith("/respond/"):
+            self.server.standin.replies.append(args)
+            return {"ok": True}
         if method != "upload":
             return self.server.standin.answer(method, args, token)
         self.server.standin.upload(path.rsplit("/", 1)[-1], body)
