@@ -24,6 +24,7 @@ def run(config: Path, *, as_json: bool) -> None:  # noqa: ARG001  # every comman
 
     SIGTERM and SIGINT let running evaluations finish. Ticks missed while the daemon was down are caught up. Rule
     files that change are read again within seconds, and at once on SIGHUP; a broken one keeps its last good version.
+    What people press and type in Slack is answered, where a receiver is set up for it.
     """
     log_to_stderr()
     with opened(config, sends=True) as app, app.state.lock_daemon() as lock:
