@@ -77,6 +77,15 @@ class SlackShape(ReceiverShape):
     actors: Annotated[tuple[str, ...], PlainValidator(_actors)] = ()
     base_url: Http = None
 
+    @model_validator(mode="after")
+    def _acting(self) -> Self:
+        if self.actors and self.app_token is None and self.signing_secret is None:
+            hint = "add 'app_token' (or 'signing_secret'): without it there are no buttons"
+            raise refusal(
+                "missing-key", "'actors' means nothing without 'app_token'", hint, at=("actors",), at_key=True
+            )
+        return self
+
 
 class SlackWebhookShape(ReceiverShape):
     """An incoming webhook: messages only."""

@@ -11,7 +11,7 @@ from email.utils import format_datetime
 from html import escape
 
 from alerts.message import plain_text
-from alerts.model import Fact, Message, State
+from alerts.model import Change, Fact, Message, State
 from alerts.wording import clean
 from rules.model import Severity
 
@@ -88,7 +88,7 @@ def html(message: Message, *, chart: str = "") -> str:
 
 
 def _colour(message: Message) -> str:
-    if message.state is State.RESOLVED:
+    if message.state is State.RESOLVED and message.change is not Change.OPENED:
         return OVER
     return UNKNOWN if message.state is State.UNKNOWN else COLOURS[message.severity]
 

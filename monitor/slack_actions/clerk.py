@@ -20,6 +20,8 @@ FAILED = "slicewatch could not do it; its log says why. Nothing was changed: try
 UNDERSTOOD = """\
 /slicewatch status
 /slicewatch explain INCIDENT
+/slicewatch ack INCIDENT
+/slicewatch snooze INCIDENT 30m | 2h | morning | resolved | 2026-01-31T14:00Z
 /slicewatch silence RULE [SLICE] 2h REASON"""
 
 
@@ -102,6 +104,10 @@ class Clerk:
                 return self.office.status(now)
             case ["explain", incident]:
                 return self.office.explain(incident)
+            case ["ack", incident]:
+                return self.desk.acknowledge(incident, command.by.actor, now).text
+            case ["snooze", incident, until]:
+                return self.desk.snooze(incident, command.by.actor, now, until).text
             case ["silence", _, _, *_] as words:
                 return self.office.silence(words[1:], command.by.actor, now)
         raise RefusedError(f"slicewatch understands:\n{UNDERSTOOD}")

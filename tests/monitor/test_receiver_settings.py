@@ -83,6 +83,7 @@ def test_a_notifier_of_every_kind_is_made_from_its_table():
     ("old", "new", "place", "code", "says"),
     [
         ('"S0614TZR7"]', '"@recs"]', "10:10", "bad-value", "is no id of a user"),
+        ('app_token = {env = "APP"}\nsigning_secret = {env = "SIGNING"}\n', "", "8:1", "missing-key", "no buttons"),
         ('kind = "pagerduty"', 'kind = "pagerdut"', "17:8", "unknown-kind", "did you mean 'pagerduty'?"),
         ('routing_key = {env = "KEY"}', 'routing_key = "R123"', "18:15", "plain-secret", "{env"),
         ("base_url", "baseurl", "19:1", "unknown-key", "did you mean 'base_url'?"),

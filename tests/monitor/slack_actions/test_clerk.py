@@ -94,6 +94,20 @@ def test_a_command_in_another_channel_is_refused(place):
 
 
 @pytest.mark.parametrize(
+    ("text", "answer", "state"),
+    [
+        ("ack {}", "Acknowledged by kari until 24 Nov 00:00", "acknowledged"),
+        ("snooze {} 3h", "Snoozed by kari until 23 Nov 19:00", "snoozed"),
+        ("snooze {} soon", "'soon'", "firing"),
+    ],
+)
+def test_what_is_typed_does_what_a_button_does(place, text, answer, state):
+    """And a snooze of any length."""
+    assert answer in handled(place, typed(place, text.format(place.incident.id)))
+    assert place.state() == state
+
+
+@pytest.mark.parametrize(
     ("text", "says"),
     [
         ("", "/slicewatch status"),
