@@ -19,7 +19,8 @@ import pytest
 from monitor import store
 from tests.monitor.commands.place import HOUR, PROGRAM, RULE, Place, at, events
 from tests.monitor.commands.place import TOML as COUNTED
-from tests.standins.slack import SlackStandin
+from tests.standins.slack import APP_TOKEN, TOKEN, SlackStandin
+from tests.standins.slack_socket import SocketStandin
 
 pytestmark = pytest.mark.xdist_group("daemon")
 
@@ -40,8 +41,10 @@ kind = "console"
 kind = "slack"
 channel = "#oncall"
 token = {{env = "SLACK_TOKEN"}}
+app_token = {{env = "SLACK_APP_TOKEN"}}
 base_url = "{url}"
 """
+SECRETS = {"SLACK_TOKEN": TOKEN, "SLACK_APP_TOKEN": APP_TOKEN}
 SLOW = 120.0
 """Seconds after which something that takes a second or two has failed, on a busy machine."""
 
@@ -105,8 +108,14 @@ def runs(place: Place) -> list[store.Run]:
 
 
 @pytest.fixture(scope="module")
-def slack() -> Iterator[SlackStandin]:
-    with SlackStandin() as standin:
+def socket() -> Iterator[SocketStandin]:
+    with SocketStandin() as standin:
+        yield standin
+
+
+@pytest.fixture(scope="module")
+def slack(socket: SocketStandin) -> Iterator[SlackStandin]:
+    with SlackStandin(socket_url=socket.url) as standin:
         yield standin
 
 
@@ -121,7 +130,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, slack: SlackStandin) -> Plac
     )
     fill(place, now)
     watched_until = now.replace(minute=0, second=0, microsecond=0) - 6 * HOUR
-    assert place.run("once", *at(watched_until), SLACK_TOKEN=slack.token).exit_code == 0
+    assert place.run("once", *at(watched_until), **SECRETS).exit_code == 0
     return place
 
 
@@ -139,26 +148,59 @@ class Story:
     """A second daemon on the same store, meanwhile."""
     rule: dict[str, Any]
     """What `status` said of the rule, meanwhile."""
+    shown: dict[str, Any]
+    """The incident's message in Slack, once somebody had pressed its button."""
 
 
 @pytest.fixture(scope="module")
-def story(place: Place, slack: SlackStandin) -> Story:
+def story(place: Place, slack: SlackStandin, socket: SocketStandin) -> Story:
     """A daemon that has told what there was to tell, and has ended."""
     (before,) = runs(place)
-    with daemon(place, place.folder / "first.log", SLACK_TOKEN=slack.token) as running:
-        running.wait_for(lambda: slack.roots() and place.lines("status")[0]["deliveries"]["queued"] == 0)
+    with daemon(place, place.folder / "first.log", **SECRETS) as running:
+        running.wait_for(lambda: slack.roots() and all_delivered(place))
         second = subprocess.run(
             [PROGRAM, "run", "--config", str(place.config)],
             capture_output=True,
             text=True,
             timeout=SLOW,
-            env=os.environ | {"SLACK_TOKEN": slack.token},
+            env=os.environ | SECRETS,
             check=False,
         )
         (rule,) = place.lines("status")[0]["rules"]
+        running.wait_for(socket.connected.is_set)
+        socket.send("interactive", acknowledged(slack))
+        running.wait_for(lambda: "Take back" in str(slack.roots()) and all_delivered(place))
         out = running.end(signal.SIGTERM)
     process = running.process
-    return Story(before.tick, process.pid, process.returncode, out, running.log.read_text().splitlines(), second, rule)
+    return Story(
+        before.tick,
+        process.pid,
+        process.returncode,
+        out,
+        running.log.read_text().splitlines(),
+        second,
+        rule,
+        slack.roots()[0],
+    )
+
+
+def all_delivered(place: Place) -> bool:
+    """Whether nothing waits to be sent, to any receiver."""
+    return place.lines("status")[0]["deliveries"]["queued"] == 0
+
+
+def acknowledged(slack: SlackStandin) -> dict[str, Any]:
+    """What Slack sends when somebody presses the first button under the only message there is."""
+    (buttons,) = [block for block in slack.roots()[0]["blocks"] if block["type"] == "actions"]
+    pressed = buttons["elements"][0] | {"block_id": buttons["block_id"], "action_ts": f"{time.time():.6f}"}
+    user = {"id": "U0KARI", "name": "kari", "team_id": "T1"}
+    return {
+        "type": "block_actions",
+        "user": user,
+        "team": {"id": "T1"},
+        "actions": [pressed],
+        "response_url": slack.reply_url,
+    }
 
 
 def test_the_daemon_catches_up_tells_and_ends(place, slack, story):
@@ -173,11 +215,18 @@ def test_the_daemon_catches_up_tells_and_ends(place, slack, story):
     assert len(ticks) >= 13
     assert ticks == list(range(story.begins_after, ticks[-1] + 1, 1800))
 
-    (root,) = slack.roots()
-    assert root["text"].startswith("CRITICAL playback_volume: device=ios 0 events")
+    assert len(slack.roots()) == 1
+    assert slack.calls("chat.postMessage")[0].args["text"].startswith("CRITICAL playback_volume: device=ios 0 events")
     assert "CRITICAL playback_volume: device=ios stopped" in story.out
     assert story.rule["health"] == "firing"
     assert [incident["cause"] for incident in story.rule["open"]] == [{"device": "ios"}]
+
+
+def test_the_daemon_answers_a_button(slack, story):
+    """Pressed in Slack, done in the store, shown in the message, answered to whoever pressed, and logged."""
+    assert "kari" in str(story.shown["blocks"])
+    assert slack.replies[0]["text"].startswith("Acknowledged by kari until ")
+    assert [line for line in story.log if "slack: acknowledge " in line and "by kari (U0KARI)" in line]
 
 
 def test_a_second_daemon_on_the_same_store_is_refused(story):
@@ -191,7 +240,7 @@ def test_a_second_daemon_on_the_same_store_is_refused(story):
 def test_a_daemon_started_again_repeats_nothing(place, slack):
     """The same store, a new process: no message a second time, no verdict changed; SIGINT ends it too."""
     told, before = len(slack.posts()), open_ones(place)
-    with daemon(place, place.folder / "again.log", SLACK_TOKEN=slack.token) as running:
+    with daemon(place, place.folder / "again.log", **SECRETS) as running:
         running.wait_for(running.up)
         time.sleep(5)  # time to do what it should not
         out = running.end(signal.SIGINT)
