@@ -28,7 +28,9 @@ class Abilities:
 
 
 ABILITIES = {
-    "slack": Abilities("the first message", "in its thread", "in the thread", "buttons, `/slicewatch`", NO),
+    "slack": Abilities(
+        "the first message", "in its thread", "in the thread", "buttons, `/slicewatch`", "looked for first"
+    ),
     "slack-webhook": Abilities(),
     "pagerduty": Abilities("the alert", "the alert's log", NO, NO, "dedup_key"),
     "email": Abilities(NO, "In-Reply-To", "in the mail", NO, "Message-ID"),
