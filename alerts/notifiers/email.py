@@ -16,9 +16,12 @@ from email.message import EmailMessage
 from alerts.model import Message, Receipt, SendError
 from alerts.notifiers import email_form
 from alerts.ports import Delivery, Part
+from alerts.time_limit import within
 from alerts.wording import clean
 
 TIMEOUT_SECONDS = 20.0
+DRAW_SECONDS = 20.0
+"""A chart takes half a second; the first of a process may have to look for fonts."""
 PORTS = {"starttls": 587, "tls": 465, "none": 25}
 """The usual port of a mail server, by how the connection is secured."""
 TOO_LARGE = frozenset({523, 552})
@@ -123,7 +126,7 @@ def _picture(message: Message) -> bytes:
     from alerts.chart import render_png  # noqa: PLC0415  # matplotlib takes half a second, and not every mail has a chart
 
     try:
-        return render_png(message)
+        return within(DRAW_SECONDS, lambda: render_png(message))
     except Exception:
         log.exception("%s: the chart could not be drawn; the mail goes without", message.key)
         return b""

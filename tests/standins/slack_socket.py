@@ -18,13 +18,15 @@ from contextlib import suppress
 from hashlib import sha1
 from itertools import count
 from queue import Queue
-from typing import Any, Self
+from typing import Any
+
+from tests.standins.loopback import Loopback
 
 GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
 
 
-class SocketStandin:
+class SocketStandin(Loopback):
     """The server; one app connects at a time, and may come again."""
 
     def __init__(self) -> None:
@@ -34,23 +36,19 @@ class SocketStandin:
         self._numbers = count(1)
         self._session: _Session | None = None
 
-    def __enter__(self) -> Self:
-        self._server = _Server(("127.0.0.1", 0), _Session)
-        self._server.standin = self
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-        self._thread.start()
-        return self
+    def server(self, address: tuple[str, int]) -> _Server:
+        made = _Server(address, _Session)
+        made.standin = self
+        return made
 
     def __exit__(self, *_: object) -> None:
         self.drop()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__exit__()
 
     @property
     def url(self) -> str:
         """What `apps.connections.open` is to answer."""
-        return f"ws://127.0.0.1:{self._server.server_address[1]}/link"
+        return f"ws://127.0.0.1:{self.port}/link"
 
     def send(self, kind: str, payload: dict[str, Any], *, envelope: str = "") -> str:
         """Send an envelope and wait for its acknowledgement; its id, so that it can be sent again."""

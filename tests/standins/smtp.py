@@ -9,17 +9,15 @@ from __future__ import annotations
 import socket
 import socketserver
 import ssl
-import threading
 from base64 import b64decode
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
 from pathlib import Path
-from typing import Self
 
+from tests.standins.loopback import Loopback
 from tests.standins.slack import Fault
 
 CERTIFICATE = Path(__file__).with_name("loopback.pem")
@@ -39,7 +37,7 @@ def server_context() -> ssl.SSLContext:
 
 
 @dataclass
-class SmtpStandin:
+class SmtpStandin(Loopback):
     """The server, and the mails it took. `tls` is from the first byte on; otherwise STARTTLS is offered."""
 
     tls: bool = False
@@ -53,29 +51,10 @@ class SmtpStandin:
     """Sender and recipients of each mail."""
     port: int = 0
 
-    def __enter__(self) -> Self:
-        self.closing = threading.Event()
-        self._server = _Server(("127.0.0.1", self.port), _Session)
-        self._server.standin = self
-        self.port = self._server.server_address[1]
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.closing.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    @contextmanager
-    def stopped(self) -> Iterator[None]:
-        """Connections are refused meanwhile."""
-        self.__exit__()
-        try:
-            yield
-        finally:
-            self.__enter__()
+    def server(self, address: tuple[str, int]) -> _Server:
+        made = _Server(address, _Session)
+        made.standin = self
+        return made
 
     def fault(self, where: str, *, rich: bool = False) -> Fault | None:
         """The fault that is met at a command, if any; those that name no command are met at the mail itself."""
@@ -181,7 +160,7 @@ class _Session(socketserver.StreamRequestHandler):
                 self._take(made)
                 return self._cut()
             case kind:
-                self.standin.closing.wait(fault.seconds if kind == "slow" else 0)
+                self.standin.wait(fault.seconds if kind == "slow" else 0)
                 self._take(made)
                 self._say(250, "taken")
         return True

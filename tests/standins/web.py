@@ -10,17 +10,16 @@ from __future__ import annotations
 import json
 import re
 import socket
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from typing import Any
 from urllib.parse import urlsplit
 
 from tests.standins.block_kit import problems
+from tests.standins.loopback import Loopback
 from tests.standins.slack import Fault
 
 DATE = datetime(2026, 11, 23, 15, tzinfo=UTC)
@@ -54,7 +53,7 @@ class Reply:
 
 
 @dataclass
-class WebStandin:
+class WebStandin(Loopback):
     """The server, what it was sent, and what goes wrong. A subclass answers as its service does."""
 
     faults: list[Fault] = field(default_factory=list)
@@ -77,29 +76,10 @@ class WebStandin:
         """Where it listens; the same when it is stopped and started."""
         return f"http://127.0.0.1:{self.port}"
 
-    def __enter__(self) -> Self:
-        self._closing = threading.Event()
-        self._server = _Server(("127.0.0.1", self.port), _Handler)
-        self._server.standin = self
-        self.port = self._server.server_address[1]
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._closing.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    @contextmanager
-    def stopped(self) -> Iterator[None]:
-        """Connections are refused meanwhile."""
-        self.__exit__()
-        try:
-            yield
-        finally:
-            self.__enter__()
+    def server(self, address: tuple[str, int]) -> _Server:
+        made = _Server(address, _Handler)
+        made.standin = self
+        return made
 
     def fault(self, request: Request) -> Fault | None:
         """The fault that this request meets, if any."""
@@ -112,10 +92,6 @@ class WebStandin:
         if reply.status < 300:
             self.taken.append(request)
         return reply
-
-    def wait(self, seconds: float) -> None:
-        """Let time pass, unless the server is being stopped."""
-        self._closing.wait(seconds)
 
 
 class _Server(ThreadingHTTPServer):
