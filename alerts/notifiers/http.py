@@ -5,7 +5,6 @@ The standard library's client is enough: it says whether a failure came before o
 
 from __future__ import annotations
 
-import socket
 import ssl
 from base64 import b64encode
 from collections.abc import Mapping
@@ -125,11 +124,15 @@ def _parts(target: Target) -> SplitResult:
 
 def _connect(target: Target, parts: SplitResult) -> HTTPConnection:
     """A connection, through the proxy of the environment where there is one. Nothing was sent yet if this raises."""
-    connection = _connection(target, parts)
+    proxy = _proxy(parts)
+    if target.public_only:
+        _check_public(parts.hostname or "", target.who)
+    connection = _connection(target, parts, proxy)
     try:
         connection.connect()
-        if target.public_only:
-            _check_peer(connection.sock, parts.hostname or "", target.who)
+        # What lies behind a proxy is not known here, unless its address is written as one.
+        if target.public_only and not proxy:
+            _check_public(str(connection.sock.getpeername()[0]), target.who)
     except ssl.SSLCertVerificationError as error:
         why = f"{target.who} shows a certificate that is not trusted: {error.verify_message}"
         raise SendError(why, permanent=True) from error
@@ -141,10 +144,9 @@ def _connect(target: Target, parts: SplitResult) -> HTTPConnection:
     return connection
 
 
-def _connection(target: Target, parts: SplitResult) -> HTTPConnection:
+def _connection(target: Target, parts: SplitResult, proxy: SplitResult | None) -> HTTPConnection:
     host, secure = parts.hostname or "", parts.scheme == "https"
     port = parts.port or (443 if secure else 80)
-    proxy = _proxy(parts)
     at = (proxy.hostname or "", proxy.port or 80) if proxy else (host, port)
     if not secure:
         return HTTPConnection(*at, timeout=target.timeout)
@@ -171,14 +173,11 @@ def _proxy_login(proxy: SplitResult) -> dict[str, str]:
     return {"Proxy-Authorization": f"Basic {b64encode(login.encode()).decode()}"}
 
 
-def _check_peer(connected: socket.socket, host: str, who: str) -> None:
-    """Judged by the address that was connected to, so that no name can be made to point elsewhere meanwhile."""
-    # Of what lies behind a proxy only an address written as one is known here.
-    kinds = [_address_kind(str(connected.getpeername()[0])), _address_kind(host)]
-    private = next((kind for kind in kinds if kind), "")
-    if private:
-        told = f"{who} is at an address of {private}: allow_private = true permits it"
-        raise SendError(told, permanent=True)
+def _check_public(host: str, who: str) -> None:
+    """Asked of the address that was connected to as well, so that no name can be made to point elsewhere meanwhile."""
+    kind = _address_kind(host)
+    if kind:
+        raise SendError(f"{who} is at an address of {kind}: allow_private = true permits it", permanent=True)
 
 
 def _address_kind(host: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from io import StringIO
 from pathlib import Path
 
@@ -113,3 +114,14 @@ def test_a_mistake_is_told_with_its_place_and_what_to_do(old, new, place, code, 
     (problem,) = caught.value.problems
     assert (str(problem.place), problem.code) == (f"slicewatch.toml:{place}", code)
     assert says in problem.render()
+
+
+def test_a_library_that_is_not_installed_is_named(monkeypatch):
+    """With the command that installs it, at the place of the receiver; the others are not concerned."""
+    monkeypatch.setitem(sys.modules, "apprise", None)  # what an import that fails leaves
+    monkeypatch.delitem(sys.modules, "alerts.notifiers.apprise", raising=False)
+    with pytest.raises(SettingsError) as caught:
+        open_notifiers(parsed(ALL, dict.fromkeys(SECRETS, "json://x")), StringIO())
+    (problem,) = caught.value.problems
+    assert "a receiver of kind apprise needs apprise, which is not installed" in problem.message
+    assert problem.hint == "pip install 'slicewatch[apprise]'"
