@@ -71,6 +71,15 @@ def test_what_is_over_by_then_is_never_told():
     assert (held.reason, over.reason) == (Reason.OUT_OF_HOURS, Reason.NEVER_SENT)
 
 
+def test_who_waits_for_a_change_hears_the_end_all_the_same():
+    """A change of the night is held for the team, which knows the incident: its end, in the same evaluation, is not."""
+    step = opened()
+    wider = replace(step, change=Change.WIDENED)
+    end = replace(step, change=Change.RESOLVED, incident=replace(step.incident, state=State.RESOLVED, seq=2))
+    made = plan([wider, end], routes(OFFICE), NIGHT, {step.incident.id: ("archive", "team")})
+    assert [(d.receiver, d.send) for d in made if d.seq == 2] == [("archive", True), ("team", True)]
+
+
 def test_critical_ones_go_through_or_to_who_stands_in():
     """With `outside` to that receiver, without it to the very one."""
     loud = opened(severity=Severity.CRITICAL)
