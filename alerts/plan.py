@@ -321,8 +321,9 @@ def plan(
         case = _Case(transition, routes, now, None if known is None else known.get(transition.incident.id, ()))
         made = _decide(case)
         decisions += made
-        if known is not None and any(d.send for d in made):
-            known[transition.incident.id] = tuple(d.receiver for d in made if d.send)
+        if known is not None:
+            before = known.get(transition.incident.id, ())
+            known[transition.incident.id] = tuple(dict.fromkeys((*before, *(d.receiver for d in made if d.send))))
     return tuple(decisions)
 
 

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from alerts.actions import RefusedError, name_of
 from alerts.model import Actor, Incident
 from alerts.operations import matches
-from alerts.wording import clean, instant, shorten
+from alerts.wording import clean, instant
 from rules.model import Rule
 from rules.slices import Slice, slice_to_json
 
@@ -73,7 +73,7 @@ def new_silence(scope: Scope, by: Actor, at: datetime, starts: datetime, ends: d
         raise RefusedError(
             f"a silence lasts at most {LONGEST_SILENCE.days} days: what is as it should be is no problem"
         )
-    words = shorten(" ".join(reason.split()), REASON_LENGTH)
+    words = clean(" ".join(reason.split()), REASON_LENGTH)
     return Silence(silence_id(scope, starts, by), scope, starts, ends, by, words)
 
 

@@ -53,6 +53,7 @@ class Daemon:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     stopped: threading.Event = field(default_factory=threading.Event)
     watch_seconds: float = WATCH_SECONDS
+    follow_seconds: float = FOLLOW_SECONDS
     _news: threading.Event = field(default_factory=threading.Event)
     _asked: threading.Event = field(default_factory=threading.Event)
     _settled: bool = False
@@ -121,7 +122,7 @@ class Daemon:
 
     def _follow(self) -> None:
         """Look after open incidents between their evaluations, until stopped."""
-        while not self.stopped.wait(FOLLOW_SECONDS):
+        while not self.stopped.wait(self.follow_seconds):
             try:
                 if self.app.follow_up(self.now()):
                     self._news.set()

@@ -10,9 +10,12 @@ from datetime import datetime
 from sqlalchemy import RowMapping, select
 
 from alerts.model import Actor
+from alerts.wording import clean
 from monitor.store import schema
 from monitor.store.moments import from_micros, to_micros
 from monitor.store.tx import Tx
+
+TEXT_LENGTH = 1_000
 
 
 @dataclass(frozen=True)
@@ -33,16 +36,16 @@ class Acted:
 
 
 def add_action(tx: Tx, item: Acted) -> bool:
-    """Log an action; False where it is logged already."""
+    """Log an action; False where it is logged already. What no database takes is kept in words that show it."""
     row = {
         "id": item.id,
         "at": to_micros(item.at),
         "action": item.action,
         "subject": item.subject,
         "actor_kind": item.by.kind,
-        "actor_id": item.by.id,
-        "actor_name": item.by.name,
-        "detail": item.detail,
+        "actor_id": clean(item.by.id, TEXT_LENGTH),
+        "actor_name": clean(item.by.name, TEXT_LENGTH),
+        "detail": clean(item.detail, TEXT_LENGTH),
     }
     return tx.put_new(schema.action, row)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 
 from alerts.digests import WITHIN, Lately
 from alerts.model import Incident
@@ -21,12 +21,15 @@ _box, _digest = schema.outbox.c, schema.digest.c
 def lately(tx: Tx, receiver: str, incidents: Collection[str], now: datetime) -> Lately:
     """What a receiver knows of some incidents, and how much was new to it within `WITHIN` before `now`."""
     after = to_micros(now - WITHIN)
+    earlier = schema.outbox.alias("earlier").c
+    before = exists().where(
+        earlier.incident == _box.incident, earlier.receiver == receiver, earlier.created_at <= after
+    )
     firsts = (
         select(_box.incident)
         .join(schema.incident, schema.incident.c.id == _box.incident)  # messages about files are no incidents
-        .where(_box.receiver == receiver, _box.part == Part.TEXT.value)
-        .group_by(_box.incident)
-        .having(func.min(_box.created_at) > after)
+        .where(_box.receiver == receiver, _box.part == Part.TEXT.value, _box.created_at > after, ~before)
+        .distinct()
     )
     alone = len(tx.connection.execute(firsts).all())
     begun = select(_digest.digest, func.min(_digest.at)).where(_digest.receiver == receiver).group_by(_digest.digest)

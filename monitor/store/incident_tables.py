@@ -8,11 +8,14 @@ from typing import Any
 from sqlalchemy import ColumnElement, RowMapping, Table, select
 
 from alerts.model import Decision, Incident, Reason, State, Transition
+from alerts.wording import clean
 from monitor.store import schema
 from monitor.store.bodies import from_body, to_body
 from monitor.store.errors import ConflictError
 from monitor.store.moments import from_micros, to_micros
 from monitor.store.tx import Tx
+
+BECAUSE_LENGTH = 4_000
 
 
 def incident(tx: Tx, incident_id: str) -> Incident | None:
@@ -99,14 +102,17 @@ def transitions(tx: Tx, incident_id: str) -> list[Transition]:
 
 
 def add_decision(tx: Tx, item: Decision) -> None:
-    """Log why a transition of a saved incident was (not) sent to a receiver; unique as `add_transition`."""
+    """Log why a transition of a saved incident was (not) sent to a receiver; unique as `add_transition`.
+
+    Its sentence may name values of dimensions: what no database takes is kept in words that show it.
+    """
     row = {
         "incident": item.incident,
         "seq": item.seq,
         "receiver": item.receiver,
         "send": item.send,
         "reason": item.reason.value,
-        "because": item.because,
+        "because": clean(item.because, BECAUSE_LENGTH),
         "at": to_micros(item.at),
     }
     _add_once(tx, schema.decision, row)

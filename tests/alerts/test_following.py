@@ -3,6 +3,9 @@
 from dataclasses import replace
 from datetime import timedelta
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from alerts.actions import acknowledge
 from alerts.following import Followed, critical_since, follow
 from alerts.hours import Hours
@@ -13,6 +16,7 @@ from alerts.plan import Routes, hold_of, plan
 from rules.model import Rule, Severity, SourceRef, Timestamp
 from rules.problem import Place
 from tests.alerts.make import History, assess, finding, tick
+from tests.alerts.test_incidents_properties import moves, said
 
 KARI = Actor("cli", "kari", "Kari")
 OFFICE = ReceiverPolicy("team", Hours.parse("Mon-Fri 09:00-18:00"), outside="oncall")
@@ -69,6 +73,15 @@ def test_what_is_over_by_then_is_never_told():
     end = replace(step, change=Change.RESOLVED, incident=replace(step.incident, state=State.RESOLVED, seq=2))
     held, over = plan([step, end], routes(OFFICE), NIGHT, {})
     assert (held.reason, over.reason) == (Reason.OUT_OF_HOURS, Reason.NEVER_SENT)
+
+
+def test_who_waits_for_a_change_hears_the_end_all_the_same():
+    """A change of the night is held for the team, which knows the incident: its end, in the same evaluation, is not."""
+    step = opened()
+    wider = replace(step, change=Change.WIDENED)
+    end = replace(step, change=Change.RESOLVED, incident=replace(step.incident, state=State.RESOLVED, seq=2))
+    made = plan([wider, end], routes(OFFICE), NIGHT, {step.incident.id: ("archive", "team")})
+    assert [(d.receiver, d.send) for d in made if d.seq == 2] == [("archive", True), ("team", True)]
 
 
 def test_critical_ones_go_through_or_to_who_stands_in():
@@ -155,3 +168,64 @@ def test_a_decision_is_none_of_another_receiver():
     assert OFFICE.waits([held, replace(held, seq=2, receiver="archive", send=True)])
     assert OFFICE.waits([held, replace(held, seq=2, receiver="", reason=Reason.NOT_NEWS)])
     assert not OFFICE.waits([held, replace(held, seq=2, send=True)])
+
+
+OPERATIONS = Operations(receivers=(replace(OFFICE, outside=None), ONCALL, PHONE))
+BOTH = Routes(tuple((severity, ("team", "oncall")) for severity in Severity), policies=OPERATIONS.receivers)
+
+
+class Night:
+    """A history with its decisions, looked after between its ticks: what a store and a daemon would make of it."""
+
+    def __init__(self, severity: Severity) -> None:
+        self.history = History(StepPolicy(keep_firing_for=1, severity=severity))
+        self.decisions: list[Decision] = []
+        self.steps: dict[str, list[Transition]] = {}
+
+    def keep(self, made, now) -> None:
+        told: dict[str, tuple[str, ...]] = {}
+        for d in self.decisions:
+            if d.send:
+                told[d.incident] = tuple(dict.fromkeys((*told.get(d.incident, ()), d.receiver)))
+        self.decisions += plan(made, BOTH, now, told)
+        for step in made:
+            self.history.incidents[step.incident.id] = step.incident
+            self.steps.setdefault(step.incident.id, []).append(step)
+
+    def look(self, now) -> tuple[Transition, ...]:
+        found = [
+            Followed(i, critical_since(self.steps[i.id]), tuple(d for d in self.decisions if d.incident == i.id))
+            for i in self.history.open
+        ]
+        made = follow(found, OPERATIONS, now)
+        self.keep(made, now)
+        return made
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.sampled_from([Severity.WARNING, Severity.CRITICAL]),
+    st.lists(st.tuples(moves(), st.lists(st.integers(1, 59), max_size=3)), max_size=7),
+    st.integers(0, 24),
+)
+def test_however_often_one_looks_everybody_is_told_once_and_hears_the_end(severity, script, begin):
+    """Over any history and hour of the day: no step of the clock is taken twice, and whoever knows it hears the end."""
+    night = Night(severity)
+    for hour, (move, looks) in enumerate(script, start=begin + 1):
+        night.keep(night.history.see(said(night.history, hour, move)), tick(hour))
+        for minute in sorted(looks):
+            now = tick(hour + minute / 60)
+            while night.look(now):
+                pass
+            assert night.look(now) == ()
+    last = begin + len(script) + 1
+    for hour in range(last, last + 4):
+        night.keep(night.history.see(assess(hour, good=[i.id for i in night.history.open])), tick(hour))
+    assert night.history.open == ()
+    keys = [(d.incident, d.seq, d.receiver) for d in night.decisions]
+    assert len(keys) == len(set(keys))
+    for name, steps in night.steps.items():
+        mine = [d for d in night.decisions if d.incident == name and d.send]
+        assert [s.incident.seq for s in steps] == list(range(1, len(steps) + 1))
+        assert {d.receiver for d in mine if d.seq == steps[-1].incident.seq} == {d.receiver for d in mine}
+        assert [d.reason for d in mine].count(Reason.HANDED_ON) <= 2

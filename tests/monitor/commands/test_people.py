@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
+import threading
+import time
+from datetime import timedelta
 
 import pytest
 
+from alerts.model import Actor
 from monitor import store
+from monitor.acting import Desk
+from monitor.app import App
+from monitor.scheduler import Daemon
+from tests.monitor.commands.place import OUTAGE
 
 pytestmark = pytest.mark.xdist_group("commands")
 
@@ -56,6 +65,27 @@ def test_what_is_refused_says_why_and_ends_with_1(told):
     late = told.run("snooze", only(told)["id"], "yesterday")
     assert late.exit_code == 1
     assert "write 30m or 2h" in late.stderr
+
+
+def test_the_daemon_wakes_a_snooze_between_two_evaluations(told):
+    """Half an hour after an evaluation it is told again, by the daemon alone, and delivered."""
+    at = OUTAGE[1] + timedelta(minutes=1)
+    with App.open(told.config, {}, out=io.StringIO()) as app:
+        with app.state.read() as tx:
+            (incident,) = store.incidents(tx)
+        Desk(app).snooze(incident.id, Actor("cli", "kari", "Kari"), at, "20m")
+        began = time.monotonic()
+        clock = lambda: at + timedelta(minutes=25, seconds=time.monotonic() - began)  # noqa: E731  # a clock that goes
+        daemon = Daemon(app, now=clock, follow_seconds=0.02)
+        thread = threading.Thread(target=daemon.run)
+        thread.start()
+        until = time.monotonic() + 60
+        while "Snoozed by Kari until 4 Mar 09:21 UTC, and still bad." not in app.out.getvalue():
+            assert time.monotonic() < until, "it was not told again"
+            time.sleep(0.02)
+        daemon.stop()
+        thread.join(60)
+        assert not thread.is_alive()
 
 
 def test_a_silence_is_added_listed_shown_and_ended(told):

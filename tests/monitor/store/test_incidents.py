@@ -152,3 +152,14 @@ def test_only_what_somebody_hears_of_holds_others_back(store: Store, reasons: li
             add_decision(tx, replace(make.decision(item), send=reason is Reason.NEW, reason=reason))
     with store.read() as tx:
         assert [one.id for one in inhibitors(tx, ["playback"])] == (["i-1"] if holds_back else [])
+
+
+def test_a_decision_may_name_any_value(store: Store) -> None:
+    """NUL and half a surrogate in its sentence stop no evaluation."""
+    item = make.incident()
+    with store.write() as tx:
+        save_incident(tx, item)
+        add_decision(tx, replace(make.decision(item), because="it is device=\x00\ud800"))
+        add_decision(tx, replace(make.decision(item), because="it is device=\x00\ud800"))
+        (found,) = decisions(tx, item.id)
+    assert found.because == "it is device=\\x00\\ud800"
