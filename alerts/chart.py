@@ -29,6 +29,10 @@ UNKNOWN = "#CC79A7"
 LABEL_LENGTH = 60
 AN_HOUR = 1 / 24
 """In days: the width of a bucket that stands alone."""
+TICKS = ["%Y", "%b", "%-d %b", "%H:%M", "%H:%M", "%S.%f"]
+"""What a tick says, by its unit: years, months, days, hours, minutes, seconds."""
+TICKS_AT_ZERO = ["", "%Y", "%b", "%-d %b", "%H:%M", "%H:%M"]
+"""The same for the first of its unit: midnight says the day."""
 TEXT_SIZE = 15
 """Points at 900 pixels: legible when a phone shows the picture at 360."""
 
@@ -104,7 +108,7 @@ def _unknown(axis: Axes, series: Series, times: list[float]) -> None:
     label = "unknown"
     for index, value in enumerate(series.observed):
         if value is None:
-            axis.axvspan(times[index], times[index + 1], color=UNKNOWN, alpha=0.18, lw=0, label=label)
+            axis.axvspan(times[index], times[index + 1], color=UNKNOWN, alpha=0.3, lw=0, label=label)
             label = "_"
 
 
@@ -161,7 +165,9 @@ def _time_axis(axis: Axes, series: Series) -> None:
 
     locator = AutoDateLocator(tz=UTC, minticks=4, maxticks=7)  # type: ignore[no-untyped-call]  # ships no types
     axis.xaxis.set_major_locator(locator)
-    formatter = ConciseDateFormatter(locator, tz=UTC, show_offset=False)  # type: ignore[no-untyped-call]  # as above
+    formatter = ConciseDateFormatter(  # type: ignore[no-untyped-call]  # as above
+        locator, tz=UTC, formats=TICKS, zero_formats=TICKS_AT_ZERO, show_offset=False
+    )
     axis.xaxis.set_major_formatter(formatter)
     last = series.starts[-1].astimezone(UTC)
     axis.set_xlabel(f"UTC, up to {last:%-d %b %Y}", fontsize=TEXT_SIZE - 1)

@@ -11,7 +11,7 @@ from alerts.actions import name_of as actor_name
 from alerts.incidents import FAMILIES, Family, gap
 from alerts.model import Change, Evidence, Fact, Incident, Kind, Message, State, TotalState, Transition
 from alerts.ports import Part
-from alerts.wording import Clock, clean, instant, listing, name_of, noun, number, percent, sentence, shorten
+from alerts.wording import DAY, HOUR, Clock, clean, instant, listing, name_of, noun, number, percent, sentence, shorten
 from rules.model import Rule, Severity
 
 PUSH_LENGTH = 150
@@ -20,6 +20,9 @@ SECTION_LENGTH = 2_800
 MESSAGE_LENGTH = 10_000
 DETAIL_LENGTH = 400
 MOST_OCCASIONS = 3
+TWICE = 0.05
+"""How far from 2 observed over expected may be and still be twice."""
+DOUBLE_LOAD = "It is twice what was expected: it looks like a double load."
 ACCEPTED = "That is taken as normal from now on."
 PUSH_LADDER = ((1_000, 1_000), (40, 60), (32, 45), (24, 36), (20, 28), (16, 20))
 """Lengths of the rule's name and of each slice's name to try, until the push text fits."""
@@ -494,6 +497,8 @@ def _elsewhere(story: _Story) -> str:
             return f"{story.to} gained what {story.cause} lost, from the same time on: it arrives under another value."
         case Kind.RENAMED:
             return f"{story.to} was never seen before and carries what {story.cause} lost: it looks renamed."
+        case Kind.SPIKE if story.incident.cause.terms and _doubled(story.incident):
+            return DOUBLE_LOAD
     return ""
 
 
@@ -515,10 +520,17 @@ def _total(story: _Story) -> str:
 def _whole(story: _Story) -> str:
     """The cause is everything."""
     if story.incident.kind is Kind.SPIKE:
-        return "No slice explains it: everything rose together."
+        rose = "No slice explains it: everything rose together."
+        return f"{rose} {DOUBLE_LOAD}" if _doubled(story.incident) else rose
     if story.incident.observed == 0:
         return f"Either {story.source} stopped, or everything was lost: no slice is left to compare with."
     return "No slice explains it: everything fell together."
+
+
+def _doubled(incident: Incident) -> bool:
+    """Whether whole days came about twice: what a load that ran twice looks like, and people hardly ever do."""
+    whole_days = incident.until - incident.since >= DAY
+    return whole_days and incident.expected > 0 and abs(incident.observed / incident.expected - 2.0) <= TWICE
 
 
 def _children(story: _Story) -> str:
@@ -606,7 +618,7 @@ def _hush(story: _Story) -> Iterator[Fact]:
 
 
 def _so_far(story: _Story) -> tuple[str, str]:
-    amount = story.amount(gap(story.incident))
+    amount = story.amount(gap(story.incident)) + _rate(story)
     match story.incident.kind:
         case Kind.NEW:
             return "So far", amount
@@ -615,6 +627,14 @@ def _so_far(story: _Story) -> tuple[str, str]:
         case Kind.MOVED | Kind.RENAMED:
             return "Gone elsewhere so far", amount
     return "Lost so far", amount
+
+
+def _rate(story: _Story) -> str:
+    """What is missing each hour, or day of a rule of days; "" while it is one of them."""
+    incident, unit = story.incident, DAY if story.clock.daily else HOUR
+    units = (incident.until - incident.since) / unit
+    named = "day" if story.clock.daily else "hour"
+    return f", {number(gap(incident) / units)} {'a' if named == 'day' else 'an'} {named}" if units > 1.5 else ""
 
 
 def _fine(story: _Story) -> str:

@@ -251,13 +251,14 @@ def _in_turn() -> ColumnElement[bool]:
 
 
 def _in_flight(at: int) -> ColumnElement[bool]:
-    """A text of the same incident and receiver is being sent."""
+    """A text of the same incident and receiver is being sent; looked for among those of the incident, which are few."""
     other = schema.outbox.alias("other")
     return exists().where(
         other.c.incident == _box.incident,
         other.c.receiver == _box.receiver,
+        other.c.seq >= 0,
+        other.c.rank + 0 == _TEXT,
         other.c.state == QUEUED,
-        other.c.rank == _TEXT,
         other.c.lease_until > at,
     )
 
@@ -268,8 +269,8 @@ def _next(lane: Lane, at: int) -> Select[Any]:
 
 
 def _urgent(lane: Lane, at: int) -> Select[Any]:
-    """As `_next`, of those that have a deadline."""
-    due = and_(_in(lane), _box.deadline.is_not(None), _box.due <= at, _box.lease_until <= at, _in_turn())
+    """As `_next`, of those that have a deadline: few, so they are looked up by it and not by when they are due."""
+    due = and_(_in(lane), _box.deadline > 0, _box.due + 0 <= at, _box.lease_until <= at, _in_turn())
     return select(schema.outbox).where(due).order_by(_box.deadline, _box.seq, _box.id).limit(1)
 
 

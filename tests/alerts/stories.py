@@ -287,6 +287,24 @@ def appeared() -> Transition:
     return told(assess(1, finding(kind=Kind.SPIKE, observed=4_400.0, expected=0.2)), policy=StepPolicy())
 
 
+def doubled_day() -> Transition:
+    """A day of events came twice, in every slice."""
+    start = tick(-15)  # midnight in Oslo
+    whole = evidence(
+        total=fact(192.1e6, 96e6), total_state=TotalState.UP, low=91e6, high=101e6, grew=(), fine=(), last_seen=None
+    )
+    twice = finding(
+        Slice(),
+        kind=Kind.SPIKE,
+        since=start,
+        until=start + timedelta(days=1),
+        observed=192.1e6,
+        expected=96e6,
+        evidence=whole,
+    )
+    return told(assess(16, twice), policy=StepPolicy())
+
+
 def daily() -> Transition:
     """A rule of day buckets in its own time zone."""
     start = tick(-15)  # midnight in Oslo
@@ -329,6 +347,7 @@ STORIES: dict[str, tuple[Callable[[], Transition], RuleFacts]] = {
     "renamed_over": (renamed_over, RULE),
     "everything_down": (everything_down, RULE),
     "appeared": (appeared, RULE),
+    "doubled_day": (doubled_day, replace(RULE, bucket=timedelta(days=1), timezone="Europe/Oslo", query="")),
     "daily": (daily, replace(RULE, bucket=timedelta(days=1), timezone="Europe/Oslo", query="")),
 }
 

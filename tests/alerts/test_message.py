@@ -55,6 +55,14 @@ def test_the_push_text_of_the_main_case():
     assert message_of("device_gone").push == wanted
 
 
+@pytest.mark.parametrize("name", ["device_gone", "partial_drop", "total_outage", "renamed", "moved", "spike"])
+def test_a_push_text_has_all_that_decides_whether_to_get_up(name):
+    """Severity, rule, cause, observed, expected, since when, and the total's state."""
+    amount, since = r"[\d.]+[kM]?", r"since \d\d:00 UTC. Total is \w+."
+    pattern = rf"(CRITICAL|WARNING) \w+: .+? {amount} (events|visits) \(expected {amount}\) {since}"
+    assert re.fullmatch(pattern, message_of(name).push)
+
+
 # --- length and hostile values ---
 
 texts = st.one_of(

@@ -103,6 +103,7 @@ def test_a_notifier_of_every_kind_is_made_from_its_table():
         ),
         ('url = "https://hooks', 'url = "ftp://hooks', "31:7", "bad-value", 'write "https://..."'),
         ("allow_private = true", "allow_private = 1", "33:17", "wrong-type", "true or false"),
+        ("allow_private = true", 'pace = "fast"', "33:8", "bad-duration", 'write "1s"'),
     ],
 )
 def test_a_mistake_is_told_with_its_place_and_what_to_do(old, new, place, code, says):
@@ -125,3 +126,10 @@ def test_a_library_that_is_not_installed_is_named(monkeypatch):
     (problem,) = caught.value.problems
     assert "a receiver of kind apprise needs apprise, which is not installed" in problem.message
     assert problem.hint == "pip install 'slicewatch[apprise]'"
+
+
+def test_each_receiver_has_its_pace():
+    """A second between two messages, none on a terminal, or what is written."""
+    settings = parsed(ALL.replace("allow_private = true", 'pace = "5s"'))
+    paces = {receiver.name: receiver.pace.total_seconds() for receiver in settings.receivers}
+    assert (paces["team"], paces["terminal"], paces["program"]) == (1.0, 0.0, 5.0)

@@ -17,6 +17,7 @@ from monitor.store import (
     enqueue,
     letters,
     outbox_counts,
+    outbox_table,
     requeue,
     schema,
 )
@@ -297,4 +298,23 @@ def test_processes_claim_every_item_once(sqlite_url: str) -> None:
     assert len(claimed) == len(set(claimed)) == 200
     with store.read() as tx:
         assert outbox_counts(tx) == OutboxCounts(done=200)
+    store.close()
+
+
+def test_the_next_item_of_a_long_queue_is_found_by_an_index(sqlite_url: str) -> None:
+    """What is due by when it is due, what is urgent by its deadline: no claim goes through all that waits."""
+    store, lane = Store.open(sqlite_url), Lane("oncall", Part.TEXT)
+    wanted = {
+        "due": outbox_table._next(lane, 1),
+        "deadline": outbox_table._urgent(lane, 1),
+        "deadline and none of its thread": outbox_table._overdue(lane, 1),
+    }
+    with store.read() as tx:
+        for what, query in wanted.items():
+            sql = query.compile(dialect=tx.connection.dialect, compile_kwargs={"literal_binds": True})
+            plan = [row[3] for row in tx.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}")]
+            column = what.split()[0]
+            assert f"slicewatch_outbox_state_receiver_rank_{column} (" in plan[0], plan
+            assert f"{column}<?" in plan[0] or f"{column}>?" in plan[0], plan
+            assert all("incident=?" in step for step in plan if step.startswith(("SEARCH earlier", "SEARCH other")))
     store.close()
