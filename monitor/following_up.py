@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from alerts.following import Followed, critical_since, follow
-from alerts.model import Incident, Transition
+from alerts.model import Change, Incident, State, Transition
+from alerts.operations import Operations
 from alerts.plan import Around, Routes, hold_of, plan
 from alerts.silences import LONGEST_SILENCE
 from monitor import store
@@ -14,6 +15,9 @@ from monitor.news import record_news
 from monitor.settings import Settings
 from monitor.telling import messages
 from rules.model import Rule, Severity
+
+MADE_LOUD = (Change.OPENED, Change.ESCALATED)
+"""Steps that give an incident its severity."""
 
 
 def follow_up(state: store.Store, rules: Sequence[Rule], settings: Settings, now: datetime) -> int:
@@ -37,18 +41,22 @@ def _follow_up(state: store.Store, rule: Rule, settings: Settings, now: datetime
 
 def _steps(tx: store.Tx, rule: Rule, settings: Settings, now: datetime) -> list[Transition]:
     """What is due; of what is for one receiver alone only what may be sent now, for else it would be due for ever."""
-    found = [_followed(tx, incident) for incident in store.open_incidents(tx, rule.name)]
-    steps = follow(found, settings.operations, now)
+    operations = settings.operations
+    found = [_followed(tx, incident, operations) for incident in store.open_incidents(tx, rule.name)]
+    steps = follow(found, operations, now)
     if not any(step.to for step in steps):
         return list(steps)
     routes, told = _routes(tx, rule, settings, now), store.told(tx, rule.name)
     return [s for s in steps if not s.to or hold_of(s, routes, now, told.get(s.incident.id, ())) is None]
 
 
-def _followed(tx: store.Tx, incident: Incident) -> Followed:
+def _followed(tx: store.Tx, incident: Incident, operations: Operations) -> Followed:
+    """What is to be known of an incident: of most installations, and of a warning, next to nothing."""
+    if not operations.receivers or incident.state is not State.FIRING:
+        return Followed(incident, None, ())
     critical = incident.severity is Severity.CRITICAL
-    since = critical_since(store.transitions(tx, incident.id)) if critical else None
-    return Followed(incident, since, tuple(store.decisions(tx, incident.id)))
+    since = critical_since(store.transitions(tx, incident.id, MADE_LOUD)) if critical else None
+    return Followed(incident, since, tuple(store.decisions(tx, incident.id, of_receivers=True)))
 
 
 def _routes(tx: store.Tx, rule: Rule, settings: Settings, now: datetime) -> Routes:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, RowMapping, Table, select
 
-from alerts.model import Decision, Incident, Reason, State, Transition
+from alerts.model import Change, Decision, Incident, Reason, State, Transition
 from alerts.wording import clean
 from monitor.store import schema
 from monitor.store.bodies import from_body, to_body
@@ -94,10 +94,12 @@ def add_transition(tx: Tx, item: Transition) -> None:
     _add_once(tx, schema.transition, row)
 
 
-def transitions(tx: Tx, incident_id: str) -> list[Transition]:
-    """All steps of an incident, oldest first."""
+def transitions(tx: Tx, incident_id: str, changes: Collection[Change] | None = None) -> list[Transition]:
+    """The steps of an incident, oldest first; `changes` narrows them down."""
     table = schema.transition.c
     query = select(table.body).where(table.incident == incident_id).order_by(table.seq)
+    if changes is not None:
+        query = query.where(table.change.in_([change.value for change in changes]))
     return [from_body(Transition, body) for body in tx.connection.execute(query).scalars()]
 
 
@@ -118,10 +120,12 @@ def add_decision(tx: Tx, item: Decision) -> None:
     _add_once(tx, schema.decision, row)
 
 
-def decisions(tx: Tx, incident_id: str) -> list[Decision]:
-    """All decisions on an incident, by transition and receiver."""
+def decisions(tx: Tx, incident_id: str, *, of_receivers: bool = False) -> list[Decision]:
+    """All decisions on an incident, by transition and receiver; or only those on a receiver, to send or to wait."""
     table = schema.decision.c
     query = select(schema.decision).where(table.incident == incident_id).order_by(table.seq, table.receiver)
+    if of_receivers:
+        query = query.where(table.receiver != "")
     return [decision_of(row) for row in tx.connection.execute(query).mappings()]
 
 

@@ -1,5 +1,6 @@
 """Keys of `slicewatch.toml` that say for all rules who is told, and when."""
 
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -110,3 +111,11 @@ def test_a_mistake_is_told_at_its_place(text, place, says):
     told = wrong(text)
     assert told.startswith(place)
     assert says in told
+
+
+def test_the_page_shows_what_can_be_written():
+    """Each piece of `slicewatch.toml` in docs/alerting.md is read without a mistake."""
+    page = Path(__file__).parents[2].joinpath("docs", "alerting.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    phone = '[receivers.phone]\nkind = "console"\n'
+    assert [bool(parsed(block + phone).operations) for block in blocks] == [True] * 2
