@@ -131,7 +131,7 @@ def _message(change: Change, incident: int) -> Message:
         state=State.RESOLVED if over else State.FIRING,
         severity=Severity.CRITICAL if incident % 2 else Severity.WARNING,
         push=f"{word} playback {incident}.{seq}.",
-        title=f"{word} playback",
+        title=f"{word} playback {incident}.{seq}.",
         summary=("A paragraph.",),
         facts=(),
         footer=f"Incident sw-{incident}",

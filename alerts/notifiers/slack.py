@@ -23,8 +23,8 @@ from alerts.ports import Delivery, Part
 from alerts.time_limit import within
 
 TIMEOUT_SECONDS = 10
-DRAW_SECONDS = 20.0
-"""A chart takes half a second; the first of a process may have to look for fonts."""
+DRAW_SECONDS = 40.0
+"""A chart takes half a second; the first of a process may have to look for fonts, on a machine that is busy."""
 LONGEST_RETRY_AFTER = 3_600.0
 
 PERMANENT = frozenset({
@@ -186,11 +186,13 @@ class SlackNotifier:
 
 
 def _drawn(message: Message) -> bytes:
-    """The chart as a PNG; one that cannot be drawn, or not in time, is given up: its text is out."""
+    """The chart as a PNG; one that cannot be drawn is given up, one that takes too long is tried again: its text is out."""
     from alerts.chart import render_png  # noqa: PLC0415  # matplotlib takes half a second, and texts do not need it
 
     try:
         return within(DRAW_SECONDS, lambda: render_png(message))
+    except TimeoutError as error:
+        raise SendError(f"the chart cannot be drawn in time: {error}") from error
     except Exception as error:
         raise SendError(f"the chart cannot be drawn: {error}", permanent=True) from error
 
