@@ -53,12 +53,18 @@ def _unanswered(item: Followed, operations: Operations, now: datetime) -> Iterat
         return
     told = {decision.receiver for decision in item.decisions if decision.send}
     for receiver in operations.receivers:
-        if receiver.escalate_to is None or receiver.escalate_to in told:
+        if receiver.escalate_to is None or not told.isdisjoint(_reached(receiver.escalate_to, operations, now)):
             continue
         since = _waited_since(receiver, item)
         if since is not None and now - since >= receiver.escalate_after:
             because = f"nobody has acknowledged it at {receiver.name} within {lasting(receiver.escalate_after)}"
             yield _step(item.incident, Change.HANDED_ON, now, because, receiver.escalate_to)
+
+
+def _reached(name: str, operations: Operations, now: datetime) -> set[str]:
+    """A receiver, and who would be told for it at the moment: once either knows, it is not handed on there again."""
+    policy = operations.receiver(name)
+    return {name} if policy is None else {name, policy.critical_to(now)}
 
 
 def _waited_since(receiver: ReceiverPolicy, item: Followed) -> datetime | None:

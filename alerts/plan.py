@@ -372,8 +372,7 @@ def _in_hours(case: _Case) -> tuple[str, ...]:
     found = []
     for name in _receivers(case):
         policy = case.routes.policy(name)
-        absent = critical and policy is not None and not policy.may_be_told(case.now)
-        found.append(policy.outside or name if absent and policy is not None else name)
+        found.append(policy.critical_to(case.now) if critical and policy is not None else name)
     return tuple(dict.fromkeys(found))
 
 

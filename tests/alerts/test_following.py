@@ -117,6 +117,19 @@ def test_a_critical_one_that_nobody_acknowledges_is_handed_on():
     assert step_at(step.incident, sent, since + timedelta(days=1), *everyone, since=since) == ()
 
 
+def test_who_stands_in_is_handed_it_once_and_the_next_one_when_the_hours_begin():
+    """At night `outside` of the next one is told, at no look after that; in the morning, unanswered still, the next one."""
+    step = opened(severity=Severity.CRITICAL)
+    handing = (replace(ONCALL, escalate_to="team"), replace(OFFICE, outside="phone"))
+    sent = list(plan([step], routes(to=("oncall",)), step.at, {}))
+    (on,) = step_at(step.incident, sent, NIGHT + timedelta(minutes=15), *handing, since=step.at)
+    sent += plan([on], routes(*handing), on.at, {step.incident.id: ("oncall",)})
+    assert kept(sent)[-1] == ("phone", True, Reason.HANDED_ON)
+    assert step_at(on.incident, sent, on.at + timedelta(seconds=15), *handing, since=step.at) == ()
+    (on,) = step_at(on.incident, sent, MORNING, *handing, since=step.at)
+    assert kept(plan([on], routes(*handing), MORNING, {}))[-1] == ("team", True, Reason.HANDED_ON)
+
+
 def test_who_acknowledges_stops_it_and_an_expiry_begins_anew():
     """While somebody has it in hand nothing is handed on; the wait counts from when that was over."""
     step = opened(severity=Severity.CRITICAL)
