@@ -161,8 +161,8 @@ RESPECTIVE = {
 }
 
 
-LOUD = frozenset({Change.ESCALATED, Change.EXPIRED})
-"""What ends a snooze's silence by itself."""
+LOUD = frozenset({Change.ESCALATED, Change.EXPIRED, Change.RELEASED})
+"""What ends a snooze's silence by itself; what is released within one had passed it, and was held by something else."""
 
 SUPPRESSED = frozenset({Reason.MUTED, Reason.MAINTENANCE, Reason.SILENCED, Reason.INHIBITED})
 """Reasons that hold news back for a time: what is still bad after it is told then."""

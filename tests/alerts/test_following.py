@@ -6,7 +6,7 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alerts.actions import acknowledge
+from alerts.actions import acknowledge, snooze
 from alerts.following import Followed, critical_since, follow
 from alerts.hours import Hours
 from alerts.incidents import StepPolicy
@@ -65,6 +65,22 @@ def test_what_is_still_bad_when_the_hours_begin_is_told_then_to_who_waited():
     assert step_at(again.incident, [*held, *sent], MORNING, OFFICE) == ()
     assert step_at(replace(step.incident, good_ticks=1), held, MORNING, OFFICE) == ()
     assert step_at(replace(step.incident, state=State.UNKNOWN), held, MORNING, OFFICE) == ()
+
+
+def test_who_waited_is_told_though_others_have_it_in_hand():
+    """Acknowledged by who heard of it at night; of one that is snoozed only what had passed the snooze."""
+    step = opened()
+    held = plan([step], routes(OFFICE), NIGHT, {})
+    mine = acknowledge(step.incident, KARI, NIGHT + timedelta(hours=1), timedelta(hours=20))
+    later = snooze(step.incident, KARI, NIGHT + timedelta(hours=1), None)
+    assert mine is not None
+    assert later is not None
+    (again,) = step_at(mine.incident, held, MORNING, OFFICE)
+    assert (again.change, again.to, again.incident.state) == (Change.RELEASED, ("team",), State.ACKNOWLEDGED)
+    assert step_at(later.incident, held, MORNING, OFFICE) == ()
+    passed = [replace(d, seq=3, at=NIGHT + timedelta(hours=2)) for d in held]
+    (again,) = step_at(later.incident, [*held, *passed], MORNING, OFFICE)
+    assert kept(plan([again], routes(OFFICE), MORNING, {})) == [("team", True, Reason.RELEASED)]
 
 
 def test_what_is_over_by_then_is_never_told():
