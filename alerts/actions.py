@@ -109,6 +109,11 @@ def _expired(incidents: Iterable[Incident], now: datetime) -> Iterator[Transitio
             yield _moved(incident, Change.EXPIRED, now, because, **_firing(incident))
 
 
+def passed_snooze(incident: Incident, at: datetime) -> bool:
+    """Whether what was decided to be told at `at` is to be told though it is snoozed: what was held since, by something else."""
+    return incident.state is not State.SNOOZED or incident.hush is None or at >= incident.hush.at
+
+
 def acts_on(incident: Incident) -> tuple[Act, ...]:
     """What makes sense for an incident as it stands."""
     state = standing(incident)

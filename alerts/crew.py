@@ -24,6 +24,8 @@ class Crew:
     wait: Callable[[float], None]
     report: Callable[[Outcome], None]
     """Told of everything that was sent or failed, from any thread."""
+    stopped: Callable[[], bool] = lambda: False
+    """Once it is so nothing more is sent; what is being sent is settled by the true time."""
     _workers: dict[Lane, threading.Thread] = field(default_factory=dict)
     _errors: list[Exception] = field(default_factory=list)
 
@@ -36,7 +38,7 @@ class Crew:
             raise self._errors.pop(0)
         now = self.clock()
         self._workers = {lane: worker for lane, worker in self._workers.items() if worker.is_alive()}
-        for lane in self.outbox.lanes() if now < until else ():
+        for lane in self.outbox.lanes() if now < until and not self.stopped() else ():
             if lane not in self._workers and self._is_due(lane, now, until):
                 worker = threading.Thread(target=self._work, args=[lane, until], name=f"deliver {lane.receiver}")
                 self._workers[lane] = worker
@@ -54,7 +56,7 @@ class Crew:
 
     def _work(self, lane: Lane, until: datetime) -> None:
         try:
-            while (now := self.clock()) < until:
+            while not self.stopped() and (now := self.clock()) < until:
                 outcome = deliver_once(self.outbox, lane, self.courier, self.clock)
                 if outcome is not None:
                     self.report(outcome)

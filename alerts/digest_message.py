@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from alerts.incidents import FAMILIES, Family, gap
+from alerts.message import to_channel
 from alerts.model import Change, Fact, Incident, Message, State, Transition
 from alerts.severity import loudest
 from alerts.wording import LISTED, clean, counted, instant, name_of, noun, number, shorten
@@ -41,8 +42,17 @@ def compose_digest(
         summary=tuple(filter(None, [_news(told, joined), _list(still or ranked, over=not still), _by_rule(incidents)])),
         facts=_facts(ranked, still),
         footer=f"{key} · each of them: slicewatch explain INCIDENT",
-        broadcast=not still and severity is Severity.CRITICAL,
+        broadcast=_loud(told, joined) or (not still and severity is Severity.CRITICAL),
         since=min(i.since for i in incidents),
+    )
+
+
+def _loud(told: Sequence[Transition], joined: Collection[str]) -> bool:
+    """Whether the whole channel hears of it: of what is critical and new, and of what it would hear of singly but ends."""
+    return any(
+        t.incident.state is not State.RESOLVED
+        and (to_channel(t) or (t.incident.id in joined and t.incident.severity is Severity.CRITICAL))
+        for t in told
     )
 
 

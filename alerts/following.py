@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from alerts.actions import expired
+from alerts.actions import HUSHED, expired, passed_snooze
 from alerts.incidents import gap
 from alerts.model import Change, Decision, Incident, Reason, State, Transition
 from alerts.operations import Operations, ReceiverPolicy
@@ -38,10 +38,11 @@ def follow(incidents: Iterable[Followed], operations: Operations, now: datetime)
 
 def _due(item: Followed, operations: Operations, now: datetime) -> Iterator[Transition]:
     yield from expired([item.incident], now)
-    if item.incident.state is not State.FIRING or item.incident.good_ticks:
+    if item.incident.state not in {State.FIRING, *HUSHED} or item.incident.good_ticks:
         return
+    waiting = [d for d in item.decisions if passed_snooze(item.incident, d.at)]
     for receiver in operations.receivers:
-        if receiver.waits(item.decisions) and receiver.may_be_told(now):
+        if receiver.waits(waiting) and receiver.may_be_told(now):
             because = f"it came outside the hours of {receiver.name}, and is still bad"
             yield _step(item.incident, Change.RELEASED, now, because, receiver.name)
     yield from _unanswered(item, operations, now)
@@ -49,16 +50,23 @@ def _due(item: Followed, operations: Operations, now: datetime) -> Iterator[Tran
 
 def _unanswered(item: Followed, operations: Operations, now: datetime) -> Iterator[Transition]:
     """A critical incident that a receiver was told of, and nobody has acknowledged, goes to the next one."""
-    if item.critical_since is None or item.incident.severity is not Severity.CRITICAL:
+    loud = item.incident.state is State.FIRING and item.incident.severity is Severity.CRITICAL
+    if item.critical_since is None or not loud:
         return
     told = {decision.receiver for decision in item.decisions if decision.send}
     for receiver in operations.receivers:
-        if receiver.escalate_to is None or receiver.escalate_to in told:
+        if receiver.escalate_to is None or not told.isdisjoint(_reached(receiver.escalate_to, operations, now)):
             continue
         since = _waited_since(receiver, item)
         if since is not None and now - since >= receiver.escalate_after:
             because = f"nobody has acknowledged it at {receiver.name} within {lasting(receiver.escalate_after)}"
             yield _step(item.incident, Change.HANDED_ON, now, because, receiver.escalate_to)
+
+
+def _reached(name: str, operations: Operations, now: datetime) -> set[str]:
+    """A receiver, and who would be told for it at the moment: once either knows, it is not handed on there again."""
+    policy = operations.receiver(name)
+    return {name} if policy is None else {name, policy.critical_to(now)}
 
 
 def _waited_since(receiver: ReceiverPolicy, item: Followed) -> datetime | None:

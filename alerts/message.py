@@ -177,7 +177,7 @@ def compose(transition: Transition, rule: RuleFacts) -> Message:
         cause=incident.cause,
         query=query,
         runbook_url=rule.runbook_url,
-        broadcast=_broadcast(transition),
+        broadcast=to_channel(transition),
         chart=evidence.series if evidence is not None and charted else None,
         total_chart=evidence.total_series if evidence is not None and charted else None,
         since=incident.since,
@@ -203,7 +203,8 @@ def plain_text(message: Message) -> str:
     return "\n\n".join([*blocks, message.footer])
 
 
-def _broadcast(transition: Transition) -> bool:
+def to_channel(transition: Transition) -> bool:
+    """Whether the whole channel hears of a step, not only who follows the incident's thread."""
     incident, before = transition.incident, transition.gap_before
     match transition.change:
         case Change.ESCALATED | Change.RELEASED | Change.EXPIRED | Change.HANDED_ON:

@@ -62,6 +62,10 @@ class ReceiverPolicy:
         """Whether it has hours now."""
         return self.hours is None or self.hours.hold(now)
 
+    def critical_to(self, now: datetime) -> str:
+        """Who is told of a critical one for it: itself, or who stands in outside its hours."""
+        return self.name if self.may_be_told(now) else self.outside or self.name
+
     def waits(self, decisions: Iterable[Decision]) -> bool:
         """Whether the newest of the decisions that concern it held something back until its hours."""
         mine = [d for d in decisions if d.receiver == self.name and (d.send or d.reason is Reason.OUT_OF_HOURS)]

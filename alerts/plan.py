@@ -161,8 +161,8 @@ RESPECTIVE = {
 }
 
 
-LOUD = frozenset({Change.ESCALATED, Change.EXPIRED})
-"""What ends a snooze's silence by itself."""
+LOUD = frozenset({Change.ESCALATED, Change.EXPIRED, Change.RELEASED})
+"""What ends a snooze's silence by itself; what is released within one had passed it, and was held by something else."""
 
 SUPPRESSED = frozenset({Reason.MUTED, Reason.MAINTENANCE, Reason.SILENCED, Reason.INHIBITED})
 """Reasons that hold news back for a time: what is still bad after it is told then."""
@@ -372,8 +372,7 @@ def _in_hours(case: _Case) -> tuple[str, ...]:
     found = []
     for name in _receivers(case):
         policy = case.routes.policy(name)
-        absent = critical and policy is not None and not policy.may_be_told(case.now)
-        found.append(policy.outside or name if absent and policy is not None else name)
+        found.append(policy.critical_to(case.now) if critical and policy is not None else name)
     return tuple(dict.fromkeys(found))
 
 

@@ -236,9 +236,10 @@ class App:
         wait: Callable[[float], None],
         report: Callable[[Outcome], None],
         owner: str,
+        stopped: Callable[[], bool] = lambda: False,
     ) -> Crew:
         """Workers that send what is due side by side, so that no receiver waits for another."""
-        return Crew(store.SqlOutbox(self.state), self._courier(owner), clock, wait, report)
+        return Crew(store.SqlOutbox(self.state), self._courier(owner), clock, wait, report, stopped)
 
     def _courier(self, owner: str) -> Courier:
         paces = {receiver.name: receiver.pace for receiver in self.settings.receivers}

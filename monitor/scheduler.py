@@ -200,7 +200,7 @@ class Daemon:
     def _deliver(self) -> None:
         """Keep a worker on every lane in which something is due; each ends with what it has to do, or with the daemon."""
         owner = f"{DAEMON}{threading.get_native_id()}"
-        crew = self.app.crew(self._clock, self._wait, log_delivery, owner)
+        crew = self.app.crew(self.now, self._wait, log_delivery, owner, self.stopped.is_set)
         while not self.stopped.is_set():
             try:
                 crew.start(FOR_EVER)
@@ -216,10 +216,6 @@ class Daemon:
 
     def _wait(self, seconds: float) -> None:
         self.stopped.wait(seconds)
-
-    def _clock(self) -> datetime:
-        """The clock of deliveries: their time is up once the daemon is to stop."""
-        return FOR_EVER if self.stopped.is_set() else self.now()
 
     def _pause(self, seconds: float) -> None:
         """Wait until there is news; what was news once is none the next time."""

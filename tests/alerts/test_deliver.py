@@ -302,6 +302,26 @@ def test_a_receiver_that_hangs_delays_no_other():
     assert outbox.lanes() == ()
 
 
+def test_what_fails_while_all_is_stopped_is_tried_again_and_nothing_else_is_sent():
+    """A critical text whose send fails just then is not overdue; it and the next one stay with their receiver."""
+    outbox, stop, outcomes = MemoryOutbox(), threading.Event(), []
+
+    class Stopping:
+        def send(self, _: Delivery) -> Receipt:
+            stop.set()
+            raise SendError("connection refused")
+
+    for name in ("sw-1", "sw-2"):
+        outbox.put(replace(message(name), severity=Severity.CRITICAL), "team", [Part.TEXT], NOW)
+    courier = Courier("test", Random(1), {"team": Stopping()}, fallback="ops", paces={"team": timedelta(0)})
+    crew = Crew(outbox, courier, lambda: NOW, lambda _: None, outcomes.append, stop.is_set)
+    assert crew.start(later(60)) == 1
+    crew.finish()
+    assert [o.result for o in outcomes] == [Result.RETRIED]
+    assert outbox.lanes() == (Lane("team", Part.TEXT),)
+    assert crew.start(later(60)) == 0
+
+
 def _done(team: Scripted, told: threading.Event) -> None:
     if len(team.sent) == 20:
         told.set()

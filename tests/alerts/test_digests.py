@@ -107,6 +107,18 @@ def test_a_digest_is_over_once_all_of_it_is():
     assert last.summary[0].startswith("7 incidents over.")
 
 
+def test_what_is_critical_and_new_in_a_digest_is_told_to_the_channel():
+    """A thread's reply wakes nobody: a critical one that joins, and one whose acknowledgement expired, are told to all."""
+    made = storm(7)
+    everyone, last = [t.incident for t in made], made[-1]
+    quiet = replace(last, incident=replace(last.incident, severity=Severity.WARNING))
+    expired, ended = replace(last, change=Change.EXPIRED), replace(last.incident, state=State.RESOLVED)
+    over = replace(last, change=Change.RESOLVED, incident=ended)
+    for told, joined, loud in ((last, True, True), (quiet, True, False), (expired, False, True), (over, False, False)):
+        said = compose_digest("d", 2, everyone, [told], [told.incident.id] if joined else ())
+        assert said.broadcast is loud
+
+
 def test_sources_that_fall_silent_together_are_told_together():
     """A warehouse that is down blinds many rules at once: a line each."""
     (dark,) = History().see(assess(1, unseen=blind(1)))

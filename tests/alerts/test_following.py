@@ -6,7 +6,7 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alerts.actions import acknowledge
+from alerts.actions import acknowledge, snooze
 from alerts.following import Followed, critical_since, follow
 from alerts.hours import Hours
 from alerts.incidents import StepPolicy
@@ -67,6 +67,22 @@ def test_what_is_still_bad_when_the_hours_begin_is_told_then_to_who_waited():
     assert step_at(replace(step.incident, state=State.UNKNOWN), held, MORNING, OFFICE) == ()
 
 
+def test_who_waited_is_told_though_others_have_it_in_hand():
+    """Acknowledged by who heard of it at night; of one that is snoozed only what had passed the snooze."""
+    step = opened()
+    held = plan([step], routes(OFFICE), NIGHT, {})
+    mine = acknowledge(step.incident, KARI, NIGHT + timedelta(hours=1), timedelta(hours=20))
+    later = snooze(step.incident, KARI, NIGHT + timedelta(hours=1), None)
+    assert mine is not None
+    assert later is not None
+    (again,) = step_at(mine.incident, held, MORNING, OFFICE)
+    assert (again.change, again.to, again.incident.state) == (Change.RELEASED, ("team",), State.ACKNOWLEDGED)
+    assert step_at(later.incident, held, MORNING, OFFICE) == ()
+    passed = [replace(d, seq=3, at=NIGHT + timedelta(hours=2)) for d in held]
+    (again,) = step_at(later.incident, [*held, *passed], MORNING, OFFICE)
+    assert kept(plan([again], routes(OFFICE), MORNING, {})) == [("team", True, Reason.RELEASED)]
+
+
 def test_what_is_over_by_then_is_never_told():
     """An end reaches who heard the beginning: nobody did."""
     step = opened()
@@ -115,6 +131,19 @@ def test_a_critical_one_that_nobody_acknowledges_is_handed_on():
         assert kept(sent)[-1] == (to, True, Reason.HANDED_ON)
         assert step_at(on.incident, sent, on.at, *everyone, since=since) == ()
     assert step_at(step.incident, sent, since + timedelta(days=1), *everyone, since=since) == ()
+
+
+def test_who_stands_in_is_handed_it_once_and_the_next_one_when_the_hours_begin():
+    """At night `outside` of the next one is told, at no look after that; in the morning, unanswered still, the next one."""
+    step = opened(severity=Severity.CRITICAL)
+    handing = (replace(ONCALL, escalate_to="team"), replace(OFFICE, outside="phone"))
+    sent = list(plan([step], routes(to=("oncall",)), step.at, {}))
+    (on,) = step_at(step.incident, sent, NIGHT + timedelta(minutes=15), *handing, since=step.at)
+    sent += plan([on], routes(*handing), on.at, {step.incident.id: ("oncall",)})
+    assert kept(sent)[-1] == ("phone", True, Reason.HANDED_ON)
+    assert step_at(on.incident, sent, on.at + timedelta(seconds=15), *handing, since=step.at) == ()
+    (on,) = step_at(on.incident, sent, MORNING, *handing, since=step.at)
+    assert kept(plan([on], routes(*handing), MORNING, {}))[-1] == ("team", True, Reason.HANDED_ON)
 
 
 def test_who_acknowledges_stops_it_and_an_expiry_begins_anew():

@@ -7,8 +7,9 @@ from functools import partial
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alerts.actions import acknowledge, snooze
 from alerts.incidents import StepPolicy
-from alerts.model import Change, Decision, Reason, State
+from alerts.model import Actor, Change, Decision, Reason, State
 from alerts.plan import Routes, hold_of, plan
 from alerts.reminders import Telling, remind, tellings
 from rules.model import Mode, Severity
@@ -17,6 +18,7 @@ from tests.alerts.test_incidents_properties import moves, said
 
 ROUTES = Routes(tuple((severity, ("team",)) for severity in Severity))
 DAY = timedelta(days=1)
+KARI = Actor("cli", "kari", "Kari")
 
 
 def opened() -> History:
@@ -64,6 +66,35 @@ def test_what_is_on_its_way_back_or_frozen_is_not_repeated():
     assert remind([frozen], (), {frozen.id: Telling(tick(1))}, tick(30), DAY, lambda _: None) == ()
 
 
+def test_what_a_silence_held_while_somebody_had_it_in_hand_is_told_once_that_is_over():
+    """Acknowledged or snoozed until it is over, then critical under a silence: its new receivers hear of it all the same."""
+    (incident,) = opened().open
+    routes = Routes(((Severity.WARNING, ("team",)), (Severity.CRITICAL, ("oncall",))))
+    held = Telling(tick(1), "silenced", held_at=tick(5))
+    for action in (acknowledge(incident, KARI, tick(3), DAY), snooze(incident, KARI, tick(3), None)):
+        assert action is not None
+        loud = replace(action.incident, severity=Severity.CRITICAL)
+        (told,) = remind([loud], (), {loud.id: held}, tick(6), DAY, lambda t: hold_of(t, routes, tick(6), ("team",)))
+        sent = plan([told], routes, tick(6), {loud.id: ("team",)})
+        assert [(d.receiver, d.send, d.reason) for d in sent] == [
+            ("team", True, Reason.RELEASED),
+            ("oncall", True, Reason.RELEASED),
+        ]
+
+
+def test_what_was_held_before_a_snooze_is_not_told_within_it():
+    """Who snoozed it knew what stood there; an acknowledgement keeps nothing from others, but repeats nothing."""
+    (incident,) = opened().open
+    snoozed = snooze(incident, KARI, tick(3), None)
+    mine = acknowledge(incident, KARI, tick(3), DAY)
+    assert snoozed is not None
+    assert mine is not None
+    before = {incident.id: Telling(None, "muted", held_at=tick(2))}
+    assert remind([snoozed.incident], (), before, tick(6), DAY, lambda _: None) == ()
+    assert len(remind([mine.incident], (), before, tick(6), DAY, lambda _: None)) == 1
+    assert remind([mine.incident], (), {incident.id: Telling(tick(1))}, tick(99), DAY, lambda _: None) == ()
+
+
 def test_who_was_never_told_is_not_reminded():
     """An incident of a shadow rule, or one put into shadow since, makes no repeats."""
     history = opened()
@@ -77,6 +108,13 @@ def test_the_newest_message_counts():
     held = replace(sent, seq=3, receiver="", send=False, reason=Reason.NOT_NEWS, at=tick(9))
     known = tellings([sent, replace(sent, seq=2, at=tick(5)), held])
     assert known == {"sw-1": Telling(tick(5))}
+
+
+def test_what_a_person_does_meanwhile_leaves_what_was_held_to_be_told():
+    """An acknowledgement goes to who knows the incident: the others wait for the end of the silence still."""
+    held = Decision("sw-1", 2, "", send=False, reason=Reason.SILENCED, because="moving", at=tick(5))
+    mine = replace(held, seq=3, receiver="team", send=True, reason=Reason.ACTION, at=tick(6))
+    assert tellings([held, mine]) == {"sw-1": Telling(tick(6), "moving", held_at=tick(5))}
 
 
 @given(st.lists(moves(), max_size=8), st.integers(1, 4))
