@@ -33,6 +33,8 @@ TICKS = ["%Y", "%b", "%-d %b", "%H:%M", "%H:%M", "%S.%f"]
 """What a tick says, by its unit: years, months, days, hours, minutes, seconds."""
 TICKS_AT_ZERO = ["", "%Y", "%b", "%-d %b", "%H:%M", "%H:%M"]
 """The same for the first of its unit: midnight says the day."""
+CHANGE = "#6A3D9A"
+CHANGE_LENGTH, MOST_CHANGES = 28, 3
 TEXT_SIZE = 15
 """Points at 900 pixels: legible when a phone shows the picture at 360."""
 
@@ -51,6 +53,7 @@ def render_png(message: Message) -> bytes:
     axes = figure.subplots(len(panels), 1, sharex=True, squeeze=False, height_ratios=[5, 3][: len(panels)])[:, 0]
     for axis, (label, series) in zip(axes, panels, strict=True):
         _panel(axis, label, series, message.since)
+        _changes(axis, _edges(series), message.marks, named=axis is axes[0])
     _time_axis(axes[-1], message.chart)
     _legend(figure, axes[0])
     return _png(figure)
@@ -131,6 +134,28 @@ def _marks(axis: Axes, series: Series, times: list[float], since: datetime | Non
             textcoords="offset points",
             annotation_clip=False,
         )
+
+
+def _changes(axis: Axes, times: list[float], marks: Sequence[tuple[datetime, str]], *, named: bool) -> None:
+    """Known changes, the latest ones; their words stand in one panel only."""
+    inside = [(at, text) for at, text in marks if times[0] <= _days(at) <= times[-1]]
+    for at, text in inside[-MOST_CHANGES:]:
+        axis.axvline(_days(at), color=CHANGE, lw=1.8, ls=(0, (1, 1.5)), zorder=1.6)
+        if named:
+            axis.annotate(
+                _drawable(shorten(text, CHANGE_LENGTH)),
+                (_days(at), 0.97),
+                xycoords=("data", "axes fraction"),
+                xytext=(-4, 0),
+                textcoords="offset points",
+                fontsize=TEXT_SIZE - 3,
+                color=CHANGE,
+                rotation=90,
+                ha="right",
+                va="top",
+                parse_math=False,
+                bbox={"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.8},
+            )
 
 
 def _frame(axis: Axes, label: str) -> None:

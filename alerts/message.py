@@ -9,9 +9,24 @@ from datetime import datetime, timedelta
 from alerts.actions import acts_on, standing
 from alerts.actions import name_of as actor_name
 from alerts.incidents import FAMILIES, Family, gap
+from alerts.marks import Mark, near, of_rule
 from alerts.model import Change, Evidence, Fact, Incident, Kind, Message, State, TotalState, Transition
 from alerts.ports import Part
-from alerts.wording import DAY, HOUR, Clock, clean, instant, listing, name_of, noun, number, percent, sentence, shorten
+from alerts.wording import (
+    DAY,
+    HOUR,
+    Clock,
+    clean,
+    instant,
+    lasting,
+    listing,
+    name_of,
+    noun,
+    number,
+    percent,
+    sentence,
+    shorten,
+)
 from rules.model import Rule, Severity
 
 PUSH_LENGTH = 150
@@ -71,9 +86,11 @@ class RuleFacts:
     runbook_url: str | None = None
     query: str = ""
     """SQL to paste that returns the numbers in the warehouse."""
+    marks: tuple[Mark, ...] = ()
+    """What is known to have changed lately."""
 
     @classmethod
-    def of(cls, rule: Rule, query: str = "") -> RuleFacts:
+    def of(cls, rule: Rule, query: str = "", marks: Iterable[Mark] = ()) -> RuleFacts:
         """The facts of a rule."""
         place = f"{rule.place.file}:{rule.place.line}" if rule.place.line else rule.place.file
         return cls(
@@ -85,6 +102,7 @@ class RuleFacts:
             timezone=rule.timezone,
             runbook_url=rule.runbook_url,
             query=query,
+            marks=of_rule(marks, rule),
         )
 
 
@@ -181,6 +199,7 @@ def compose(transition: Transition, rule: RuleFacts) -> Message:
         chart=evidence.series if evidence is not None and charted else None,
         total_chart=evidence.total_series if evidence is not None and charted else None,
         since=incident.since,
+        marks=tuple((mark.at, mark.text) for mark in rule.marks) if charted else (),
         acts=acts_on(incident),
     )
 
@@ -570,6 +589,7 @@ def _facts(story: _Story) -> list[Fact]:
         Fact(*_so_far(story)),
         Fact("Not affected", _fine(story)),
         Fact("Calendar", _occasions(story)),
+        *_changes(story),
         owner,
         rule,
     ]
@@ -640,6 +660,19 @@ def _rate(story: _Story) -> str:
 
 def _fine(story: _Story) -> str:
     return listing(story.evidence.fine, change=False) if story.evidence is not None else ""
+
+
+def _changes(story: _Story) -> list[Fact]:
+    """What is known to have changed at about the time at which it began, the nearest first."""
+    since, bucket = story.incident.since, story.rule.bucket
+    return [
+        Fact("Known change", f"{mark.text}, {_apart(mark.at, since)}") for mark in near(story.rule.marks, since, bucket)
+    ]
+
+
+def _apart(at: datetime, since: datetime) -> str:
+    """`20 minutes before` the first bad bucket began, or in it."""
+    return f"{lasting(since - at)} before" if at < since else "as it began"
 
 
 def _occasions(story: _Story) -> str:

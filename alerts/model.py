@@ -375,6 +375,8 @@ class Message:
     chart: Series | None = None
     total_chart: Series | None = None
     since: datetime | None = None
+    marks: tuple[tuple[datetime, str], ...] = ()
+    """Known changes, for the chart: when, and what."""
     acts: tuple[Act, ...] = ()
     """What a person can do about the incident as it stands; a channel that brings answers back offers them."""
 

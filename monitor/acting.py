@@ -20,12 +20,13 @@ Who may act is the caller's to check.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from alerts import actions
 from alerts.actions import RefusedError, name_of
+from alerts.marks import CHARTED, Mark
 from alerts.message import RuleFacts
 from alerts.model import Actor, Feedback, Incident, Transition
 from alerts.plan import Routes, plan
@@ -146,14 +147,19 @@ class Desk:
         # An action is an answer: what holds news back does not hold it.
         told = store.told(tx, made.incident.rule, [made.incident.id])
         decisions = plan([made], routes, at, told)
-        record_news(tx, [made], decisions, composed([made], decisions, lambda step: _facts(rule, step)), at)
+        marks = store.marks(tx, at - CHARTED)
+
+        def facts(step: Transition) -> RuleFacts:
+            return _facts(rule, step, marks)
+
+        record_news(tx, [made], decisions, composed([made], decisions, facts), at)
 
 
-def _facts(rule: Rule | None, step: Transition) -> RuleFacts:
+def _facts(rule: Rule | None, step: Transition, marks: Sequence[Mark]) -> RuleFacts:
     """What is known of the rule; its name alone where its file is broken at the moment."""
     if rule is None:
         return RuleFacts(name=step.incident.rule, source="", place="not read")
-    return RuleFacts.of(rule, query_to_paste(rule, step.incident))
+    return RuleFacts.of(rule, query_to_paste(rule, step.incident), marks)
 
 
 def _sentence(because: str) -> str:

@@ -27,6 +27,7 @@ def explanation_text(found: Explanation) -> str:
         lines.append(f"evaluated  {found.run.outcome}{detail}")
     else:
         lines.append("evaluated  no evaluation is recorded for this bucket alone")
+    lines += [f"changed    {stamp(mark.at)} {mark.text}, by {name_of(mark.by)}" for mark in found.marks]
     for told in found.told:
         lines += _told(told)
     if not found.told:
@@ -89,7 +90,7 @@ def fate_text(told: Told) -> str:
 
 def told_to_json(told: Told) -> dict[str, Any]:
     """The same as an explanation without chains."""
-    return {"chains": [], "run": None, "incidents": [_told_to_json(told)]}
+    return {"chains": [], "run": None, "incidents": [_told_to_json(told)], "marks": []}
 
 
 def _told(told: Told) -> Iterator[str]:
@@ -118,6 +119,7 @@ def explanation_to_json(found: Explanation) -> dict[str, Any]:
         "chains": [_chain_to_json(c, q) for c, q in zip(found.chains, found.queries, strict=True)],
         "run": None if run is None else {"outcome": run.outcome, "detail": run.detail or None},
         "incidents": [_told_to_json(told) for told in found.told],
+        "marks": [{"id": mark.id, "at": stamp(mark.at), "text": mark.text} for mark in found.marks],
     }
 
 

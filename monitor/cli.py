@@ -19,6 +19,7 @@ COMMANDS = {
     "drill": "Lose every slice on purpose, and see which losses a rule tells.",
     "explain": "Say why a slice was, or was not, alarmed.",
     "init": "Write a first working configuration.",
+    "mark": "Mark what has changed: alerts that begin soon after name it.",
     "not-a-problem": "Close an incident that is no problem, and say what it is.",
     "once": "Evaluate rules once, now or as if it were another time.",
     "replay": "Evaluate a stretch of history as if live, sending nothing.",

@@ -8,6 +8,7 @@ from datetime import datetime
 import numpy as np
 
 from alerts.incidents import StepPolicy, amend, step
+from alerts.marks import CHARTED
 from alerts.model import Assessment, Finding, Incident, Kind, State
 from alerts.newcomers import told_once
 from alerts.plan import Around
@@ -137,6 +138,7 @@ class Evaluator:
                 silences=tuple(store.silences(tx, tick - LONGEST_SILENCE)),
             ),
             membership=members,
+            marks=tuple(store.marks(tx, tick - CHARTED)),
         )
 
     def _known_terms(self, tx: store.Tx, combinations: int) -> tuple[Terms, ...]:
@@ -349,7 +351,7 @@ class Evaluator:
     ) -> Outcome:
         judged, decisions = decide(self.watched, before, judged, tick)
         transitions = judged.transitions
-        texts = messages(self.watched.rule, transitions, decisions)
+        texts = messages(self.watched.rule, transitions, decisions, before.marks)
         with self.state.write() as tx:
             if _done(tx, self.watched.rule.name, to_epoch(tick)):
                 return Outcome(self.watched.rule.name, tick, repeated=True)

@@ -8,6 +8,7 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from alerts.marks import CHARTED, Mark, near, of_rule
 from alerts.model import Decision, Incident, Transition
 from monitor import store
 from monitor.app import App
@@ -43,6 +44,8 @@ class Explanation:
     queries: tuple[str, ...]
     run: store.Run | None
     """The evaluation of that bucket, as far as one is known."""
+    marks: tuple[Mark, ...] = ()
+    """What people say changed at about that time."""
 
 
 def explained(app: App, rule: Rule, item: Slice, moment: datetime) -> Explanation:
@@ -56,13 +59,15 @@ def explained(app: App, rule: Rule, item: Slice, moment: datetime) -> Explanatio
     with app.state.read() as tx:
         told = tuple(_told(tx, rule, item, bucket, watched))
         run = store.run(tx, rule.name, int(tick.timestamp()))
+        start = to_datetime(bucket)
+        known = near(of_rule(store.marks(tx, start - CHARTED), rule), start, rule.time_bucket)
     app.on_a_copy()
     rewind(app.state, watched, tick)
     questions = app.evaluator(rule).questions(tick)
     with app.state.read() as tx:
         chains = tuple(_chain(tx, watched, item, bucket, m, question) for m, question in enumerate(questions))
     queries = tuple(query_of(rule, c.metric, item, (c.start, c.end), _expected(c)) for c in chains)
-    return Explanation(chains, told, queries, run)
+    return Explanation(chains, told, queries, run, known)
 
 
 def _expected(chain: Chain) -> float:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from alerts.following import Followed, critical_since, follow
+from alerts.marks import CHARTED
 from alerts.model import Change, Incident, State, Transition
 from alerts.operations import Operations
 from alerts.plan import Around, Routes, hold_of, plan
@@ -35,7 +36,7 @@ def _follow_up(state: store.Store, rule: Rule, settings: Settings, now: datetime
     with state.write() as tx:
         steps = _steps(tx, rule, settings, now)
         decisions = plan(steps, _routes(tx, rule, settings, now), now, store.told(tx, rule.name))
-        record_news(tx, steps, decisions, messages(rule, steps, decisions), now)
+        record_news(tx, steps, decisions, messages(rule, steps, decisions, store.marks(tx, now - CHARTED)), now)
         return len(steps)
 
 

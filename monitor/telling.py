@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from alerts.actions import expired
+from alerts.marks import Mark
 from alerts.message import RuleFacts, compose
 from alerts.model import Decision, Message, Transition
 from alerts.plan import Hold, Routes, hold_of, plan
@@ -31,10 +32,10 @@ def decide(watched: Watched, before: Remembered, judged: Judged, tick: datetime)
 
 
 def messages(
-    rule: Rule, transitions: Sequence[Transition], decisions: Sequence[Decision]
+    rule: Rule, transitions: Sequence[Transition], decisions: Sequence[Decision], marks: Sequence[Mark]
 ) -> tuple[tuple[str, Message], ...]:
     """(receiver, message) of each decision to send."""
-    return composed(transitions, decisions, lambda told: RuleFacts.of(rule, query_to_paste(rule, told.incident)))
+    return composed(transitions, decisions, lambda told: RuleFacts.of(rule, query_to_paste(rule, told.incident), marks))
 
 
 def composed(

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alerts.incidents import FAMILIES, Family
+from alerts.marks import Mark
 from alerts.model import Decision, Incident, Kind, Message, State, Transition
 from alerts.plan import Around
 from alerts.reminders import Telling
@@ -74,6 +75,7 @@ class Remembered:
     told_at: Mapping[str, Telling]
     around: Around
     membership: store.Membership
+    marks: tuple[Mark, ...]
 
 
 @dataclass(frozen=True)

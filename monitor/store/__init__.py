@@ -30,6 +30,7 @@ from monitor.store.incident_tables import (
 )
 from monitor.store.leaf_table import LeafTable, add_leaves, leaves
 from monitor.store.letters import Letter, letters, requeue
+from monitor.store.mark_table import marks, put_mark, remove_mark
 from monitor.store.membership_table import Membership, membership, put_membership
 from monitor.store.outbox_table import (
     Delivered,
@@ -132,6 +133,7 @@ __all__ = [
     "lately",
     "leaves",
     "letters",
+    "marks",
     "membership",
     "newest_fit",
     "newest_good",
@@ -144,12 +146,14 @@ __all__ = [
     "prune",
     "put_fit",
     "put_flags",
+    "put_mark",
     "put_membership",
     "put_page",
     "put_pages",
     "put_silence",
     "read_again",
     "record_run",
+    "remove_mark",
     "rename_rule",
     "requeue",
     "reset_history",

@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 
 VERSION_TABLE = "slicewatch_schema"
-REVISION = "0006"
+REVISION = "0007"
 """The newest migration: what these tables are."""
 
 metadata = MetaData(
@@ -202,6 +202,15 @@ silence = Table(
     Column("ends", BigInteger, nullable=False),
     Column("body", Text, nullable=False),
     Index(None, "ends"),
+)
+
+mark = Table(
+    "slicewatch_mark",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),
+    Index(None, "at"),
 )
 
 digest = Table(

@@ -16,6 +16,7 @@ from alerts.digest_message import compose_digest
 from alerts.digests import digest_key
 from alerts.following import Followed, follow
 from alerts.incidents import StepPolicy
+from alerts.marks import new_mark
 from alerts.message import RuleFacts, compose, plain_text
 from alerts.model import Actor, Assessment, Feedback, Incident, Kind, Message, Recovery, State, TotalState, Transition
 from alerts.newcomers import told_once
@@ -24,9 +25,10 @@ from alerts.operations import Operations, ReceiverPolicy
 from alerts.plan import Routes, plan
 from alerts.reminders import Telling, remind
 from alerts.removal import removed
+from alerts.silences import Scope
 from rules.model import Escalation, Severity
 from rules.slices import Slice
-from tests.alerts.make import History, assess, blind, cause, evidence, fact, finding, tick
+from tests.alerts.make import START, History, assess, blind, cause, evidence, fact, finding, tick
 
 EXPECTED = Path(__file__).parent / "expected"
 
@@ -352,6 +354,17 @@ STORIES: dict[str, tuple[Callable[[], Transition], RuleFacts]] = {
 }
 
 
+def marked() -> tuple[Message, ...]:
+    """A release and a migration shortly before the loss; one of last week has nothing to do with it."""
+    by, every = Actor("cli", "deploy", "deploy"), Scope()
+    known = [
+        new_mark("app 7.3 released", START - timedelta(minutes=20), every, by),
+        new_mark("ingest moved to <eu-west>", START + timedelta(minutes=5), every, by),
+        new_mark("app 7.2 released", START - timedelta(days=7), every, by),
+    ]
+    return (compose(device_gone(), replace(RULE, marks=tuple(known))),)
+
+
 FIVE = {"device": "ios", "os": "android 14", "app": "7.3", "country": "NO", "network": "3g"}
 
 
@@ -389,6 +402,7 @@ def digest_of(made: tuple[Transition, ...], seq: int = 1, joined: tuple[str, ...
 
 
 SEVERAL: dict[str, Callable[[], tuple[Message, ...]]] = {
+    "marked": marked,
     "five_causes": five_causes,
     "storm": storm,
     "storm_over": storm_over,

@@ -84,3 +84,13 @@ def test_the_mark_of_the_start_is_within_the_picture_or_absent():
     line = series(5.0, 4.0, 0.0)
     early = replace(charted(line), since=tick(-5_000))
     assert render_png(early) == render_png(replace(charted(line), since=None))
+
+
+def test_known_changes_are_drawn_where_the_chart_reaches():
+    """A release within the stretch is in the picture, with whatever words; one of last month is not."""
+    plain = charted(series(5, 5, 0, 0))
+    first = plain.chart.starts[0]
+    inside = replace(plain, marks=((first + timedelta(hours=1), "app $7.3$ <released>\u202e"),))
+    outside = replace(plain, marks=((first - timedelta(days=30), "app 7.2"),))
+    assert render_png(inside) != render_png(plain)
+    assert render_png(outside) == render_png(plain)

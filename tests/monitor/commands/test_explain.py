@@ -85,6 +85,21 @@ def test_an_incident_of_a_removed_rule_is_still_told(told):
         told.write("rules/playback.yaml", text)
 
 
+def test_what_was_marked_stands_beside_it(told):
+    """A release before the outage is named; the marks are listed, and what is of no rule is refused."""
+    answer = told.run("mark", "app 7.3 released", "--at", (OUTAGE[0] - HOUR / 3).isoformat(), "--as", "Kari").stdout
+    assert answer.endswith("app 7.3 released, by Kari\n")
+    found = explained(told, "playback_volume", "device=ios", OUTAGE[0].isoformat())
+    assert [mark["text"] for mark in found["marks"]] == ["app 7.3 released"]
+    text = told.run("explain", "playback_volume", "device=ios", OUTAGE[0].isoformat()).stdout
+    assert "changed    2026-03-04T05:40:00Z app 7.3 released, by Kari" in text
+    refused = told.run("mark", "app 8", "--rule", "playback_volum")
+    assert refused.exit_code == 2
+    assert "did you mean 'playback_volume'?" in refused.stderr
+    assert told.run("mark", "--remove", answer.split()[0]).stdout == ""
+    assert explained(told, "playback_volume", "device=ios", OUTAGE[0].isoformat())["marks"] == []
+
+
 def test_explaining_changes_nothing_and_needs_no_source(told):
     """The store stays as it is row by row, and the lake may be gone."""
     before = told.dump()
