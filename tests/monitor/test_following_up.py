@@ -117,3 +117,15 @@ def test_a_snooze_ends_when_it_was_to_end_and_not_at_the_next_tick(place):
     assert told(ticks) == [("opened", "oncall"), ("snoozed", "oncall"), ("expired", "oncall")]
     Desk(app).silence(Scope(), KARI, at + timedelta(minutes=32), at + timedelta(hours=9), "upkeep")
     assert app.follow_up(at + timedelta(minutes=50)) == 0
+    ends = at + timedelta(hours=9)
+    assert [app.follow_up(ends + timedelta(minutes=n)) for n in (0, 14, 15)] == [0, 0, 1]
+
+
+def test_who_waited_for_hours_hears_of_what_others_acknowledged_at_night(place):
+    """Nobody of the team was told; the morning tells it once, though somebody has it in hand."""
+    ticks, app = place(Severity.WARNING)
+    (incident,) = ticks.incidents
+    nine = ticks.at(N).replace(hour=9, minute=0) + timedelta(days=1)
+    Desk(app).acknowledge(incident.id, KARI, nine - timedelta(hours=2))
+    assert [app.follow_up(nine + timedelta(minutes=n)) for n in (-1, 0, 1)] == [0, 1, 0]
+    assert told(ticks) == [("released", "team")]
