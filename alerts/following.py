@@ -6,8 +6,8 @@ it is still bad is the word of the last evaluation.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from alerts.actions import HUSHED, expired, passed_snooze
@@ -29,6 +29,8 @@ class Followed:
     unanswered_since: datetime | None
     """Since when it is critical and nobody has it in hand (None where it is not): see `unanswered_since`."""
     decisions: tuple[Decision, ...]
+    heard: Mapping[str, datetime] = field(default_factory=dict)
+    """When it was first delivered to a receiver, of those to which it was."""
 
 
 def follow(incidents: Iterable[Followed], operations: Operations, now: datetime) -> tuple[Transition, ...]:
@@ -73,7 +75,10 @@ def _reached(name: str, operations: Operations, now: datetime) -> set[str]:
 def _waited_since(receiver: ReceiverPolicy, item: Followed) -> datetime | None:
     """Since when the receiver knows that it is critical, and nobody has it in hand; None where it does not know."""
     first = next((d.at for d in item.decisions if d.send and d.receiver == receiver.name), None)
-    return None if first is None or item.unanswered_since is None else max(first, item.unanswered_since)
+    if first is None or item.unanswered_since is None:
+        return None
+    # What is evaluated late, after a stop, is decided as of its time: nobody can have answered before it came.
+    return max(first, item.unanswered_since, item.heard.get(receiver.name, first))
 
 
 def _step(incident: Incident, change: Change, now: datetime, because: str, receiver: str) -> Transition:

@@ -57,7 +57,8 @@ def _followed(tx: store.Tx, rule: Rule, incident: Incident, operations: Operatio
         return Followed(incident, None, ())
     loud = incident.severity is Severity.CRITICAL and incident.state is State.FIRING
     since = _unanswered_since(tx, rule, incident, now) if loud else None
-    return Followed(incident, since, tuple(store.decisions(tx, incident.id, of_receivers=True)))
+    heard = store.first_delivered(tx, incident.id) if since is not None else {}
+    return Followed(incident, since, tuple(store.decisions(tx, incident.id, of_receivers=True)), heard)
 
 
 def _unanswered_since(tx: store.Tx, rule: Rule, incident: Incident, now: datetime) -> datetime | None:

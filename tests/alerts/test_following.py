@@ -164,6 +164,15 @@ def test_who_acknowledges_stops_it_and_an_expiry_begins_anew():
     assert on.to == ("phone",)
 
 
+def test_the_wait_begins_no_sooner_than_it_was_delivered():
+    """Evaluated three hours late, after a stop: the first one has its fifteen minutes from when it heard."""
+    step = opened(severity=Severity.CRITICAL)
+    came = step.at + timedelta(hours=3)
+    item = Followed(step.incident, step.at, plan([step], routes(to=("oncall",)), step.at, {}), {"oncall": came})
+    looks = [follow([item], Operations(receivers=(ONCALL,)), came + timedelta(minutes=n)) for n in (14, 15)]
+    assert [len(made) for made in looks] == [0, 1]
+
+
 def test_what_is_told_to_all_again_begins_the_wait_anew_and_what_is_for_one_does_not():
     """A mute that is over; the hours of one receiver change nothing for another."""
     step = opened(severity=Severity.CRITICAL)

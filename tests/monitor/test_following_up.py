@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from alerts.model import Actor
+from alerts.model import Actor, Receipt
+from alerts.ports import Lane, Part
 from alerts.silences import Scope
 from monitor import store
 from monitor.acting import Desk
@@ -129,3 +130,12 @@ def test_who_waited_for_hours_hears_of_what_others_acknowledged_at_night(place):
     Desk(app).acknowledge(incident.id, KARI, nine - timedelta(hours=2))
     assert [app.follow_up(nine + timedelta(minutes=n)) for n in (-1, 0, 1)] == [0, 1, 0]
     assert told(ticks) == [("released", "team")]
+
+
+def test_the_wait_for_an_answer_begins_with_the_delivery(place):
+    """Decided as of its tick, delivered an hour later: handed on a quarter of an hour after that."""
+    ticks, app = place(Severity.CRITICAL)
+    came = ticks.incidents[0].raised_at + timedelta(hours=1)
+    box, lane = store.SqlOutbox(app.state), Lane("oncall", Part.TEXT)
+    box.done(box.claim(came, "one", 60, lane), Receipt(), came)
+    assert [app.follow_up(came + timedelta(minutes=n)) for n in (14, 15)] == [0, 1]
