@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -16,6 +17,8 @@ from monitor.news import record_news
 from monitor.settings import Settings
 from monitor.telling import messages
 from rules.model import Rule, Severity
+
+log = logging.getLogger("slicewatch")
 
 TOLD_ANEW = frozenset({Change.OPENED, Change.ESCALATED, *ANEW})
 """Steps that give an incident its severity, and those that begin the wait for an acknowledgement anew."""
@@ -33,11 +36,15 @@ def follow_up(state: store.Store, rules: Sequence[Rule], settings: Settings, now
 
 
 def _follow_up(state: store.Store, rule: Rule, settings: Settings, now: datetime) -> int:
-    with state.write() as tx:
-        steps = _steps(tx, rule, settings, now)
-        decisions = plan(steps, _routes(tx, rule, settings, now), now, store.told(tx, rule.name))
-        record_news(tx, steps, decisions, messages(rule, steps, decisions), now)
-        return len(steps)
+    try:
+        with state.write() as tx:
+            steps = _steps(tx, rule, settings, now)
+            decisions = plan(steps, _routes(tx, rule, settings, now), now, store.told(tx, rule.name))
+            record_news(tx, steps, decisions, messages(rule, steps, decisions), now)
+            return len(steps)
+    except store.ConflictError as error:
+        log.info("%s: looked after again later: %s", rule.name, error)
+        return 0
 
 
 def _steps(tx: store.Tx, rule: Rule, settings: Settings, now: datetime) -> list[Transition]:

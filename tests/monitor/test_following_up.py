@@ -15,6 +15,7 @@ from monitor import store
 from monitor.acting import Desk
 from monitor.app import App
 from monitor.evaluation import Evaluator
+from monitor.following_up import follow_up
 from monitor.routing import routed
 from monitor.settings import parse_settings
 from monitor.watched import Watched
@@ -139,3 +140,22 @@ def test_the_wait_for_an_answer_begins_with_the_delivery(place):
     box, lane = store.SqlOutbox(app.state), Lane("oncall", Part.TEXT)
     box.done(box.claim(came, "one", 60, lane), Receipt(), came)
     assert [app.follow_up(came + timedelta(minutes=n)) for n in (14, 15)] == [0, 1]
+
+
+class Overtaken:
+    """A store on which another replica is always first."""
+
+    def __init__(self, state: store.Store) -> None:
+        self.read = state.read
+
+    def write(self):
+        raise store.ConflictError("another process wrote first")
+
+
+def test_who_is_overtaken_by_a_replica_goes_on_and_looks_again(place):
+    """Both find the same step due, one of them takes it: no error, which would keep other rules from being looked after."""
+    ticks, app = place(Severity.CRITICAL)
+    due = ticks.incidents[0].raised_at + timedelta(minutes=15)
+    rules = [routed(ticks.rule, app.settings)]
+    assert follow_up(Overtaken(app.state), rules, app.settings, due) == 0
+    assert follow_up(app.state, rules, app.settings, due) == 1
