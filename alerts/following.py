@@ -6,28 +6,31 @@ it is still bad is the word of the last evaluation.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from alerts.actions import HUSHED, expired, passed_snooze
 from alerts.incidents import gap
-from alerts.model import Change, Decision, Incident, Reason, State, Transition
+from alerts.model import Change, Decision, Incident, State, Transition
 from alerts.operations import Operations, ReceiverPolicy
 from alerts.wording import lasting
 from rules.model import Severity
 
-ANEW = frozenset({Reason.EXPIRED, Reason.ACTION})
-"""What begins the wait for an acknowledgement anew."""
+ANEW = frozenset({Change.EXPIRED, Change.REOPENED, Change.RELEASED})
+"""What begins the wait for an acknowledgement anew, where it is for everybody."""
 
 
 @dataclass(frozen=True)
 class Followed:
-    """An open incident, when it became critical (None where it is not), and all decisions on it in their order."""
+    """An open incident, and all decisions on it in their order."""
 
     incident: Incident
-    critical_since: datetime | None
+    unanswered_since: datetime | None
+    """Since when it is critical and nobody has it in hand (None where it is not): see `unanswered_since`."""
     decisions: tuple[Decision, ...]
+    heard: Mapping[str, datetime] = field(default_factory=dict)
+    """When it was first delivered to a receiver, of those to which it was."""
 
 
 def follow(incidents: Iterable[Followed], operations: Operations, now: datetime) -> tuple[Transition, ...]:
@@ -51,7 +54,7 @@ def _due(item: Followed, operations: Operations, now: datetime) -> Iterator[Tran
 def _unanswered(item: Followed, operations: Operations, now: datetime) -> Iterator[Transition]:
     """A critical incident that a receiver was told of, and nobody has acknowledged, goes to the next one."""
     loud = item.incident.state is State.FIRING and item.incident.severity is Severity.CRITICAL
-    if item.critical_since is None or not loud:
+    if item.unanswered_since is None or not loud:
         return
     told = {decision.receiver for decision in item.decisions if decision.send}
     for receiver in operations.receivers:
@@ -71,11 +74,11 @@ def _reached(name: str, operations: Operations, now: datetime) -> set[str]:
 
 def _waited_since(receiver: ReceiverPolicy, item: Followed) -> datetime | None:
     """Since when the receiver knows that it is critical, and nobody has it in hand; None where it does not know."""
-    mine = [d for d in item.decisions if d.send and d.receiver == receiver.name]
-    anew = [d.at for d in mine if d.reason in ANEW]
-    first = mine[0].at if mine else None
-    known = max(anew, default=first)
-    return None if known is None or item.critical_since is None else max(known, item.critical_since)
+    first = next((d.at for d in item.decisions if d.send and d.receiver == receiver.name), None)
+    if first is None or item.unanswered_since is None:
+        return None
+    # What is evaluated late, after a stop, is decided as of its time: nobody can have answered before it came.
+    return max(first, item.unanswered_since, item.heard.get(receiver.name, first))
 
 
 def _step(incident: Incident, change: Change, now: datetime, because: str, receiver: str) -> Transition:
@@ -83,6 +86,8 @@ def _step(incident: Incident, change: Change, now: datetime, because: str, recei
     return Transition(moved, change, now, because, incident.state, gap(incident), (receiver,))
 
 
-def critical_since(transitions: Sequence[Transition]) -> datetime | None:
-    """When the first of these steps, oldest first, made it critical; None where none did."""
-    return next((t.at for t in transitions if t.incident.severity is Severity.CRITICAL), None)
+def unanswered_since(transitions: Sequence[Transition]) -> datetime | None:
+    """When these steps, oldest first, made it critical, or it was told to all anew since; None where none made it so."""
+    critical = next((t.at for t in transitions if t.incident.severity is Severity.CRITICAL), None)
+    anew = (t.at for t in transitions if t.change in ANEW and not t.to)
+    return None if critical is None else max([critical, *anew])

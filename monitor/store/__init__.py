@@ -75,7 +75,7 @@ from monitor.store.run_table import (
 from monitor.store.silence_table import put_silence, silence, silences
 from monitor.store.status import History, RuleStatus, rule_status
 from monitor.store.store import Store
-from monitor.store.told import inhibitors, told, told_at
+from monitor.store.told import first_delivered, inhibitors, told, told_at
 from monitor.store.tx import Tx
 
 __all__ = [
@@ -121,6 +121,7 @@ __all__ = [
     "digested",
     "dump",
     "enqueue",
+    "first_delivered",
     "first_events",
     "first_run",
     "fit",

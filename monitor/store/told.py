@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import datetime
 
-from sqlalchemy import and_, exists, or_, select, union
+from sqlalchemy import and_, exists, func, or_, select, union
 
 from alerts.model import Incident, Reason, State
 from alerts.plan import SUPPRESSED
@@ -13,6 +14,8 @@ from alerts.reminders import Telling, tellings
 from monitor.store import schema
 from monitor.store.bodies import from_body
 from monitor.store.incident_tables import decision_of
+from monitor.store.moments import from_micros
+from monitor.store.outbox_table import DONE
 from monitor.store.tx import Tx
 
 
@@ -32,6 +35,15 @@ def told(tx: Tx, rule: str, closed: Collection[str] = ()) -> dict[str, tuple[str
     for key, receiver in tx.connection.execute(query):
         found[key] = (*found.get(key, ()), receiver)
     return found
+
+
+def first_delivered(tx: Tx, incident: str) -> dict[str, datetime]:
+    """When the first text about an incident, or the digest that tells it, reached each receiver that any did."""
+    item, digest = schema.outbox.c, schema.digest.c
+    inside = tx.connection.execute(select(digest.digest).where(digest.incident == incident)).scalars()
+    delivered = and_(item.incident.in_([incident, *inside]), item.part == Part.TEXT.value, item.state == DONE)
+    query = select(item.receiver, func.min(item.finished_at)).where(delivered).group_by(item.receiver)
+    return {name: from_micros(at) for name, at in tx.pairs(query).items()}
 
 
 def told_at(tx: Tx, rule: str) -> dict[str, Telling]:

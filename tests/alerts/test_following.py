@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alerts.actions import acknowledge, snooze
-from alerts.following import Followed, critical_since, follow
+from alerts.following import Followed, follow, unanswered_since
 from alerts.hours import Hours
 from alerts.incidents import StepPolicy
 from alerts.model import Actor, Change, Decision, Incident, Reason, State, Transition
@@ -147,7 +147,7 @@ def test_who_stands_in_is_handed_it_once_and_the_next_one_when_the_hours_begin()
 
 
 def test_who_acknowledges_stops_it_and_an_expiry_begins_anew():
-    """While somebody has it in hand nothing is handed on; the wait counts from when that was over."""
+    """While somebody has it in hand nothing is handed on; the wait counts from when that was over, told in a digest or not."""
     step = opened(severity=Severity.CRITICAL)
     sent, since = list(plan([step], routes(to=("oncall",)), step.at, {})), step.at
     mine = acknowledge(step.incident, KARI, since + timedelta(minutes=5), timedelta(hours=1))
@@ -156,10 +156,29 @@ def test_who_acknowledges_stops_it_and_an_expiry_begins_anew():
     assert step_at(mine.incident, sent, since + timedelta(minutes=40), ONCALL, since=since) == ()
     (over,) = step_at(mine.incident, sent, since + timedelta(minutes=65), ONCALL, since=since)
     assert over.change is Change.EXPIRED
-    sent += plan([over], routes(to=("oncall",)), over.at, {step.incident.id: ("oncall",)})
-    assert step_at(over.incident, sent, since + timedelta(minutes=79), ONCALL, since=since) == ()
-    (on,) = step_at(over.incident, sent, since + timedelta(minutes=80), ONCALL, since=since)
+    told = plan([over], routes(to=("oncall",)), over.at, {step.incident.id: ("oncall",)})
+    sent += [replace(decision, reason=Reason.DIGESTED) for decision in told]
+    anew = unanswered_since([step, mine, over])
+    assert step_at(over.incident, sent, since + timedelta(minutes=79), ONCALL, since=anew) == ()
+    (on,) = step_at(over.incident, sent, since + timedelta(minutes=80), ONCALL, since=anew)
     assert on.to == ("phone",)
+
+
+def test_the_wait_begins_no_sooner_than_it_was_delivered():
+    """Evaluated three hours late, after a stop: the first one has its fifteen minutes from when it heard."""
+    step = opened(severity=Severity.CRITICAL)
+    came = step.at + timedelta(hours=3)
+    item = Followed(step.incident, step.at, plan([step], routes(to=("oncall",)), step.at, {}), {"oncall": came})
+    looks = [follow([item], Operations(receivers=(ONCALL,)), came + timedelta(minutes=n)) for n in (14, 15)]
+    assert [len(made) for made in looks] == [0, 1]
+
+
+def test_what_is_told_to_all_again_begins_the_wait_anew_and_what_is_for_one_does_not():
+    """A mute that is over; the hours of one receiver change nothing for another."""
+    step = opened(severity=Severity.CRITICAL)
+    released = replace(step, change=Change.RELEASED, at=tick(14))
+    assert unanswered_since([step, released]) == tick(14)
+    assert unanswered_since([step, replace(released, to=("team",))]) == step.at
 
 
 def test_a_warning_is_handed_on_to_nobody_and_counts_from_when_it_was_critical():
@@ -169,7 +188,7 @@ def test_a_warning_is_handed_on_to_nobody_and_counts_from_when_it_was_critical()
     later = step.at + timedelta(hours=5)
     assert step_at(step.incident, sent, later, ONCALL) == ()
     loud = replace(step.incident, severity=Severity.CRITICAL)
-    assert critical_since([step, replace(step, incident=loud, at=later)]) == later
+    assert unanswered_since([step, replace(step, incident=loud, at=later)]) == later
     assert step_at(loud, sent, later + timedelta(minutes=14), ONCALL, since=later) == ()
     assert len(step_at(loud, sent, later + timedelta(minutes=15), ONCALL, since=later)) == 1
 
@@ -223,7 +242,7 @@ class Night:
 
     def look(self, now) -> tuple[Transition, ...]:
         found = [
-            Followed(i, critical_since(self.steps[i.id]), tuple(d for d in self.decisions if d.incident == i.id))
+            Followed(i, unanswered_since(self.steps[i.id]), tuple(d for d in self.decisions if d.incident == i.id))
             for i in self.history.open
         ]
         made = follow(found, OPERATIONS, now)

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from alerts.model import Actor
+from alerts.model import Actor, Receipt
+from alerts.ports import Lane, Part
 from alerts.silences import Scope
 from monitor import store
 from monitor.acting import Desk
 from monitor.app import App
 from monitor.evaluation import Evaluator
+from monitor.following_up import follow_up
 from monitor.routing import routed
 from monitor.settings import parse_settings
 from monitor.watched import Watched
@@ -117,3 +119,43 @@ def test_a_snooze_ends_when_it_was_to_end_and_not_at_the_next_tick(place):
     assert told(ticks) == [("opened", "oncall"), ("snoozed", "oncall"), ("expired", "oncall")]
     Desk(app).silence(Scope(), KARI, at + timedelta(minutes=32), at + timedelta(hours=9), "upkeep")
     assert app.follow_up(at + timedelta(minutes=50)) == 0
+    ends = at + timedelta(hours=9)
+    assert [app.follow_up(ends + timedelta(minutes=n)) for n in (0, 14, 15)] == [0, 0, 1]
+
+
+def test_who_waited_for_hours_hears_of_what_others_acknowledged_at_night(place):
+    """Nobody of the team was told; the morning tells it once, though somebody has it in hand."""
+    ticks, app = place(Severity.WARNING)
+    (incident,) = ticks.incidents
+    nine = ticks.at(N).replace(hour=9, minute=0) + timedelta(days=1)
+    Desk(app).acknowledge(incident.id, KARI, nine - timedelta(hours=2))
+    assert [app.follow_up(nine + timedelta(minutes=n)) for n in (-1, 0, 1)] == [0, 1, 0]
+    assert told(ticks) == [("released", "team")]
+
+
+def test_the_wait_for_an_answer_begins_with_the_delivery(place):
+    """Decided as of its tick, delivered an hour later: handed on a quarter of an hour after that."""
+    ticks, app = place(Severity.CRITICAL)
+    came = ticks.incidents[0].raised_at + timedelta(hours=1)
+    box, lane = store.SqlOutbox(app.state), Lane("oncall", Part.TEXT)
+    box.done(box.claim(came, "one", 60, lane), Receipt(), came)
+    assert [app.follow_up(came + timedelta(minutes=n)) for n in (14, 15)] == [0, 1]
+
+
+class Overtaken:
+    """A store on which another replica is always first."""
+
+    def __init__(self, state: store.Store) -> None:
+        self.read = state.read
+
+    def write(self):
+        raise store.ConflictError("another process wrote first")
+
+
+def test_who_is_overtaken_by_a_replica_goes_on_and_looks_again(place):
+    """Both find the same step due, one of them takes it: no error, which would keep other rules from being looked after."""
+    ticks, app = place(Severity.CRITICAL)
+    due = ticks.incidents[0].raised_at + timedelta(minutes=15)
+    rules = [routed(ticks.rule, app.settings)]
+    assert follow_up(Overtaken(app.state), rules, app.settings, due) == 0
+    assert follow_up(app.state, rules, app.settings, due) == 1
