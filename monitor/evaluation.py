@@ -349,14 +349,15 @@ class Evaluator:
         trouble: Finding | None = None,
         notices: tuple[str, ...] = (),
     ) -> Outcome:
-        judged, decisions = decide(self.watched, before, judged, tick)
-        transitions = judged.transitions
-        texts = messages(self.watched.rule, transitions, decisions, before.marks)
         with self.state.write() as tx:
             if _done(tx, self.watched.rule.name, to_epoch(tick)):
                 return Outcome(self.watched.rule.name, tick, repeated=True)
             if before.terms and not store.is_known(tx, self.watched.rule.name):
                 raise store.ConflictError(f"{self.watched.rule.name}: it goes on under another name since")
+            # Whoever was told while the source was asked, as the fallback is, hears of it from here on.
+            now_told = store.told(tx, self.watched.rule.name, [i.id for i in before.closed])
+            judged, decisions = decide(self.watched, replace(before, told=now_told), judged, tick)
+            texts = messages(self.watched.rule, judged.transitions, decisions, before.marks)
             news = record(tx, self.watched.rule.name, tick, before, fresh, judged, decisions, texts)
             outcome, detail = (store.OK, "; ".join(notices)) if trouble is None else _recorded(trouble)
             store.record_run(tx, self.watched.rule.name, to_epoch(tick), outcome, detail)
@@ -366,7 +367,7 @@ class Evaluator:
             self.watched.rule.name,
             tick,
             starts,
-            transitions,
+            judged.transitions,
             news.decisions,
             news.messages,
             blind,

@@ -159,3 +159,31 @@ def test_who_is_overtaken_by_a_replica_goes_on_and_looks_again(place):
     rules = [routed(ticks.rule, app.settings)]
     assert follow_up(Overtaken(app.state), rules, app.settings, due) == 0
     assert follow_up(app.state, rules, app.settings, due) == 1
+
+
+class Meanwhile:
+    """A source that something happens beside while it is asked."""
+
+    def __init__(self, source, happens) -> None:
+        self.source, self.happens = source, happens
+
+    def count(self, query):
+        self.happens()
+        return self.source.count(query)
+
+
+def test_whoever_is_told_during_an_evaluation_hears_the_end_that_it_finds(place):
+    """A text goes to the fallback while the source is asked: the end, found in that evaluation, goes there as well."""
+    ticks, app = place(Severity.CRITICAL)
+    ticks.run(range(N + 2, N + 21))
+    box, lane, at = store.SqlOutbox(app.state), Lane("oncall", Part.TEXT), ticks.at(N + 20)
+
+    def reroutes() -> None:
+        item = box.claim(at, "one", 60, lane)
+        if item is not None:
+            box.reroute(item, "ops", "archived", at)
+
+    watched = ticks.evaluator.watched
+    ticks.evaluator = Evaluator(watched, Meanwhile(ticks.source, reroutes), ticks.state)
+    ticks.tick(N + 21)
+    assert [receiver for change, receiver in told(ticks) if change == "resolved"] == ["oncall", "ops"]
