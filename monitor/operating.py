@@ -12,10 +12,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidat
 from alerts.deliver import PACE
 from alerts.hours import Hours
 from alerts.operations import Maintenance, ReceiverPolicy, Route
-from monitor.setting_values import Pace
+from monitor.setting_values import Pace, as_wait
 from rules.alerting import MuteShape
 from rules.document import Path
-from rules.duration import parse_duration
 from rules.explain import Doc, described, refusal
 from rules.model import Mute, Severity
 from rules.problem import Problem, Span
@@ -39,14 +38,7 @@ def _hours(raw: object) -> Hours:
 
 
 def _after(raw: object) -> timedelta:
-    hint = 'write "15m"'
-    try:
-        value = parse_duration(raw) if isinstance(raw, str) else timedelta(0)
-    except ValueError as error:
-        raise refusal("bad-duration", str(error), hint) from None
-    if not value:
-        raise refusal("bad-duration", f"{described(raw)} is no time to wait", hint)
-    return value
+    return as_wait(raw, 'write "15m"')
 
 
 def _severity(raw: object) -> Severity:

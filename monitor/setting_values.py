@@ -110,7 +110,11 @@ def _holds_password(url: str) -> bool:
 
 
 def as_timeout(raw: object) -> timedelta:
-    hint = 'write "30s" or "5m"'
+    return as_wait(raw, 'write "30s" or "5m"')
+
+
+def as_wait(raw: object, hint: str) -> timedelta:
+    """A time to wait, longer than nothing; `hint` says how one is written."""
     try:
         value = parse_duration(raw) if isinstance(raw, str) else timedelta(0)
     except ValueError as error:
