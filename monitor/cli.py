@@ -26,6 +26,7 @@ COMMANDS = {
     "run": "Run the daemon: evaluate on schedule, deliver alerts.",
     "schema": "Write the JSON Schema of rule files, for editors.",
     "send-test": "Send a test to a receiver, and say what came of it.",
+    "serve": "Serve the pages and the API.",
     "show": "Show a rule with all that it inherits, and where each value comes from.",
     "silence": "Tell nobody of some rules or slices for a while.",
     "snooze": "Hear no more of an incident for a while.",

@@ -236,6 +236,12 @@ def _listen(raw: object) -> str:
     return found[0]
 
 
+def split_address(listen: str) -> tuple[str, int]:
+    """Host and port of an address to listen on; brackets around IPv6 are taken off."""
+    host, _, port = listen.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
 class _StoreShape(BaseModel):
     model_config = ConfigDict(extra="forbid", title="[store]")
 

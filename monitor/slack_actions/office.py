@@ -15,8 +15,8 @@ from monitor.acting import Desk
 from monitor.app import App
 from monitor.chain_text import fate_text
 from monitor.commands.silence import scope_called
-from monitor.commands.status import overview_of
 from monitor.explaining import told_of
+from monitor.views.status import overview_of
 from rules.duration import parse_duration
 
 

@@ -15,7 +15,7 @@ from monitor.store.errors import (
     StoreLockedError,
     StoreNewerError,
 )
-from monitor.store.fit_table import fit, newest_fit, put_fit
+from monitor.store.fit_table import fit, newest_fit, newest_fit_time, put_fit
 from monitor.store.flag_table import flags, put_flags
 from monitor.store.incident_tables import (
     add_decision,
@@ -137,6 +137,7 @@ __all__ = [
     "marks",
     "membership",
     "newest_fit",
+    "newest_fit_time",
     "newest_good",
     "newest_run",
     "newest_thread",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 
 from monitor.store import schema
 from monitor.store.rule_table import ensure_rule, rule_key
@@ -41,3 +41,9 @@ def newest_fit(tx: Tx, rule: str, at: int) -> tuple[int, bytes] | None:
     )
     row = tx.connection.execute(query).first()
     return None if row is None else (row.as_of, row.body)
+
+
+def newest_fit_time(tx: Tx, rule: str) -> int | None:
+    """Time of the newest fit."""
+    table = schema.fit.c
+    return tx.connection.execute(select(func.max(table.as_of)).where(table.rule == rule_key(tx, rule))).scalar()

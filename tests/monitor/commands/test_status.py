@@ -10,7 +10,7 @@ from dashboards.read import Health
 from dashboards.text import overview_text
 from monitor import store
 from monitor.app import App
-from monitor.commands.status import overview_of
+from monitor.views.status import overview_of
 from tests.monitor.commands.place import END, HOUR, OUTAGE, RULE, at, events
 
 pytestmark = pytest.mark.xdist_group("commands")

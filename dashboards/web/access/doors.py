@@ -1,0 +1,52 @@
+"""Ways in. A door says who asks, or that it does not know them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Protocol
+
+from fastapi import Request
+
+from dashboards.web.access.people import Person, Role, Via
+
+LOCAL = frozenset({"localhost"})
+
+
+class Door(Protocol):
+    """Tells people from strangers."""
+
+    def person(self, request: Request) -> Person | None:
+        """Whoever asks; None for a stranger."""
+        ...
+
+    def sign_in_url(self, request: Request) -> str | None:
+        """Where a stranger becomes somebody; None where there is no such place."""
+        ...
+
+
+@dataclass(frozen=True)
+class Loopback:
+    """Nobody signs in: whoever is on this machine may do everything, and nobody else reaches it.
+
+    Requests must name this machine as their host: a page elsewhere whose name is made to point here gets nothing.
+    """
+
+    def person(self, request: Request) -> Person | None:
+        client = request.client.host if request.client is not None else ""
+        if not (is_loopback(client) and is_loopback(request.url.hostname or "")):
+            return None
+        return Person("local", "local", Role.ADMIN, Via.LOOPBACK)
+
+    def sign_in_url(self, request: Request) -> str | None:  # noqa: ARG002  # a door's method
+        return None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or an address is this machine's own."""
+    if host in LOCAL:
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

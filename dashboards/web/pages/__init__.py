@@ -1,0 +1,19 @@
+"""The pages: one file each, with a `router` for people and an `api` that answers the same as JSON."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from fastapi import APIRouter
+
+from dashboards.web.pages import overview
+
+
+class Page(Protocol):
+    """A module of this package."""
+
+    router: APIRouter
+    api: APIRouter
+
+
+PAGES: tuple[Page, ...] = (overview,)

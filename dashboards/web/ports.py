@@ -1,0 +1,14 @@
+"""Where pages get their data, and where they have things done: one Protocol for each page, given by whoever serves them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dashboards.views.overview import Overviews
+
+
+@dataclass(frozen=True)
+class Ports:
+    """All of them."""
+
+    overview: Overviews

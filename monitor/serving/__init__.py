@@ -1,0 +1,1 @@
+"""Serving the pages and the API: beside the daemon, or within it."""

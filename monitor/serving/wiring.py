@@ -1,0 +1,65 @@
+"""From an app to the ports of the pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NoReturn
+
+from fastapi import FastAPI
+
+from dashboards.web.access.doors import Door
+from dashboards.web.app import create_app
+from dashboards.web.ports import Ports
+from monitor.app import App
+from monitor.assess import Question
+from monitor.buckets import to_datetime
+from monitor.evaluation import Evaluator
+from monitor.query import SourceError
+from monitor.routing import routed
+from monitor.views.coverage import Coverages
+from monitor.views.overview import OverviewsOfStore
+from monitor.views.panorama import Panoramas
+from monitor.watched import Watched
+from rules.model import Rule
+
+
+class NoSource:
+    """In the place of a source: pages read what is remembered, and never ask a warehouse."""
+
+    def _refuse(self, *_: object) -> NoReturn:
+        raise SourceError("pages ask no source")
+
+    count = watermark = columns = span = cost = _refuse
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+@dataclass
+class Asking:
+    """What the newest bucket of a rule's tick is judged by, from the store alone."""
+
+    app: App
+    _evaluators: dict[str, tuple[Rule, Evaluator]] = field(default_factory=dict)
+
+    def __call__(self, rule: Rule, tick: int) -> list[Question]:
+        """One question for each metric."""
+        made = self._evaluators.get(rule.name)
+        if made is None or made[0] != rule:
+            watched = Watched.of(routed(rule, self.app.settings, aloud=False), self.app.settings.operations)
+            made = rule, Evaluator(watched, NoSource(), self.app.state)
+            self._evaluators[rule.name] = made
+        return made[1].questions(to_datetime(tick))
+
+
+@contextmanager
+def web_app(app: App, door: Door, now: Callable[[], datetime], key: bytes) -> Iterator[FastAPI]:
+    """The web application of an app; what works aside for its pages ends with it."""
+    panoramas, coverages = Panoramas(app.state, Asking(app)), Coverages(app.state)
+    try:
+        yield create_app(Ports(overview=OverviewsOfStore(app, panoramas, coverages)), door, now, key)
+    finally:
+        coverages.close()

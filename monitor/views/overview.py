@@ -1,0 +1,105 @@
+"""The overview: every rule with its total beside what was expected."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dashboards.read import RuleView
+from dashboards.views.common import Curve, IncidentLine
+from dashboards.views.overview import OverviewPage, RuleRow, Unwatched, order
+from monitor import store
+from monitor.app import App
+from monitor.buckets import to_datetime
+from monitor.views.coverage import Coverages
+from monitor.views.panorama import Panorama, Panoramas
+from monitor.views.status import rule_view
+from monitor.watched import Watched
+from rules.model import Mode, Rule
+
+A_DAY = timedelta(days=1)
+TOTAL = np.zeros(1, dtype=np.int64)
+"""The total is the first row of every lattice."""
+
+
+@dataclass(frozen=True)
+class OverviewsOfStore:
+    """`dashboards.views.overview.Overviews` of an app."""
+
+    app: App
+    panoramas: Panoramas
+    coverages: Coverages
+
+    def overview(self, now: datetime, owner: str | None) -> OverviewPage:
+        """All rules, or those of an owner."""
+        rules = self.app.rules.rules
+        chosen = [rule for rule in rules if owner is None or rule.owner == owner]
+        with self.app.state.read() as tx:
+            views = [(rule, rule_view(tx, rule, now)) for rule in chosen]
+            counts = store.outbox_counts(tx)
+            silences = len(store.silences(tx, now))
+        return OverviewPage(
+            now=now,
+            rules=order([self._row(rule, view) for rule, view in views]),
+            owners=tuple(sorted({rule.owner for rule in rules if rule.owner})),
+            problems=tuple(
+                Unwatched(str(problem.place), problem.message)
+                for problem in self.app.rules.problems
+                if problem.severity == "error"
+            ),
+            queued=counts.queued,
+            dead=counts.dead,
+            silences=silences,
+        )
+
+    def _row(self, rule: Rule, view: RuleView) -> RuleRow:
+        found = self.panoramas.of(rule)
+        curve = curve_of(found[0], TOTAL) if found else None
+        day = curve.sums(max(1, int(A_DAY / rule.time_bucket))) if curve is not None else (None, None)
+        newest = None if view.history_to is None else _end(rule, view.history_to)
+        return RuleRow(
+            name=rule.name,
+            owner=rule.owner,
+            source=rule.source.name,
+            severity=rule.severity,
+            live=rule.mode is Mode.LIVE,
+            health=view.health,
+            stage=view.stage,
+            arrivals=view.arrivals,
+            last_run=view.last_run,
+            last_error=view.last_error,
+            overdue=view.overdue,
+            newest=newest,
+            bucket_seconds=int(rule.time_bucket.total_seconds()),
+            slices=view.leaves,
+            protected=self.coverages.protected(rule),
+            curve=curve,
+            day_observed=day[0],
+            day_expected=day[1],
+            open=tuple(IncidentLine.of(item, view.held.get(item.id, "")) for item in view.open),
+            notices=view.notices,
+        )
+
+
+def _end(rule: Rule, start: datetime) -> datetime:
+    return to_datetime(Watched.of(rule).grid.end(int(start.timestamp())))
+
+
+def curve_of(panorama: Panorama, rows: NDArray[np.int64], *, band: bool = False) -> Curve:
+    """The curve of one slice, `rows` [1], over the newest buckets."""
+    low, high = panorama.band_of(rows) if band else (np.zeros((1, 0)), np.zeros((1, 0)))
+    return Curve(
+        starts=tuple(to_datetime(start) for start in panorama.starts),
+        observed=optional(panorama.observed_of(rows)[0]),
+        expected=optional(panorama.expected_of(rows)[0]),
+        low=optional(low[0]),
+        high=optional(high[0]),
+    )
+
+
+def optional(values: NDArray[np.float64]) -> tuple[float | None, ...]:
+    """Numbers as they are shown, None for what is unknown."""
+    return tuple(None if np.isnan(value) else round(float(value), 2) for value in values)

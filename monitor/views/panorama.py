@@ -1,0 +1,154 @@
+"""All slices of a rule over its newest buckets, beside what is expected of them: what the detector saw, from the store."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor import store
+from monitor.assess import Question, judged_view
+from monitor.buckets import Times
+from monitor.detectors.bounds import limits
+from monitor.detectors.fit import Fit
+from monitor.detectors.model import Verdicts
+from monitor.detectors.view import View
+from monitor.lattice import Lattice
+from monitor.statistics.negbin import quantile_band
+from rules.model import Rule
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Rows = slice | NDArray[np.int64]
+
+BUCKETS = 72
+"""Newest buckets that are shown, as far as the detector read them."""
+MOST_KEPT = 24
+"""Rules whose panoramas are kept, the least used of which goes first; each holds leaves x days of counts."""
+
+Ask = Callable[[Rule, int], list[Question]]
+"""What the newest bucket of a tick is judged by, one for each metric, from the store alone."""
+
+
+@dataclass(frozen=True)
+class Panorama:
+    """One metric of a rule: N slices over T buckets, the last of which is the newest one judged.
+
+    Expected is the seasonal mean at the level that the slice has today: what the newest bucket is held against, but for
+    what moves all slices alike.
+    """
+
+    rule: Rule
+    question: Question
+
+    @property
+    def metric(self) -> str:
+        return self.question.metric
+
+    @property
+    def lattice(self) -> Lattice:
+        return self.question.lattice
+
+    @property
+    def fit(self) -> Fit:
+        return self.view.fit
+
+    @property
+    def starts(self) -> Times:
+        """[T], epoch seconds."""
+        return self.question.recent.starts[-BUCKETS:]
+
+    @cached_property
+    def _judged(self) -> tuple[View, Bools]:
+        return judged_view(self.question)
+
+    @property
+    def view(self) -> View:
+        """What the detector looked at."""
+        return self._judged[0]
+
+    @cached_property
+    def verdicts(self) -> Verdicts:
+        """Its verdicts on the newest bucket."""
+        return self.question.detector.judge(*self._judged)
+
+    @cached_property
+    def observed(self) -> Floats:
+        """[N, T]: what came; NaN where unknown."""
+        return self.observed_of(slice(None))
+
+    def observed_of(self, rows: Rows) -> Floats:
+        """[n, T]: what came to some slices."""
+        return self.lattice.rollup(self.question.recent.values[:, -BUCKETS:], rows)
+
+    @cached_property
+    def expected(self) -> Floats:
+        """Expected events [N, T]."""
+        return self.expected_of(slice(None))
+
+    def expected_of(self, rows: Rows) -> Floats:
+        """Expected events of some slices [n, T]."""
+        return np.asarray(self.view.seasonal_of(rows)[..., -BUCKETS:] * self.view.levels[rows, :1])
+
+    def band_of(self, rows: Rows) -> tuple[Floats, Floats]:
+        """(low, high) [n, T]: what a single bucket may hold by chance, at the threshold's probability on each side."""
+        mu = self.expected_of(rows)
+        if self.fit.bounds is not None:
+            low, high = limits(self.fit.bounds, mu)
+            return low, np.where(np.isinf(high), mu, high)
+        alpha = np.broadcast_to(self.fit.alpha[rows, :1], mu.shape)
+        low, high = quantile_band(mu.ravel(), alpha.ravel(), float(np.exp(-self.fit.threshold)))
+        return low.reshape(mu.shape), high.reshape(mu.shape)
+
+
+@dataclass
+class Panoramas:
+    """Panoramas of the rules of one store: each made when it is first asked for, and again after an evaluation.
+
+    Any number of threads may ask: the same one is made once.
+    """
+
+    state: store.Store
+    ask: Ask
+    _kept: OrderedDict[str, tuple[tuple[Rule, int], tuple[Panorama, ...]]] = field(default_factory=OrderedDict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _making: dict[str, threading.Lock] = field(default_factory=dict)
+
+    def of(self, rule: Rule) -> tuple[Panorama, ...]:
+        """One for each metric; none where no evaluation could ask the source yet."""
+        with self._lock:
+            making = self._making.setdefault(rule.name, threading.Lock())
+        with making:
+            with self.state.read() as tx:
+                tick = store.newest_good(tx, rule.name, FAR)
+            if tick is None:
+                return ()
+            known = self._known(rule, tick)
+            if known is None:
+                known = tuple(Panorama(rule, question) for question in self.ask(rule, tick))
+                self._keep(rule, tick, known)
+            return known
+
+    def _known(self, rule: Rule, tick: int) -> tuple[Panorama, ...] | None:
+        with self._lock:
+            found = self._kept.get(rule.name)
+            if found is None or found[0] != (rule, tick):
+                return None
+            self._kept.move_to_end(rule.name)
+            return found[1]
+
+    def _keep(self, rule: Rule, tick: int, made: tuple[Panorama, ...]) -> None:
+        with self._lock:
+            self._kept[rule.name] = ((rule, tick), made)
+            self._kept.move_to_end(rule.name)
+            while len(self._kept) > MOST_KEPT:
+                self._kept.popitem(last=False)
+
+
+FAR = 1 << 60
+"""After every tick."""
