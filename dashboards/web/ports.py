@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dashboards.views.deliveries import Deliveries
 from dashboards.views.overview import Overviews
 
 
@@ -12,3 +13,4 @@ class Ports:
     """All of them."""
 
     overview: Overviews
+    deliveries: Deliveries

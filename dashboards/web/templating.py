@@ -35,6 +35,7 @@ def environment() -> Environment:
         "number": _number,
         "signed": signed,
         "percent": percent,
+        "seconds": seconds,
         "share": lambda part: "unknown" if part is None else percent(part, 1.0),
         "counted": counted,
         "lasting": lasting,
@@ -74,6 +75,15 @@ def ago(at: datetime | None, now: datetime) -> str:
         return "never"
     gap = now - at
     return f"{lasting(gap)} ago" if gap >= timedelta(0) else f"in {lasting(-gap)}"
+
+
+def seconds(value: float | None) -> str:
+    """`0.3 s`, `12 s`, `3 minutes`; "" where there is none."""
+    if value is None:
+        return ""
+    if value >= 120:
+        return lasting(timedelta(seconds=value))
+    return f"{value:.1f} s" if value < 10 else f"{value:.0f} s"
 
 
 def slice_key(item: Slice) -> str:

@@ -20,6 +20,7 @@ from monitor.evaluation import Evaluator
 from monitor.query import SourceError
 from monitor.routing import routed
 from monitor.views.coverage import Coverages
+from monitor.views.deliveries import DeliveriesOfStore
 from monitor.views.overview import OverviewsOfStore
 from monitor.views.panorama import Panoramas
 from monitor.watched import Watched
@@ -60,6 +61,10 @@ def web_app(app: App, door: Door, now: Callable[[], datetime], key: bytes) -> It
     """The web application of an app; what works aside for its pages ends with it."""
     panoramas, coverages = Panoramas(app.state, Asking(app)), Coverages(app.state)
     try:
-        yield create_app(Ports(overview=OverviewsOfStore(app, panoramas, coverages)), door, now, key)
+        ports = Ports(
+            overview=OverviewsOfStore(app, panoramas, coverages),
+            deliveries=DeliveriesOfStore(app),
+        )
+        yield create_app(ports, door, now, key)
     finally:
         coverages.close()

@@ -30,6 +30,7 @@ from monitor.store.incident_tables import (
 )
 from monitor.store.leaf_table import LeafTable, add_leaves, leaves
 from monitor.store.letters import Letter, letters, requeue
+from monitor.store.mail_view import Parcel, Traffic, parcels, traffic
 from monitor.store.mark_table import marks, put_mark, remove_mark
 from monitor.store.membership_table import Membership, membership, put_membership
 from monitor.store.outbox_table import (
@@ -94,6 +95,7 @@ __all__ = [
     "OutboxCounts",
     "Page",
     "PageBlock",
+    "Parcel",
     "RuleStatus",
     "Run",
     "SqlOutbox",
@@ -104,6 +106,7 @@ __all__ = [
     "StoreLockedError",
     "StoreNewerError",
     "Thread",
+    "Traffic",
     "Tx",
     "action",
     "actions",
@@ -145,6 +148,7 @@ __all__ = [
     "open_incidents",
     "outbox_counts",
     "pages",
+    "parcels",
     "prune",
     "put_fit",
     "put_flags",
@@ -171,5 +175,6 @@ __all__ = [
     "silences",
     "told",
     "told_at",
+    "traffic",
     "transitions",
 ]
