@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dashboards.views.audit import Audits
 from dashboards.views.deliveries import Deliveries
 from dashboards.views.overview import Overviews
 
@@ -14,3 +15,4 @@ class Ports:
 
     overview: Overviews
     deliveries: Deliveries
+    audit: Audits

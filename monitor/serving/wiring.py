@@ -19,6 +19,7 @@ from monitor.buckets import to_datetime
 from monitor.evaluation import Evaluator
 from monitor.query import SourceError
 from monitor.routing import routed
+from monitor.views.audit import AuditsOfStore
 from monitor.views.coverage import Coverages
 from monitor.views.deliveries import DeliveriesOfStore
 from monitor.views.overview import OverviewsOfStore
@@ -64,6 +65,7 @@ def web_app(app: App, door: Door, now: Callable[[], datetime], key: bytes) -> It
         ports = Ports(
             overview=OverviewsOfStore(app, panoramas, coverages),
             deliveries=DeliveriesOfStore(app),
+            audit=AuditsOfStore(app.state),
         )
         yield create_app(ports, door, now, key)
     finally:

@@ -3,7 +3,7 @@
 `Store.open(url)` gives transactions; the functions here read and write within one.
 """
 
-from monitor.store.action_table import Acted, action, actions, add_action
+from monitor.store.action_table import Acted, action, actions, add_action, newest_actions
 from monitor.store.copying import copy, rewind
 from monitor.store.daemon_lock import DaemonLock
 from monitor.store.digest_table import digest_thread, digested, join_digest, lately
@@ -139,6 +139,7 @@ __all__ = [
     "letters",
     "marks",
     "membership",
+    "newest_actions",
     "newest_fit",
     "newest_fit_time",
     "newest_good",

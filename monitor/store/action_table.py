@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import RowMapping, select
+from sqlalchemy import RowMapping, or_, select
 
 from alerts.model import Actor
 from alerts.wording import clean
@@ -71,3 +71,14 @@ def _acted(row: RowMapping) -> Acted:
         at=from_micros(row["at"]),
         detail=row["detail"],
     )
+
+
+def newest_actions(tx: Tx, *, who: str | None = None, limit: int = 100, offset: int = 0) -> list[Acted]:
+    """What people did, newest first; `who` is part of a name or an id."""
+    table = schema.action.c
+    query = select(schema.action).order_by(table.at.desc(), table.id)
+    if who:
+        query = query.where(
+            or_(table.actor_name.icontains(who, autoescape=True), table.actor_id.icontains(who, autoescape=True))
+        )
+    return [_acted(row) for row in tx.connection.execute(query.limit(limit).offset(offset)).mappings()]
