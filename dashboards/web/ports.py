@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dashboards.views.audit import Audits
+from dashboards.views.blindspots import BlindSpotsSource
 from dashboards.views.deliveries import Deliveries
 from dashboards.views.overview import Overviews
 
@@ -16,3 +17,4 @@ class Ports:
     overview: Overviews
     deliveries: Deliveries
     audit: Audits
+    blind_spots: BlindSpotsSource

@@ -20,6 +20,7 @@ from monitor.evaluation import Evaluator
 from monitor.query import SourceError
 from monitor.routing import routed
 from monitor.views.audit import AuditsOfStore
+from monitor.views.blindspots import BlindSpotsOfStore
 from monitor.views.coverage import Coverages
 from monitor.views.deliveries import DeliveriesOfStore
 from monitor.views.overview import OverviewsOfStore
@@ -66,6 +67,7 @@ def web_app(app: App, door: Door, now: Callable[[], datetime], key: bytes) -> It
             overview=OverviewsOfStore(app, panoramas, coverages),
             deliveries=DeliveriesOfStore(app),
             audit=AuditsOfStore(app.state),
+            blind_spots=BlindSpotsOfStore(app, coverages),
         )
         yield create_app(ports, door, now, key)
     finally:

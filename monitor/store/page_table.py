@@ -213,3 +213,11 @@ def _fill(block: PageBlock, rows: Any) -> None:
         keep = int(np.searchsorted(positions, n_leaves - first))
         for measure, row in enumerate(values):
             block.values[measure, first : first + CHUNK, at][positions[:keep]] = row[:keep]
+
+
+def newest_bucket(tx: Tx, rule: str) -> int | None:
+    """Start of the newest bucket that is known."""
+    page = schema.page.c
+    return tx.connection.execute(
+        select(func.max(page.bucket)).where(page.rule == rule_key(tx, rule), page.chunk == 0)
+    ).scalar()

@@ -90,12 +90,12 @@ def reports(state: store.Store, rule: Rule) -> tuple[BlindSpots, ...]:
 
 
 def _protected(found: BlindSpots) -> float | None:
-    """By the finest slices that are told apart: those of the most dimensions that all events have."""
+    """By the set of dimensions that is protected least, of those of the most dimensions."""
     within = [n for n, horizon in enumerate(found.horizons) if horizon <= WITHIN]
     if not found.cover or not within:
         return None
-    finest = max(found.cover, key=lambda cover: len(cover.dimensions))
-    return finest.traffic[within[-1]]
+    deepest = max(len(cover.dimensions) for cover in found.cover)
+    return min(cover.traffic[within[-1]] for cover in found.cover if len(cover.dimensions) == deepest)
 
 
 def _nothing() -> None:
