@@ -8,6 +8,7 @@ from dashboards.views.audit import Audits
 from dashboards.views.blindspots import BlindSpotsSource
 from dashboards.views.deliveries import Deliveries
 from dashboards.views.overview import Overviews
+from dashboards.views.rules import Rules
 
 
 @dataclass(frozen=True)
@@ -17,4 +18,5 @@ class Ports:
     overview: Overviews
     deliveries: Deliveries
     audit: Audits
+    rules: Rules
     blind_spots: BlindSpotsSource

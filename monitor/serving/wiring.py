@@ -25,6 +25,7 @@ from monitor.views.coverage import Coverages
 from monitor.views.deliveries import DeliveriesOfStore
 from monitor.views.overview import OverviewsOfStore
 from monitor.views.panorama import Panoramas
+from monitor.views.rules import RulesOfStore
 from monitor.watched import Watched
 from rules.model import Rule
 
@@ -67,6 +68,7 @@ def web_app(app: App, door: Door, now: Callable[[], datetime], key: bytes) -> It
             overview=OverviewsOfStore(app, panoramas, coverages),
             deliveries=DeliveriesOfStore(app),
             audit=AuditsOfStore(app.state),
+            rules=RulesOfStore(app, panoramas),
             blind_spots=BlindSpotsOfStore(app, coverages),
         )
         yield create_app(ports, door, now, key)

@@ -1,0 +1,135 @@
+"""Rules as they stand: when they ran and will, what they watch, how loud they are, and what holds for each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from alerts.plan import Routes
+from dashboards.read import RuleView
+from dashboards.views.common import IncidentLine
+from dashboards.views.rules import Effective, Neglected, RuleLine, RulePage, RulesPage, RunLine
+from monitor import store
+from monitor.app import App
+from monitor.buckets import to_datetime
+from monitor.routing import routed
+from monitor.settings import SourceSettings
+from monitor.ticks import latest_tick
+from monitor.views.blindspots import called
+from monitor.views.panorama import Panoramas
+from monitor.views.status import rule_view
+from monitor.watched import Watched
+from rules.cron import Cron
+from rules.model import Mode, Rule
+from rules.problem import Place
+from rules.resolved import as_yaml, resolved
+
+BACK = timedelta(days=28)
+LISTED = 25
+"""Evaluations and incidents that a rule's page lists."""
+
+
+@dataclass(frozen=True)
+class RulesOfStore:
+    """`dashboards.views.rules.Rules` of an app."""
+
+    app: App
+    panoramas: Panoramas
+
+    def rules(self, now: datetime) -> RulesPage:
+        """All of them, by name."""
+        with self.app.state.read() as tx:
+            views = [(rule, rule_view(tx, rule, now), _fired(tx, rule, now)) for rule in self.app.rules.rules]
+        return RulesPage(
+            rules=tuple(sorted((self._line(*found, now) for found in views), key=lambda line: line.name)),
+            neglected=tuple(neglected(self.app)),
+            problems=tuple((str(problem.place), problem.message) for problem in self.app.rules.problems),
+        )
+
+    def rule(self, name: str, now: datetime) -> RulePage:
+        """One of them."""
+        rule = called(self.app, name)
+        with self.app.state.read() as tx:
+            view, fired = rule_view(tx, rule, now), _fired(tx, rule, now)
+            runs = store.runs(tx, name, limit=LISTED)
+            incidents = store.incidents(tx, rule=name, limit=LISTED)
+        return RulePage(
+            rule=self._line(rule, view, fired, now),
+            receivers=_receivers(self.app, rule),
+            settings=tuple(Effective(s.key, as_yaml(s.value), _origin(s.place)) for s in resolved(rule)),
+            runs=tuple(RunLine(to_datetime(run.tick), run.outcome, run.detail, None) for run in runs),
+            incidents=tuple(IncidentLine.of(item) for item in incidents),
+            notices=view.notices,
+        )
+
+    def _line(self, rule: Rule, view: RuleView, fired: int, now: datetime) -> RuleLine:
+        found = self.panoramas.of(rule)
+        judged = None if not found else int(found[0].fit.eligible.sum())
+        return RuleLine(
+            name=rule.name,
+            owner=rule.owner,
+            source=rule.source.name,
+            place=str(rule.place),
+            severity=rule.severity,
+            live=rule.mode is Mode.LIVE,
+            health=view.health,
+            stage=view.stage,
+            last_run=view.last_run,
+            next_run=next_tick(rule, now),
+            overdue=view.overdue,
+            slices=view.leaves,
+            judged=judged,
+            skipped=None if judged is None else len(found[0].lattice) - judged,
+            nominal=rule.false_incidents_per_week,
+            fired=fired / (BACK / timedelta(days=7)),
+            run_seconds=None,
+        )
+
+
+def next_tick(rule: Rule, now: datetime) -> datetime:
+    """The first scheduled evaluation after a time."""
+    schedule = rule.schedule
+    if isinstance(schedule, Cron):
+        return schedule.next_after(now, ZoneInfo(rule.timezone))
+    watched = Watched.of(rule)
+    newest = latest_tick(watched, now)
+    if schedule == rule.time_bucket:
+        bucket = watched.schedule.newest(int(newest.timestamp()))
+        return to_datetime(watched.schedule.due(watched.grid.shift(bucket, 1)))
+    return newest + schedule
+
+
+def _fired(tx: store.Tx, rule: Rule, now: datetime) -> int:
+    """Incidents of the last weeks that somebody was, or would have been, told of."""
+    found = store.incidents(tx, rule=rule.name, limit=1_000)
+    return sum(item.raised_at is not None and item.raised_at > now - BACK for item in found)
+
+
+def _receivers(app: App, rule: Rule) -> tuple[str, ...]:
+    routes = Routes.of(routed(rule, app.settings, aloud=False), app.settings.operations)
+    return tuple(routes.receivers(rule.severity))
+
+
+def _origin(place: Place | None) -> str:
+    return "built in" if place is None else f"{place.file}:{place.line}"
+
+
+def neglected(app: App) -> list[Neglected]:
+    """Tables and sources of the settings that no rule reads; what else a warehouse holds, only it could say."""
+    read = {(rule.source.source, ".".join(rule.source.table)) for rule in app.rules.rules}
+    found = []
+    for source in app.settings.sources:
+        if not any(name == source.name for name, _ in read):
+            found.append(Neglected(source.name, "no rule reads this source"))
+        else:
+            found += [
+                Neglected(f"{source.name}.{table}", "no rule watches this table")
+                for table in _tables(source)
+                if (source.name, table) not in read
+            ]
+    return found
+
+
+def _tables(source: SourceSettings) -> tuple[str, ...]:
+    return tuple(name for name, _ in source.tables)
