@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Self, TextIO
@@ -22,6 +23,7 @@ from monitor import store
 from monitor.backfill import Backfill, Plan, Progress
 from monitor.breakages import tell_breakages
 from monitor.buckets import to_epoch
+from monitor.effort import Spent, TimedSource
 from monitor.evaluation import Evaluator
 from monitor.following_up import follow_up
 from monitor.opening import open_source
@@ -55,6 +57,9 @@ class App:
     state: store.Store
     out: TextIO
     notifiers: Mapping[str, Notifier]
+    stopwatch: Callable[[], float] = time.perf_counter
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    """When something was done, for the log of what evaluations took: nothing is judged by it."""
     _sources: dict[str, Source] = field(default_factory=dict)
     _evaluators: dict[str, tuple[Rule, Evaluator]] = field(default_factory=dict)
     _stack: ExitStack = field(default_factory=ExitStack)
@@ -160,7 +165,7 @@ class App:
             return made[1]
         self._remember_definition(rule)
         watched = Watched.of(routed(rule, self.settings), self.settings.operations)
-        evaluator = Evaluator(watched, self.source(rule.source.source), self.state)
+        evaluator = Evaluator(watched, TimedSource(self.source(rule.source.source), self.stopwatch), self.state)
         self._evaluators[rule.name] = (rule, evaluator)
         return evaluator
 
@@ -199,8 +204,24 @@ class App:
     def tick(self, rule: Rule, tick: datetime, progress: Progress = _nothing) -> Evaluated:
         """Learn what is missing, then evaluate one tick. A source that fails makes the tick blind, not an error.
 
-        Where a person acted on an incident meanwhile, it is judged again as it is then.
+        Where a person acted on an incident meanwhile, it is judged again as it is then. What it took is noted.
         """
+        begun = self.stopwatch()
+        outcome = self._tick(rule, tick, progress)
+        self._note_effort(rule, tick, self.stopwatch() - begun)
+        return outcome
+
+    def _note_effort(self, rule: Rule, tick: datetime, seconds: float) -> None:
+        source = self.evaluator(rule).source
+        spent = source.taken() if isinstance(source, TimedSource) else Spent()
+        ended = int(self.clock().timestamp() * 1_000_000)
+        try:
+            with self.state.write() as tx:
+                store.put_effort(tx, rule.name, store.Effort(to_epoch(tick), ended, seconds, spent.seconds, spent.rows))
+        except store.StoreError as error:
+            log.info("%s: what its evaluation took is not noted: %s", rule.name, error)
+
+    def _tick(self, rule: Rule, tick: datetime, progress: Progress) -> Evaluated:
         evaluator = self.evaluator(rule)
         try:
             plan = self.missing_history(rule, tick)

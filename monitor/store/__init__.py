@@ -7,6 +7,7 @@ from monitor.store.action_table import Acted, action, actions, add_action, newes
 from monitor.store.copying import copy, rewind
 from monitor.store.daemon_lock import DaemonLock
 from monitor.store.digest_table import digest_thread, digested, join_digest, lately
+from monitor.store.effort_table import Effort, efforts, put_effort
 from monitor.store.errors import (
     ConflictError,
     StoreBusyError,
@@ -57,6 +58,7 @@ from monitor.store.page_table import (
     read_again,
 )
 from monitor.store.renaming import is_known, rename_rule
+from monitor.store.replica_table import Replica, put_replica, remove_replica, replicas
 from monitor.store.retention import prune
 from monitor.store.rows import dump
 from monitor.store.rule_table import definition, reset_history, rules
@@ -89,6 +91,7 @@ __all__ = [
     "ConflictError",
     "DaemonLock",
     "Delivered",
+    "Effort",
     "History",
     "LeafTable",
     "Letter",
@@ -97,6 +100,7 @@ __all__ = [
     "Page",
     "PageBlock",
     "Parcel",
+    "Replica",
     "RuleStatus",
     "Run",
     "SqlOutbox",
@@ -124,6 +128,7 @@ __all__ = [
     "digest_thread",
     "digested",
     "dump",
+    "efforts",
     "enqueue",
     "first_delivered",
     "first_events",
@@ -153,17 +158,21 @@ __all__ = [
     "pages",
     "parcels",
     "prune",
+    "put_effort",
     "put_fit",
     "put_flags",
     "put_mark",
     "put_membership",
     "put_page",
     "put_pages",
+    "put_replica",
     "put_silence",
     "read_again",
     "record_run",
     "remove_mark",
+    "remove_replica",
     "rename_rule",
+    "replicas",
     "requeue",
     "reset_history",
     "rewind",

@@ -12,6 +12,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -26,7 +27,7 @@ from sqlalchemy import (
 )
 
 VERSION_TABLE = "slicewatch_schema"
-REVISION = "0007"
+REVISION = "0008"
 """The newest migration: what these tables are."""
 
 metadata = MetaData(
@@ -223,3 +224,28 @@ digest = Table(
     Index(None, "digest"),
     Index(None, "receiver", "at"),
 )
+
+effort = Table(
+    "slicewatch_effort",
+    metadata,
+    _rule_key(),
+    Column("tick", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", BigInteger, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("query_seconds", Float, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+)
+
+replica = Table(
+    "slicewatch_replica",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("seen_at", BigInteger, nullable=False),
+)
+
+OPERATION = frozenset({effort.name, replica.name})
+"""Tables of how the program itself does: no two runs are alike, and nothing that is told rests on them."""

@@ -106,6 +106,20 @@ class Store:
             return DaemonLock(None)
         return DaemonLock(Path(f"{self._url.database}.lock"))
 
+    @property
+    def name(self) -> str:
+        """The store's URL for people: its password is hidden."""
+        return self._url.render_as_string(hide_password=True)
+
+    def size(self) -> int:
+        """Bytes that the store takes, its write-ahead log not counted."""
+        with self.read() as tx:
+            if tx.connection.dialect.name == "postgresql":
+                query = "SELECT pg_database_size(current_database())"
+            else:
+                query = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"
+            return int(tx.connection.exec_driver_sql(query).scalar_one())
+
     def close(self) -> None:
         """Give back all connections."""
         self._engine.dispose()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from statistics import median
 from zoneinfo import ZoneInfo
 
 from alerts.plan import Routes
@@ -40,7 +42,10 @@ class RulesOfStore:
     def rules(self, now: datetime) -> RulesPage:
         """All of them, by name."""
         with self.app.state.read() as tx:
-            views = [(rule, rule_view(tx, rule, now), _fired(tx, rule, now)) for rule in self.app.rules.rules]
+            views = [
+                (rule, rule_view(tx, rule, now), _fired(tx, rule, now), _takes(tx, rule))
+                for rule in self.app.rules.rules
+            ]
         return RulesPage(
             rules=tuple(sorted((self._line(*found, now) for found in views), key=lambda line: line.name)),
             neglected=tuple(neglected(self.app)),
@@ -53,17 +58,19 @@ class RulesOfStore:
         with self.app.state.read() as tx:
             view, fired = rule_view(tx, rule, now), _fired(tx, rule, now)
             runs = store.runs(tx, name, limit=LISTED)
+            efforts = store.efforts(tx, name, LISTED)
             incidents = store.incidents(tx, rule=name, limit=LISTED)
+        took = {effort.tick: effort.seconds for effort in efforts}
         return RulePage(
-            rule=self._line(rule, view, fired, now),
+            rule=self._line(rule, view, fired, middle(took.values()), now),
             receivers=_receivers(self.app, rule),
             settings=tuple(Effective(s.key, as_yaml(s.value), _origin(s.place)) for s in resolved(rule)),
-            runs=tuple(RunLine(to_datetime(run.tick), run.outcome, run.detail, None) for run in runs),
+            runs=tuple(RunLine(to_datetime(run.tick), run.outcome, run.detail, took.get(run.tick)) for run in runs),
             incidents=tuple(IncidentLine.of(item) for item in incidents),
             notices=view.notices,
         )
 
-    def _line(self, rule: Rule, view: RuleView, fired: int, now: datetime) -> RuleLine:
+    def _line(self, rule: Rule, view: RuleView, fired: int, takes: float | None, now: datetime) -> RuleLine:
         found = self.panoramas.of(rule)
         judged = None if not found else int(found[0].fit.eligible.sum())
         return RuleLine(
@@ -83,7 +90,7 @@ class RulesOfStore:
             skipped=None if judged is None else len(found[0].lattice) - judged,
             nominal=rule.false_incidents_per_week,
             fired=fired / (BACK / timedelta(days=7)),
-            run_seconds=None,
+            run_seconds=takes,
         )
 
 
@@ -104,6 +111,16 @@ def _fired(tx: store.Tx, rule: Rule, now: datetime) -> int:
     """Incidents of the last weeks that somebody was, or would have been, told of."""
     found = store.incidents(tx, rule=rule.name, limit=1_000)
     return sum(item.raised_at is not None and item.raised_at > now - BACK for item in found)
+
+
+def _takes(tx: store.Tx, rule: Rule) -> float | None:
+    return middle(effort.seconds for effort in store.efforts(tx, rule.name, LISTED))
+
+
+def middle(values: Iterable[float]) -> float | None:
+    """The median; None of nothing."""
+    found = list(values)
+    return median(found) if found else None
 
 
 def _receivers(app: App, rule: Rule) -> tuple[str, ...]:
