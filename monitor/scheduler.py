@@ -19,6 +19,7 @@ from alerts.deliver import Result
 from alerts.wording import counted
 from monitor import store
 from monitor.app import App
+from monitor.presence import Presence
 from monitor.query import SourceError
 from monitor.settings import SettingsError
 from monitor.tick import Outcome
@@ -57,6 +58,10 @@ class Daemon:
     _news: threading.Event = field(default_factory=threading.Event)
     _asked: threading.Event = field(default_factory=threading.Event)
     _settled: bool = False
+    _presence: Presence = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._presence = Presence.here(self.now())
 
     def run(self) -> None:
         """Schedule all rules and deliver until `stop` is called; then let running evaluations finish."""
@@ -86,6 +91,7 @@ class Daemon:
             follower.join()
             scheduler.shutdown(wait=True)
             courier.join()
+            self._leave()
 
     def _settle(self) -> None:
         """Follow up what changed in the rule files; while the store fails, again at the next look at them."""
@@ -120,10 +126,17 @@ class Daemon:
                 # Whatever is wrong with the files, the rules that run go on.
                 log.exception("the rule files could not be read again; the rules stay as they are")
 
+    def _leave(self) -> None:
+        try:
+            self._presence.leave(self.app.state)
+        except store.StoreError as error:
+            log.info("that this daemon ends is not noted: %s", error)
+
     def _follow(self) -> None:
-        """Look after open incidents between their evaluations, until stopped."""
+        """Look after open incidents between their evaluations, and say that this daemon is there, until stopped."""
         while not self.stopped.wait(self.follow_seconds):
             try:
+                self._presence.say(self.app.state, self.now())
                 if self.app.follow_up(self.now()):
                     self._news.set()
             except store.StoreError as error:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from dashboards.views.audit import Audits
 from dashboards.views.blindspots import BlindSpotsSource
 from dashboards.views.deliveries import Deliveries
+from dashboards.views.health import Healths
 from dashboards.views.overview import Overviews
 from dashboards.views.rules import Rules
 
@@ -19,4 +20,5 @@ class Ports:
     deliveries: Deliveries
     audit: Audits
     rules: Rules
+    health: Healths
     blind_spots: BlindSpotsSource

@@ -36,6 +36,7 @@ def environment() -> Environment:
         "signed": signed,
         "percent": percent,
         "seconds": seconds,
+        "bytes": size,
         "share": lambda part: "unknown" if part is None else percent(part, 1.0),
         "counted": counted,
         "lasting": lasting,
@@ -75,6 +76,16 @@ def ago(at: datetime | None, now: datetime) -> str:
         return "never"
     gap = now - at
     return f"{lasting(gap)} ago" if gap >= timedelta(0) else f"in {lasting(-gap)}"
+
+
+def size(count: int) -> str:
+    """`37 kB`, `1.2 GB`."""
+    value, unit = float(count), "B"
+    for unit in ("B", "kB", "MB", "GB", "TB"):  # noqa: B007  # the unit that fits is the one the loop ends with
+        if value < 1000:
+            break
+        value /= 1000
+    return f"{value:.0f} {unit}" if value >= 10 or unit == "B" else f"{value:.1f} {unit}"
 
 
 def seconds(value: float | None) -> str:

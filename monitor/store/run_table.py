@@ -95,3 +95,15 @@ def notices(tx: Tx, rule: str, after: int, limit: int = 3) -> list[Run]:
         .limit(limit)
     )
     return [Run(*row) for row in tx.connection.execute(query)]
+
+
+def failed_runs(tx: Tx, rule: str, after: int, limit: int = 100) -> list[Run]:
+    """The latest evaluations after a tick for which the source did not answer, or was behind; newest first."""
+    table = schema.run.c
+    query = (
+        select(table.tick, table.outcome, table.detail)
+        .where(table.rule == rule_key(tx, rule), table.tick > after, table.outcome != OK)
+        .order_by(table.tick.desc())
+        .limit(limit)
+    )
+    return [Run(*row) for row in tx.connection.execute(query)]
