@@ -8,6 +8,7 @@ from dashboards.views.audit import Audits
 from dashboards.views.blindspots import BlindSpotsSource
 from dashboards.views.deliveries import Deliveries
 from dashboards.views.health import Healths
+from dashboards.views.noise import Noises
 from dashboards.views.overview import Overviews
 from dashboards.views.rules import Rules
 
@@ -20,5 +21,6 @@ class Ports:
     deliveries: Deliveries
     audit: Audits
     rules: Rules
+    noise: Noises
     health: Healths
     blind_spots: BlindSpotsSource

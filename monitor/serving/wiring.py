@@ -24,6 +24,7 @@ from monitor.views.blindspots import BlindSpotsOfStore
 from monitor.views.coverage import Coverages
 from monitor.views.deliveries import DeliveriesOfStore
 from monitor.views.health import HealthOfStore
+from monitor.views.noise import NoiseOfStore
 from monitor.views.overview import OverviewsOfStore
 from monitor.views.panorama import Panoramas
 from monitor.views.rules import RulesOfStore
@@ -71,6 +72,7 @@ def web_app(app: App, door: Door, now: Callable[[], datetime], key: bytes) -> It
             audit=AuditsOfStore(app.state),
             rules=RulesOfStore(app, panoramas),
             health=HealthOfStore(app),
+            noise=NoiseOfStore(app),
             blind_spots=BlindSpotsOfStore(app, coverages),
         )
         yield create_app(ports, door, now, key)

@@ -3,7 +3,7 @@
 `Store.open(url)` gives transactions; the functions here read and write within one.
 """
 
-from monitor.store.action_table import Acted, action, actions, add_action, newest_actions
+from monitor.store.action_table import Acted, action, actions, acts_since, add_action, newest_actions
 from monitor.store.copying import copy, rewind
 from monitor.store.daemon_lock import DaemonLock
 from monitor.store.digest_table import digest_thread, digested, join_digest, lately
@@ -27,6 +27,7 @@ from monitor.store.incident_tables import (
     open_incidents,
     rules_with_open,
     save_incident,
+    sent_since,
     transitions,
 )
 from monitor.store.leaf_table import LeafTable, add_leaves, leaves
@@ -116,6 +117,7 @@ __all__ = [
     "Tx",
     "action",
     "actions",
+    "acts_since",
     "add_action",
     "add_decision",
     "add_leaves",
@@ -185,6 +187,7 @@ __all__ = [
     "run_done",
     "runs",
     "save_incident",
+    "sent_since",
     "silence",
     "silences",
     "told",

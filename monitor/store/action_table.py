@@ -82,3 +82,13 @@ def newest_actions(tx: Tx, *, who: str | None = None, limit: int = 100, offset: 
             or_(table.actor_name.icontains(who, autoescape=True), table.actor_id.icontains(who, autoescape=True))
         )
     return [_acted(row) for row in tx.connection.execute(query.limit(limit).offset(offset)).mappings()]
+
+
+def acts_since(tx: Tx, since: datetime) -> dict[str, frozenset[str]]:
+    """Names of the actions by what they were done to, from a moment on."""
+    table = schema.action.c
+    query = select(table.subject, table.action).where(table.at >= to_micros(since)).distinct()
+    found: dict[str, set[str]] = {}
+    for subject, name in tx.connection.execute(query):
+        found.setdefault(subject, set()).add(name)
+    return {subject: frozenset(names) for subject, names in found.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, RowMapping, Table, select
@@ -149,3 +150,17 @@ def _add_once(tx: Tx, table: Table, row: dict[str, Any]) -> None:
     stored = dict(tx.connection.execute(select(table).where(*same_key)).mappings().one())
     if stored != row:
         raise ConflictError(f"transition {row['seq']} of incident {row['incident']} was written by another process")
+
+
+def sent_since(tx: Tx, since: datetime, reasons: Collection[Reason]) -> dict[str, tuple[datetime, ...]]:
+    """When messages were decided on for some reasons from a moment on, by incident; each receiver counts."""
+    table = schema.decision.c
+    query = (
+        select(table.incident, table.at)
+        .where(table.send, table.at >= to_micros(since), table.reason.in_([reason.value for reason in reasons]))
+        .order_by(table.at)
+    )
+    found: dict[str, list[datetime]] = {}
+    for incident_id, at in tx.connection.execute(query):
+        found.setdefault(incident_id, []).append(from_micros(at))
+    return {name: tuple(times) for name, times in found.items()}

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from fastapi import APIRouter
 
-from dashboards.web.pages import audit, blindspots, deliveries, health, overview, rules
+from dashboards.web.pages import audit, blindspots, deliveries, health, noise, overview, rules
 
 
 class Page(Protocol):
@@ -16,4 +16,4 @@ class Page(Protocol):
     api: APIRouter
 
 
-PAGES: tuple[Page, ...] = (overview, rules, blindspots, deliveries, health, audit)
+PAGES: tuple[Page, ...] = (overview, rules, blindspots, noise, deliveries, health, audit)
