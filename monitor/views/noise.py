@@ -30,9 +30,9 @@ WORKING = "Mon-Fri 08:00-18:00"
 """Hours in which a message wakes nobody, in the rule's time zone."""
 LOUD = frozenset({Reason.NEW, Reason.REPEATED, Reason.RELEASED, Reason.HANDED_ON, Reason.EXPIRED})
 """Decisions by which somebody is called, in place of a message being edited."""
-CELLS = 600_000
+CELLS = 100_000
 """Slices by buckets that a rehearsal judges at most: seconds, not minutes."""
-LONGEST = timedelta(days=14)
+LONGEST = timedelta(days=7)
 
 
 @dataclass(frozen=True)
