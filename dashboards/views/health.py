@@ -8,6 +8,7 @@ from typing import Protocol
 
 from dashboards.read import Health
 from dashboards.views.common import Table
+from rules.model import Severity
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class WorkLine:
     """Waiting for the source, the middle one."""
     rows: int | None
     """The source answered with, in the newest one."""
+    open: tuple[tuple[Severity, int], ...]
+    """Incidents that are open, of each severity."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from monitor.buckets import to_datetime, to_epoch
 from monitor.views.rules import middle
 from monitor.views.status import rule_view
 from monitor.watched import Watched
-from rules.model import Rule
+from rules.model import Rule, Severity
 
 ALIVE = timedelta(minutes=1)
 BACK = timedelta(days=7)
@@ -71,6 +71,7 @@ def _work(tx: store.Tx, rule: Rule, now: datetime) -> WorkLine:
         longest_seconds=max((item.seconds for item in efforts), default=None),
         query_seconds=middle(item.query_seconds for item in efforts),
         rows=efforts[0].rows if efforts else None,
+        open=tuple((severity, sum(item.severity is severity for item in view.open)) for severity in Severity),
     )
 
 

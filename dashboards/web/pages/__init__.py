@@ -6,7 +6,7 @@ from typing import Protocol
 
 from fastapi import APIRouter
 
-from dashboards.web.pages import audit, blindspots, deliveries, health, noise, overview, rules
+from dashboards.web.pages import audit, blindspots, deliveries, health, metrics, noise, overview, rules
 
 
 class Page(Protocol):
@@ -16,4 +16,4 @@ class Page(Protocol):
     api: APIRouter
 
 
-PAGES: tuple[Page, ...] = (overview, rules, blindspots, noise, deliveries, health, audit)
+PAGES: tuple[Page, ...] = (overview, rules, blindspots, noise, deliveries, health, audit, metrics)
