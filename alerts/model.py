@@ -148,6 +148,17 @@ class CauseAt:
 
 
 @dataclass(frozen=True)
+class Stretch:
+    """A slice that lost events from `since` to `until` (excluded), with its sums where they are known."""
+
+    slice: Slice
+    since: datetime
+    until: datetime
+    observed: float | None = None
+    expected: float | None = None
+
+
+@dataclass(frozen=True)
 class Actor:
     """Who did something: where they did it (`slack`, `cli`, `web`, `api`), their id there, and a name to show."""
 
@@ -213,6 +224,10 @@ class Incident:
     """Earlier causes, oldest first."""
     cause_at: datetime | None = None
     """Tick from which on it has its present cause; None where it never had another."""
+    cause_since: datetime | None = None
+    """From when on its present cause was lost, where that is later than `since`, which an earlier cause began."""
+    earlier: tuple[Stretch, ...] = ()
+    """What earlier causes, and incidents it took over, lost that its present cause does not hold from `cause_since` on."""
     also: tuple[Slice, ...] = ()
     to: Slice | None = None
     evidence: Evidence | None = None
@@ -350,6 +365,16 @@ class Fact:
 
 
 @dataclass(frozen=True)
+class Reprocess:
+    """What to load again of a table: the stretches, oldest first; `dimensions` are those of the rule, in its order."""
+
+    source: str
+    metric: str
+    dimensions: tuple[str, ...]
+    stretches: tuple[Stretch, ...]
+
+
+@dataclass(frozen=True)
 class Message:
     """Channel-neutral: what a person is told about one transition. `key` names the incident's thread."""
 
@@ -377,6 +402,8 @@ class Message:
     since: datetime | None = None
     marks: tuple[tuple[datetime, str], ...] = ()
     """Known changes, for the chart: when, and what."""
+    reprocess: Reprocess | None = None
+    """What to load again, where something was lost and is over; channels that carry files bring it as CSV."""
     acts: tuple[Act, ...] = ()
     """What a person can do about the incident as it stands; a channel that brings answers back offers them."""
 

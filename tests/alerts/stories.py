@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from datetime import timedelta
 from pathlib import Path
@@ -18,13 +18,27 @@ from alerts.following import Followed, follow
 from alerts.incidents import StepPolicy
 from alerts.marks import new_mark
 from alerts.message import RuleFacts, compose, plain_text
-from alerts.model import Actor, Assessment, Feedback, Incident, Kind, Message, Recovery, State, TotalState, Transition
+from alerts.model import (
+    Actor,
+    Assessment,
+    Feedback,
+    Incident,
+    Kind,
+    Message,
+    Recovery,
+    Series,
+    State,
+    TotalState,
+    Transition,
+)
 from alerts.newcomers import told_once
 from alerts.notifiers import slack_blocks
+from alerts.notifiers.slack import CARRIED
 from alerts.operations import Operations, ReceiverPolicy
 from alerts.plan import Routes, plan
 from alerts.reminders import Telling, remind
 from alerts.removal import removed
+from alerts.reprocess import csv_of, file_name
 from alerts.silences import Scope
 from rules.model import Escalation, Severity
 from rules.slices import Slice
@@ -37,6 +51,7 @@ RULE = RuleFacts(
     source="lake.playback",
     place="rules/playback.yaml:2",
     owner="recs-data",
+    dimensions=("device", "os", "country"),
     runbook_url="https://wiki.example.com/recs/event-loss",
     query=(
         "SELECT date_trunc('hour', event_time) AS hour, count(*) AS events\nFROM playback\n"
@@ -115,6 +130,21 @@ def spike() -> Transition:
 def resolved() -> Transition:
     """The device is back; what was lost, and what to run again."""
     return told(assess(1, finding(evidence=evidence())), lambda h: assess(5, good=[h.only.id]))
+
+
+def resolved_wider() -> Transition:
+    """One country of ios at first, all of ios two hours later: each is loaded again from its own beginning on."""
+    no, usual = cause(device="ios", country="NO"), [90_000.0] * 2
+    alone = finding(no, until=tick(2), expected=180_000.0, evidence=evidence(grew=(), series=line(0, [0, 0], usual)))
+    all_of_it = line(0, [720_000, 722_000, 0, 0], [812_000.0] * 4)
+    wide = finding(since=tick(2), until=tick(4), expected=1_624_000.0, evidence=evidence(series=all_of_it))
+    return told(assess(2, alone), assess(4, wide), lambda h: assess(5, good=[h.only.id]))
+
+
+def line(first: float, observed: Sequence[float], expected: Sequence[float]) -> Series:
+    """Hourly buckets from an hour on."""
+    starts = tuple(tick(first + n) for n in range(len(observed)))
+    return Series(starts, tuple(observed), tuple(expected), (0.0,) * len(starts), tuple(expected))
 
 
 def accepted() -> Transition:
@@ -323,6 +353,7 @@ STORIES: dict[str, tuple[Callable[[], Transition], RuleFacts]] = {
     "moved": (moved, RULE),
     "spike": (spike, RULE),
     "resolved": (resolved, RULE),
+    "resolved_wider": (resolved_wider, RULE),
     "accepted": (accepted, RULE),
     "widened": (widened, RULE),
     "escalated": (escalated, RULE),
@@ -424,8 +455,14 @@ NAMES = (*STORIES, *SEVERAL)
 
 
 def as_text(messages: tuple[Message, ...]) -> str:
-    """Push text and the plain form of each."""
-    return "\n".join(f"{one.push}\n{'=' * len(one.push)}\n{plain_text(one)}\n" for one in messages)
+    """Push text and the plain form of each, and the file where it has one."""
+    return "\n".join(f"{one.push}\n{'=' * len(one.push)}\n{plain_text(one)}\n{_file(one)}" for one in messages)
+
+
+def _file(message: Message) -> str:
+    if message.reprocess is None:
+        return ""
+    return f"\n--- {file_name(message.key)}\n{csv_of(message.rule, message.reprocess)}"
 
 
 def as_blocks(messages: tuple[Message, ...]) -> str:
@@ -438,8 +475,8 @@ def _sent(message: Message) -> dict[str, object]:
     """The root's text and blocks, and the reply's."""
     return {
         "text": slack_blocks.push(message),
-        "blocks": slack_blocks.blocks(message),
-        "reply": slack_blocks.reply_blocks(message),
+        "blocks": slack_blocks.blocks(message, carried=CARRIED),
+        "reply": slack_blocks.reply_blocks(message, carried=CARRIED),
         "metadata": slack_blocks.metadata(message),
         "broadcast": asdict(message)["broadcast"],
     }
