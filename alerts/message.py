@@ -17,6 +17,7 @@ from alerts.model import (
     Incident,
     Kind,
     Message,
+    Outside,
     Reprocess,
     State,
     Stretch,
@@ -41,6 +42,7 @@ from alerts.wording import (
     shorten,
 )
 from rules.model import Rule, Severity
+from rules.slices import Slice
 
 PUSH_LENGTH = 150
 TITLE_LENGTH = 150
@@ -49,6 +51,8 @@ MESSAGE_LENGTH = 10_000
 DETAIL_LENGTH = 400
 MOST_OCCASIONS = 3
 MOST_STRETCHES = 3
+NEARLY = 0.97
+"""Share of a loss from which on it is all of it."""
 TWICE = 0.05
 """How far from 2 observed over expected may be and still be twice."""
 DOUBLE_LOAD = "It is twice what was expected: it looks like a double load."
@@ -152,6 +156,17 @@ class _Story:
     @property
     def to(self) -> str:
         return name_of(self.incident.to) if self.incident.to is not None else "another value"
+
+    @property
+    def outside(self) -> Outside | None:
+        """Where the loss sits outside of the rule, as far as that is known of the present cause."""
+        found = self.incident.outside
+        return found if found is not None and found.cause == self.incident.cause else None
+
+    @property
+    def sits(self) -> str:
+        found = self.outside
+        return name_of(Slice(((found.column, found.value),))) if found is not None else ""
 
     @property
     def source(self) -> str:
@@ -305,6 +320,9 @@ def _push_pieces(story: _Story, length: int) -> tuple[str, ...]:
     numbers = f"{story.amount(story.incident.observed)} (expected {number(story.incident.expected)})"
     since = f"since {story.clock.moment(story.incident.since)}."
     total = TOTAL_IS[story.evidence.total_state] if story.evidence is not None else ""
+    if story.change is Change.LOCATED and story.outside is not None:
+        share = "All" if story.outside.share > NEARLY else percent(story.outside.share, 1.0)
+        return (_push_subject(story, cause, to), numbers, since, f"{share} of it is in {shorten(story.sits, length)}.")
     return (_push_subject(story, cause, to), numbers, since, total)
 
 
@@ -443,7 +461,11 @@ def _summary(story: _Story) -> list[str]:
         return _summary_late(story)
     if story.change is Change.RESOLVED:
         return _summary_resolved(story)
-    return [*_before(story), _numbers(story), _elsewhere(story), _total(story), _children(story)]
+    if story.change is Change.LOCATED:
+        # First, for it is all that a thread's followers read of it.
+        return [_outside(story), _numbers(story), _elsewhere(story), _total(story), _children(story)]
+    told = [_numbers(story), _outside(story), _elsewhere(story), _total(story), _children(story)]
+    return [*_before(story), *told]
 
 
 def _summary_source(story: _Story) -> list[str]:
@@ -535,6 +557,21 @@ def _last_seen(story: _Story, evidence: Evidence) -> str:
         return ""
     seen = story.clock.span(evidence.last_seen, evidence.last_seen + story.rule.bucket)
     return f" The last ones came {seen}."
+
+
+def _outside(story: _Story) -> str:
+    """Where the loss sits that the rule cannot see."""
+    found = story.outside
+    if found is None:
+        return ""
+    span = story.clock.span(found.since, found.until)
+    figures = f"{story.amount(found.observed)} there {span}, where {number(found.expected)} would be usual"
+    held = f"The other values of {clean(found.column)} hold"
+    return f"{_share(found)} is in {story.sits}, which the rule does not watch: {figures}. {held}."
+
+
+def _share(found: Outside) -> str:
+    return "All of the loss" if found.share > NEARLY else f"Most of the loss ({percent(found.share, 1.0)})"
 
 
 def _elsewhere(story: _Story) -> str:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from rules.model import Severity
-from rules.slices import Slice
+from rules.slices import Slice, Value
 
 
 class Kind(StrEnum):
@@ -159,6 +159,23 @@ class Stretch:
 
 
 @dataclass(frozen=True)
+class Outside:
+    """A value of a column that a rule does not watch, in which nearly all of the loss of a cause lies."""
+
+    cause: Slice
+    since: datetime
+    until: datetime
+    """The stretch that was looked at: of a long one the newest part."""
+    column: str
+    value: Value
+    observed: float
+    expected: float
+    """What it would have had: what came before, at the level that was expected of the cause."""
+    share: float
+    """Of the loss, 0 to 1."""
+
+
+@dataclass(frozen=True)
 class Actor:
     """Who did something: where they did it (`slack`, `cli`, `web`, `api`), their id there, and a name to show."""
 
@@ -246,6 +263,8 @@ class Incident:
     """Number of transitions so far; with the id it orders messages."""
     resolution: str = ""
     """Why it closed, in a sentence."""
+    outside: Outside | None = None
+    """Where its loss sits outside of the rule; of the cause that it names, which need not be the present one."""
     hush: Hush | None = None
     """Set while it is acknowledged or snoozed."""
     feedback: Feedback | None = None
@@ -265,6 +284,8 @@ class Change(StrEnum):
     """What was told as lost has arrived since: it was late."""
     CONFIRMED = "confirmed"
     """Facts or counters updated; changes no message by itself."""
+    LOCATED = "located"
+    """It is known in which value of a column outside of the rule the loss sits."""
     ESCALATED = "escalated"
     REPEATED = "repeated"
     """It goes on, and was told long ago; nothing else has changed."""

@@ -82,6 +82,7 @@ def reply(message: Message) -> str:
     """What a thread's followers read about a later change: the push text and the paragraphs."""
     # What a person did says nothing new about the slice: its numbers stand in the root message.
     told = () if message.change in ACTIONS else message.summary
+    told = told[:1] if message.change is Change.LOCATED else told
     return shorten("\n".join([f"*{escape(message.push)}*", *map(escape, told)]), SECTION_TEXT)
 
 

@@ -25,6 +25,7 @@ from alerts.model import (
     Incident,
     Kind,
     Message,
+    Outside,
     Recovery,
     Series,
     State,
@@ -35,6 +36,7 @@ from alerts.newcomers import told_once
 from alerts.notifiers import slack_blocks
 from alerts.notifiers.slack import CARRIED
 from alerts.operations import Operations, ReceiverPolicy
+from alerts.outside import location
 from alerts.plan import Routes, plan
 from alerts.reminders import Telling, remind
 from alerts.removal import removed
@@ -164,6 +166,14 @@ def escalated() -> Transition:
     policy = StepPolicy(escalate=(Escalation(Severity.CRITICAL, drop=0.9),))
     half = finding(observed=400_000.0, evidence=evidence(grew=()))
     return told(assess(1, half), assess(2, finding(until=tick(2), evidence=evidence())), policy=policy)
+
+
+def located() -> Transition:
+    """Two fifths of ios are missing, all of them of one content network, which the rule does not watch."""
+    quiet = evidence(total=fact(3_690_000, 4_000_000), total_state=TotalState.DOWN, grew=())
+    opened = told(assess(1, finding(observed=487_000.0, evidence=quiet)))
+    seen = Outside(IOS, START, tick(1), "cdn", "fastly", 1_200.0, 326_000.0, 0.99)
+    return location(opened.incident, seen, tick(1))
 
 
 def repeated() -> Transition:
@@ -357,6 +367,7 @@ STORIES: dict[str, tuple[Callable[[], Transition], RuleFacts]] = {
     "accepted": (accepted, RULE),
     "widened": (widened, RULE),
     "escalated": (escalated, RULE),
+    "located": (located, RULE),
     "repeated": (repeated, RULE),
     "released": (released, RULE),
     "acknowledged": (acknowledged, RULE),
