@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,9 @@ UNKNOWN = "#CC79A7"
 LABEL_LENGTH = 60
 AN_HOUR = 1 / 24
 """In days: the width of a bucket that stands alone."""
+NEARLY_A_DAY, HALF_A_DAY = timedelta(hours=23), timedelta(hours=12)
+MOST_WEEKS = 5
+"""Dates of weeks that stand side by side on a phone."""
 TICKS = ["%Y", "%b", "%-d %b", "%H:%M", "%H:%M", "%S.%f"]
 """What a tick says, by its unit: years, months, days, hours, minutes, seconds."""
 TICKS_AT_ZERO = ["", "%Y", "%b", "%-d %b", "%H:%M", "%H:%M"]
@@ -186,6 +189,9 @@ def _drawable(text: str) -> str:
 
 
 def _time_axis(axis: Axes, series: Series) -> None:
+    if _daily(series):
+        _day_axis(axis, series)
+        return
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter  # noqa: PLC0415  # as above
 
     locator = AutoDateLocator(tz=UTC, minticks=4, maxticks=7)  # type: ignore[no-untyped-call]  # ships no types
@@ -196,6 +202,25 @@ def _time_axis(axis: Axes, series: Series) -> None:
     axis.xaxis.set_major_formatter(formatter)
     last = series.starts[-1].astimezone(UTC)
     axis.set_xlabel(f"UTC, up to {last:%-d %b %Y}", fontsize=TEXT_SIZE - 1)
+
+
+def _daily(series: Series) -> bool:
+    """Whether a bucket is a day: of 23 hours, where the clocks change."""
+    return len(series.starts) > 1 and series.starts[-1] - series.starts[-2] >= NEARLY_A_DAY
+
+
+def _day_axis(axis: Axes, series: Series) -> None:
+    """The dates of Mondays, or of every second one, at the beginning of their days."""
+    dates = [_date(start) for start in series.starts]
+    weeks = [n for n, day in enumerate(dates) if day.weekday() == 0]
+    shown = (weeks or [0])[:: 1 + len(weeks) // MOST_WEEKS]
+    axis.set_xticks([_days(series.starts[n]) for n in shown], [f"{dates[n]:%-d %b}" for n in shown])
+    axis.set_xlabel(f"days, up to {dates[-1]:%a %-d %b %Y}", fontsize=TEXT_SIZE - 1)
+
+
+def _date(start: datetime) -> date:
+    """The date of a day that starts at a midnight somewhere: that of its noon, in UTC."""
+    return (start.astimezone(UTC) + HALF_A_DAY).date()
 
 
 def _legend(figure: Figure, axis: Axes) -> None:

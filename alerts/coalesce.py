@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from alerts.message import MESSAGE_LENGTH
-from alerts.model import Message
+from alerts.model import Change, Message
 
 MOST_PASSED = 5
 """Earlier news that are repeated in the newest; more are counted."""
@@ -18,6 +18,10 @@ def combined(waiting: Sequence[Message], *, told_before: bool) -> Message:
     What would have gone to the channel as well still does.
     """
     *passed, newest = waiting
+    if passed and newest.change is Change.LOCATED:
+        # It says all that the one before it says, and where the loss sits.
+        newest = replace(newest, change=passed[-1].change, broadcast=newest.broadcast or passed[-1].broadcast)
+        passed = passed[:-1]
     if not passed:
         return newest
     shown = [message.push for message in passed][-MOST_PASSED:]

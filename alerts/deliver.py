@@ -1,6 +1,6 @@
 """Delivering what was decided: claim, send, and settle what became of it, one lane at a time.
 
-A lane is what waits for one receiver, texts and charts apart, so that a chart delays no text. `drain` goes through
+A lane is what waits for one receiver, texts, charts and files apart, so that these delay no text. `drain` goes through
 lanes one step after another; `alerts.crew` gives each a thread of its own. What to do about a failure stands in
 `alerts.failures`.
 """

@@ -49,6 +49,8 @@ def after_failure(delivery: Delivery, error: SendError, now: datetime, rng: Rand
     """
     if delivery.part is Part.CHART:
         return _after_chart(delivery, error, now, rng)
+    if delivery.part is Part.FILE:
+        return _after_file(delivery, error, now, rng)
     other = None if fallback == delivery.receiver else fallback
     give_up: Next = Reroute(other) if other is not None else Dead()
     if error.refused and not delivery.plain:
@@ -67,6 +69,13 @@ def _after_chart(delivery: Delivery, error: SendError, now: datetime, rng: Rando
     """A chart is worth a few attempts and nobody's sleep."""
     old = now - delivery.created_at >= GIVE_UP_AFTER
     if error.permanent or error.refused or old or delivery.attempts + 1 >= CHART_ATTEMPTS:
+        return Dead()
+    return _again(delivery, error, now, rng)
+
+
+def _after_file(delivery: Delivery, error: SendError, now: datetime, rng: Random) -> Next:
+    """A file is worth as many attempts as a text. It goes to no other receiver: its text does, and takes it along."""
+    if error.permanent or error.refused or _spent(delivery, now):
         return Dead()
     return _again(delivery, error, now, rng)
 

@@ -7,13 +7,14 @@ cause, and a wider one takes over the narrower ones it explains.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
-from alerts.model import Assessment, CauseAt, Change, Finding, Incident, Kind, Recovery, State, Transition
+from alerts.model import Assessment, CauseAt, Change, Finding, Incident, Kind, Recovery, State, Stretch, Transition
+from alerts.reprocess import left_over, start_of
 from alerts.severity import escalation_of, first_severity, loudest
 from alerts.wording import lasting
 from rules.model import Escalation, Rule, Severity
@@ -303,7 +304,7 @@ def _takes(board: _Board, finding: Finding, incidents: list[Incident]) -> None:
         board.found.add(heir.id)
         board.close(heir, Change.RESOLVED, _inherits(heir))
     else:
-        heir = _update(board, heir, finding)
+        heir = _update(board, heir, finding, taken=others)
     for incident in others:
         board.found.add(incident.id)
         if incident.raised_at is not None:
@@ -312,13 +313,14 @@ def _takes(board: _Board, finding: Finding, incidents: list[Incident]) -> None:
         board.close(incident, Change.ABSORBED, because)
 
 
-def _update(board: _Board, incident: Incident, finding: Finding) -> Incident:
-    """An incident found bad again: its next facts, cause and state."""
+def _update(board: _Board, incident: Incident, finding: Finding, taken: Sequence[Incident]) -> Incident:
+    """An incident found bad again, and what it takes over: its next facts, cause and state."""
     board.found.add(incident.id)
     board.settled.add(incident.id)
     same_cause = incident.cause == finding.slice or finding.slice in incident.also
     change, because = _reading(incident, finding, same_cause=same_cause)
     facts = _facts(board, incident, finding, same_cause=same_cause)
+    facts["earlier"] = (*facts.get("earlier", incident.earlier), *_left_by(taken, finding))
     if incident.state is not State.PENDING:
         return board.move(incident, change, because, **facts)
     bad_ticks = incident.bad_ticks + 1
@@ -356,9 +358,25 @@ def _facts(board: _Board, incident: Incident, finding: Finding, *, same_cause: b
         earlier = CauseAt(incident.cause, incident.cause_at or incident.first_seen_at)
         facts |= {"cause": finding.slice, "also": finding.also, "causes": (*incident.causes, earlier)}
         facts["cause_at"] = board.tick
+        left, narrower = _left(incident, finding), _explains(incident, finding)
+        facts["earlier"] = (*incident.earlier, *([left] if left is not None else []))
+        facts["cause_since"] = start_of(incident, finding, left, narrower=narrower)
+    elif incident.cause_since is not None and finding.since < incident.since:
+        facts["cause_since"] = finding.since
     if not same_cause or finding.since <= incident.since or finding.expected >= incident.expected:
         facts |= {"observed": finding.observed, "expected": finding.expected}
     return facts
+
+
+def _left(incident: Incident, finding: Finding) -> Stretch | None:
+    return left_over(incident, finding, wider=_wider(finding, incident), narrower=_explains(incident, finding))
+
+
+def _left_by(taken: Sequence[Incident], finding: Finding) -> Iterator[Stretch]:
+    """What incidents that a finding takes over were short of before it began."""
+    for incident in taken:
+        left = _left(incident, finding)
+        yield from (*incident.earlier, *([left] if left is not None else []))
 
 
 def _confirm(board: _Board, incident: Incident, finding: Finding, because: str) -> None:

@@ -10,8 +10,22 @@ from alerts.actions import acts_on, standing
 from alerts.actions import name_of as actor_name
 from alerts.incidents import FAMILIES, Family, gap
 from alerts.marks import Mark, near, of_rule
-from alerts.model import Change, Evidence, Fact, Incident, Kind, Message, State, TotalState, Transition
+from alerts.model import (
+    Change,
+    Evidence,
+    Fact,
+    Incident,
+    Kind,
+    Message,
+    Outside,
+    Reprocess,
+    State,
+    Stretch,
+    TotalState,
+    Transition,
+)
 from alerts.ports import Part
+from alerts.reprocess import stretches_of
 from alerts.wording import (
     DAY,
     HOUR,
@@ -28,6 +42,7 @@ from alerts.wording import (
     shorten,
 )
 from rules.model import Rule, Severity
+from rules.slices import Slice
 
 PUSH_LENGTH = 150
 TITLE_LENGTH = 150
@@ -35,6 +50,9 @@ SECTION_LENGTH = 2_800
 MESSAGE_LENGTH = 10_000
 DETAIL_LENGTH = 400
 MOST_OCCASIONS = 3
+MOST_STRETCHES = 3
+NEARLY = 0.97
+"""Share of a loss from which on it is all of it."""
 TWICE = 0.05
 """How far from 2 observed over expected may be and still be twice."""
 DOUBLE_LOAD = "It is twice what was expected: it looks like a double load."
@@ -88,6 +106,7 @@ class RuleFacts:
     """SQL to paste that returns the numbers in the warehouse."""
     marks: tuple[Mark, ...] = ()
     """What is known to have changed lately."""
+    dimensions: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, rule: Rule, query: str = "", marks: Iterable[Mark] = ()) -> RuleFacts:
@@ -103,6 +122,7 @@ class RuleFacts:
             runbook_url=rule.runbook_url,
             query=query,
             marks=of_rule(marks, rule),
+            dimensions=rule.dimensions,
         )
 
 
@@ -136,6 +156,17 @@ class _Story:
     @property
     def to(self) -> str:
         return name_of(self.incident.to) if self.incident.to is not None else "another value"
+
+    @property
+    def outside(self) -> Outside | None:
+        """Where the loss sits outside of the rule, as far as that is known of the present cause."""
+        found = self.incident.outside
+        return found if found is not None and found.cause == self.incident.cause else None
+
+    @property
+    def sits(self) -> str:
+        found = self.outside
+        return name_of(Slice(((found.column, found.value),))) if found is not None else ""
 
     @property
     def source(self) -> str:
@@ -200,17 +231,29 @@ def compose(transition: Transition, rule: RuleFacts) -> Message:
         total_chart=evidence.total_series if evidence is not None and charted else None,
         since=incident.since,
         marks=tuple((mark.at, mark.text) for mark in rule.marks) if charted else (),
+        reprocess=_reprocess(story),
         acts=acts_on(incident),
     )
 
 
 def parts_of(message: Message) -> tuple[Part, ...]:
-    """The outbox items of a message: its text, and a chart where there is one to draw."""
-    return (Part.TEXT, Part.CHART) if message.chart is not None else (Part.TEXT,)
+    """The outbox items of a message: its text, a chart where there is one to draw, a file where something was lost."""
+    also = ((Part.CHART, message.chart), (Part.FILE, message.reprocess))
+    return (Part.TEXT, *(part for part, content in also if content is not None))
 
 
-def plain_text(message: Message) -> str:
-    """The whole message without any mark-up, for terminals and channels that refuse the rich form."""
+def small_print(message: Message, carried: str = "") -> str:
+    """The footer, and where what to load again is to be had as CSV: `carried` there, else from the command line."""
+    if message.reprocess is None:
+        return message.footer
+    return f"{message.footer} · CSV to reprocess: {carried or f'slicewatch explain {message.key} --csv'}"
+
+
+def plain_text(message: Message, carried: str = "") -> str:
+    """The whole message without any mark-up, for terminals and channels that refuse the rich form.
+
+    `carried` says where a channel puts the CSV, where it carries files.
+    """
     width = max((len(f.label) for f in message.facts), default=0)
     blocks = [message.title, *message.summary]
     if message.facts:
@@ -219,7 +262,7 @@ def plain_text(message: Message) -> str:
         blocks.append("To see the numbers:\n" + "\n".join(f"  {line}" for line in message.query.splitlines()))
     if message.runbook_url:
         blocks.append(f"Runbook: {clean(message.runbook_url, 500)}")
-    return "\n\n".join([*blocks, message.footer])
+    return "\n\n".join([*blocks, small_print(message, carried)])
 
 
 def to_channel(transition: Transition) -> bool:
@@ -277,6 +320,9 @@ def _push_pieces(story: _Story, length: int) -> tuple[str, ...]:
     numbers = f"{story.amount(story.incident.observed)} (expected {number(story.incident.expected)})"
     since = f"since {story.clock.moment(story.incident.since)}."
     total = TOTAL_IS[story.evidence.total_state] if story.evidence is not None else ""
+    if story.change is Change.LOCATED and story.outside is not None:
+        share = "All" if story.outside.share > NEARLY else percent(story.outside.share, 1.0)
+        return (_push_subject(story, cause, to), numbers, since, f"{share} of it is in {shorten(story.sits, length)}.")
     return (_push_subject(story, cause, to), numbers, since, total)
 
 
@@ -415,7 +461,11 @@ def _summary(story: _Story) -> list[str]:
         return _summary_late(story)
     if story.change is Change.RESOLVED:
         return _summary_resolved(story)
-    return [*_before(story), _numbers(story), _elsewhere(story), _total(story), _children(story)]
+    if story.change is Change.LOCATED:
+        # First, for it is all that a thread's followers read of it.
+        return [_outside(story), _numbers(story), _elsewhere(story), _total(story), _children(story)]
+    told = [_numbers(story), _outside(story), _elsewhere(story), _total(story), _children(story)]
+    return [*_before(story), *told]
 
 
 def _summary_source(story: _Story) -> list[str]:
@@ -507,6 +557,21 @@ def _last_seen(story: _Story, evidence: Evidence) -> str:
         return ""
     seen = story.clock.span(evidence.last_seen, evidence.last_seen + story.rule.bucket)
     return f" The last ones came {seen}."
+
+
+def _outside(story: _Story) -> str:
+    """Where the loss sits that the rule cannot see."""
+    found = story.outside
+    if found is None:
+        return ""
+    span = story.clock.span(found.since, found.until)
+    figures = f"{story.amount(found.observed)} there {span}, where {number(found.expected)} would be usual"
+    held = f"The other values of {clean(found.column)} hold"
+    return f"{_share(found)} is in {story.sits}, which the rule does not watch: {figures}. {held}."
+
+
+def _share(found: Outside) -> str:
+    return "All of the loss" if found.share > NEARLY else f"Most of the loss ({percent(found.share, 1.0)})"
 
 
 def _elsewhere(story: _Story) -> str:
@@ -692,5 +757,27 @@ def _aftermath(story: _Story) -> list[Fact]:
         return [Fact("Still missing", story.amount(gap(incident)))]
     if story.change is not Change.RESOLVED:
         return []
-    again = f"{_scope(story)}, {story.clock.iso(incident.since, incident.until)}"
-    return [Fact("Lost", story.amount(gap(incident))), Fact("To reprocess", again)]
+    return [Fact("Lost", story.amount(gap(incident))), Fact("To reprocess", _again_text(story))]
+
+
+def _again_text(story: _Story) -> str:
+    """The stretches to load again, the oldest ones."""
+    stretches = stretches_of(story.incident)
+    more = len(stretches) - MOST_STRETCHES
+    told = "; ".join(_stretch_text(story, stretch) for stretch in stretches[:MOST_STRETCHES])
+    return f"{told}; and {more} more" if more > 0 else told
+
+
+def _stretch_text(story: _Story, stretch: Stretch) -> str:
+    scope = _scope(story) if stretch.slice == story.incident.cause else name_of(stretch.slice)
+    return f"{scope}, {story.clock.iso(stretch.since, stretch.until)}"
+
+
+def _reprocess(story: _Story) -> Reprocess | None:
+    """What to load again; None while it goes on, and where nothing is missing."""
+    incident = story.incident
+    missing = incident.kind is Kind.DROP and incident.observed < incident.expected
+    stretches = stretches_of(incident)
+    if story.change is not Change.RESOLVED or story.came_late or not missing or not stretches:
+        return None
+    return Reprocess(story.rule.source, incident.metric, story.rule.dimensions, stretches)

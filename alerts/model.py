@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from rules.model import Severity
-from rules.slices import Slice
+from rules.slices import Slice, Value
 
 
 class Kind(StrEnum):
@@ -148,6 +148,34 @@ class CauseAt:
 
 
 @dataclass(frozen=True)
+class Stretch:
+    """A slice that lost events from `since` to `until` (excluded), with its sums where they are known."""
+
+    slice: Slice
+    since: datetime
+    until: datetime
+    observed: float | None = None
+    expected: float | None = None
+
+
+@dataclass(frozen=True)
+class Outside:
+    """A value of a column that a rule does not watch, in which nearly all of the loss of a cause lies."""
+
+    cause: Slice
+    since: datetime
+    until: datetime
+    """The stretch that was looked at: of a long one the newest part."""
+    column: str
+    value: Value
+    observed: float
+    expected: float
+    """What it would have had: what came before, at the level that was expected of the cause."""
+    share: float
+    """Of the loss, 0 to 1."""
+
+
+@dataclass(frozen=True)
 class Actor:
     """Who did something: where they did it (`slack`, `cli`, `web`, `api`), their id there, and a name to show."""
 
@@ -213,6 +241,10 @@ class Incident:
     """Earlier causes, oldest first."""
     cause_at: datetime | None = None
     """Tick from which on it has its present cause; None where it never had another."""
+    cause_since: datetime | None = None
+    """From when on its present cause was lost, where that is later than `since`, which an earlier cause began."""
+    earlier: tuple[Stretch, ...] = ()
+    """What earlier causes, and incidents it took over, lost that its present cause does not hold from `cause_since` on."""
     also: tuple[Slice, ...] = ()
     to: Slice | None = None
     evidence: Evidence | None = None
@@ -231,6 +263,8 @@ class Incident:
     """Number of transitions so far; with the id it orders messages."""
     resolution: str = ""
     """Why it closed, in a sentence."""
+    outside: Outside | None = None
+    """Where its loss sits outside of the rule; of the cause that it names, which need not be the present one."""
     hush: Hush | None = None
     """Set while it is acknowledged or snoozed."""
     feedback: Feedback | None = None
@@ -250,6 +284,8 @@ class Change(StrEnum):
     """What was told as lost has arrived since: it was late."""
     CONFIRMED = "confirmed"
     """Facts or counters updated; changes no message by itself."""
+    LOCATED = "located"
+    """It is known in which value of a column outside of the rule the loss sits."""
     ESCALATED = "escalated"
     REPEATED = "repeated"
     """It goes on, and was told long ago; nothing else has changed."""
@@ -350,6 +386,16 @@ class Fact:
 
 
 @dataclass(frozen=True)
+class Reprocess:
+    """What to load again of a table: the stretches, oldest first; `dimensions` are those of the rule, in its order."""
+
+    source: str
+    metric: str
+    dimensions: tuple[str, ...]
+    stretches: tuple[Stretch, ...]
+
+
+@dataclass(frozen=True)
 class Message:
     """Channel-neutral: what a person is told about one transition. `key` names the incident's thread."""
 
@@ -377,6 +423,8 @@ class Message:
     since: datetime | None = None
     marks: tuple[tuple[datetime, str], ...] = ()
     """Known changes, for the chart: when, and what."""
+    reprocess: Reprocess | None = None
+    """What to load again, where something was lost and is over; channels that carry files bring it as CSV."""
     acts: tuple[Act, ...] = ()
     """What a person can do about the incident as it stands; a channel that brings answers back offers them."""
 

@@ -130,6 +130,7 @@ NEWS = frozenset(
         Change.NARROWED,
         Change.RECLASSIFIED,
         Change.AMENDED,
+        Change.LOCATED,
         Change.ESCALATED,
         Change.REPEATED,
         Change.RELEASED,

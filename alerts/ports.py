@@ -14,10 +14,17 @@ CRITICAL_DEADLINE = timedelta(minutes=5)
 
 
 class Part(StrEnum):
-    """What of a message an outbox item carries; a chart never delays its text."""
+    """What of a message an outbox item carries, in the order within it; nothing delays a text."""
 
     TEXT = "text"
     CHART = "chart"
+    FILE = "file"
+    """What to load again, as CSV."""
+
+    @property
+    def rank(self) -> int:
+        """Its place within a message."""
+        return list(Part).index(self)
 
 
 @dataclass(frozen=True)
@@ -46,6 +53,12 @@ class Delivery:
     in_doubt: bool = False
     """An earlier send may have arrived: a channel that can look for it adopts it in place of sending it twice."""
 
+    @property
+    def rerouted(self) -> tuple[Part, ...]:
+        """The parts that go to another receiver in its place: a text takes its file along, for it speaks of it."""
+        files = self.part is Part.TEXT and self.message.reprocess is not None
+        return (self.part, Part.FILE) if files else (self.part,)
+
 
 class Notifier(Protocol):
     """One channel. `send` returns a receipt or raises `SendError`."""
@@ -63,9 +76,9 @@ class Askable(Protocol):
 class Outbox(Protocol):
     """Items to deliver. Claims are compare-and-set with a lease, so any number of loops may run.
 
-    Items of one incident and receiver are handed out strictly in (seq, part) order; a chart that waits
+    Items of one incident and receiver are handed out strictly in (seq, part) order; a chart or file that waits
     or died blocks nobody, and a dead text does not block its successors. Texts of one incident that wait for one
-    receiver are handed out as one (`alerts.coalesce`), and of their charts the newest.
+    receiver are handed out as one (`alerts.coalesce`), and of their charts and of their files the newest.
     """
 
     def lanes(self) -> tuple[Lane, ...]:
@@ -104,5 +117,5 @@ class Outbox(Protocol):
     def dead(self, delivery: Delivery, error: str, now: datetime) -> None: ...
 
     def reroute(self, delivery: Delivery, receiver: str, error: str, now: datetime) -> None:
-        """Mark dead and queue the same message for another receiver, at most once per receiver."""
+        """Mark dead and queue the same message for another receiver, at most once per receiver; with a text its file."""
         ...

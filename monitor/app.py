@@ -25,8 +25,9 @@ from monitor.breakages import tell_breakages
 from monitor.buckets import to_epoch
 from monitor.effort import Spent, TimedSource
 from monitor.evaluation import Evaluator
-from monitor.following_up import follow_up
+from monitor.following_up import follow_up, routes_at
 from monitor.opening import open_source
+from monitor.outside import Closer
 from monitor.query import Source, SourceError
 from monitor.removed import close_removed
 from monitor.renamed import adopt_renamed
@@ -230,12 +231,22 @@ class App:
                 self.learn(rule, plan, tick, progress)
         except SourceError as error:
             return evaluator.blind(tick, str(error))
+        outcome = self._evaluated(evaluator, tick)
+        return self._look_closer(evaluator, outcome) if self.settings.look_closer else outcome
+
+    def _evaluated(self, evaluator: Evaluator, tick: datetime) -> Evaluated:
         for _ in range(ATTEMPTS - 1):
             try:
                 return evaluator.evaluate(tick)
             except store.ConflictError as error:
-                log.info("%s at %s: judged again: %s", rule.name, tick, error)
+                log.info("%s at %s: judged again: %s", evaluator.watched.rule.name, tick, error)
         return evaluator.evaluate(tick)
+
+    def _look_closer(self, evaluator: Evaluator, outcome: Evaluated) -> Evaluated:
+        """What was found is told after what the tick told, which is on the way already."""
+        rule, settings = evaluator.watched.rule, self.settings
+        closer = Closer(evaluator.watched, evaluator.source, self.state)
+        return closer.look(outcome, lambda tx: routes_at(tx, rule, settings, outcome.tick))
 
     def follow_up(self, now: datetime) -> int:
         """Take the steps that time alone makes due: ends of snoozes, hours that begin, critical ones nobody acknowledges."""

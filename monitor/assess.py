@@ -51,6 +51,8 @@ class Question:
     """How late events come; None where never."""
     closed: tuple[Incident, ...] = ()
     """Losses that resolved and some of whose buckets are still ripening."""
+    past: LeafSeries | None = None
+    """Days before `recent`, for the curves of a rule of days; nothing is judged by them."""
 
 
 @dataclass(frozen=True)
@@ -328,7 +330,7 @@ def _finding(view: View, question: Question, cause: Cause, where: Destination | 
         observed=observed,
         expected=expected,
         p=float(np.exp(-min(cause.surprise, 690.0))),
-        evidence=evidence_of(view, cause, followed, question.context),
+        evidence=evidence_of(view, cause, followed, question.context, question.past),
         also=other_names(view, cause),
         to=to,
     )
@@ -440,7 +442,9 @@ def _still(view: View, question: Question, item: Followed, fresh: Finding | None
     incident = item.incident
     observed, expected = item.track.sums(item.first, item.buckets)
     cause = Cause(item.codes, item.members, item.first, 0.0, item.down, (), plain=not len(incident.cause))
-    evidence = fresh.evidence if fresh is not None else evidence_of(view, cause, item.track, question.context)
+    evidence = (
+        fresh.evidence if fresh is not None else evidence_of(view, cause, item.track, question.context, question.past)
+    )
     return Finding(
         rule=question.rule,
         metric=question.metric,

@@ -18,5 +18,5 @@ def degraded(settings: Settings) -> Iterator[Problem]:
     """A warning for each receiver that neither edits nor threads: an incident is several messages there."""
     for receiver in settings.receivers:
         if receiver.kind in BETTER and ABILITIES[receiver.kind].degraded:
-            what = f"{receiver.name} takes new messages only: no edit, no thread, no chart"
+            what = f"{receiver.name} takes new messages only: no edit, no thread, no chart, no file"
             yield receiver.span.problem("degraded-receiver", what, BETTER[receiver.kind], "warning")

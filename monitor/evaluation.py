@@ -20,6 +20,7 @@ from monitor.buckets import DAY, to_datetime, to_epoch
 from monitor.context import context_of
 from monitor.counts import Counts, Terms
 from monitor.detectors.fit import from_begin
+from monitor.detectors.model import LeafSeries
 from monitor.judging import judge_bucket
 from monitor.learning import Learner
 from monitor.membership import Lookback, silent
@@ -281,6 +282,7 @@ class Evaluator:
         closed = before.closed if any(item.curves is not None for item in learned) else ()
         found = self._learner.recent(tx, bucket, terms, before, fresh, so_far, (*so_far.open, *closed))
         recent = [from_begin(item, known.fit.begin) for item, known in zip(found, learned, strict=True)]
+        past = self._learner.past(tx, bucket, terms, before, fresh, so_far)
         lattice = self._learner.lattice(terms)
         occasions = self._learner.calendar.over(self.watched.grid, lattice.leaves, recent[0].starts)
         questions = [
@@ -298,6 +300,7 @@ class Evaluator:
                 occasions=occasions,
                 curves=learned[m].curves,
                 closed=tuple(i for i in closed if i.metric == metric.name),
+                past=_earlier(past[m], recent[m], learned[m].fit.begin),
             )
             for m, metric in enumerate(rule.metrics)
         ]
@@ -387,6 +390,17 @@ class Evaluator:
             if store.newest_run(tx, name) == to_epoch(tick):
                 write_pages(tx, name, fresh, before.terms, again)
         return Outcome(name, tick, repeated=True)
+
+
+def _earlier(past: LeafSeries | None, recent: LeafSeries, begin: int) -> LeafSeries | None:
+    """What of the past lies before what is recent; an incident that is followed reaches further back."""
+    if past is None:
+        return None
+    kept = past.starts < recent.starts[0]
+    shorter = replace(
+        past, starts=past.starts[kept], values=past.values[:, kept], flagged=past.flagged[:, kept], lag=None
+    )
+    return from_begin(shorter, begin)
 
 
 def _recorded(trouble: Finding) -> tuple[str, str]:

@@ -7,10 +7,11 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from alerts.model import Evidence, Series, SliceFact, TotalState
+from alerts.model import Evidence, SliceFact, TotalState
 from monitor.buckets import to_datetime
+from monitor.curve import Band, curve_of
 from monitor.detectors.bounds import limits
-from monitor.detectors.model import Context
+from monitor.detectors.model import Context, LeafSeries
 from monitor.detectors.view import View
 from monitor.lattice import ANY
 from monitor.localize.causes import Cause
@@ -22,11 +23,12 @@ Bools = NDArray[np.bool_]
 
 MOST_NAMED = 10
 """Siblings or children listed; more are counted."""
-CHART_BUCKETS = 72
 
 
-def evidence_of(view: View, cause: Cause, followed: Track, context: Context) -> Evidence:
-    """Facts over the cause's bad stretch, from its first bucket to the newest."""
+def evidence_of(
+    view: View, cause: Cause, followed: Track, context: Context, past: LeafSeries | None = None
+) -> Evidence:
+    """Facts over the cause's bad stretch, from its first bucket to the newest; `past` are earlier days, for the curve."""
     first, stop = cause.first, len(view.recent.starts)
     everything = np.ones(len(view.lattice.leaves), dtype=bool)
     whole = track(view, (ANY,) * len(cause.codes), everything, first)
@@ -53,8 +55,8 @@ def evidence_of(view: View, cause: Cause, followed: Track, context: Context) -> 
         children=tuple(children[:MOST_NAMED]),
         children_count=len(children),
         last_seen=_last_seen(view, followed),
-        series=series_of(view, followed, p),
-        total_series=series_of(view, whole, p),
+        series=curve_of(view, followed, _bucket_band(view, followed, p), cause.members, past),
+        total_series=curve_of(view, whole, _bucket_band(view, whole, p), everything, past),
         occasions=view.occasions.names(cause.members, first),
     )
 
@@ -66,6 +68,11 @@ def _band(view: View, expected: Floats, alpha: float, p: float, buckets: int) ->
         return quantile_band(expected, np.full(len(expected), alpha), p)
     low, high = limits(bounds, expected / buckets)
     return low * buckets, np.where(np.isinf(high), expected, high * buckets)
+
+
+def _bucket_band(view: View, followed: Track, p: float) -> Band:
+    """The band of single buckets."""
+    return lambda expected: _band(view, expected, followed.alpha, p, 1)
 
 
 def _grew(sibling: SliceFact, lost: float) -> bool:
@@ -114,21 +121,3 @@ def _children(view: View, cause: Cause) -> list[SliceFact]:
 def _last_seen(view: View, followed: Track) -> datetime | None:
     seen = np.flatnonzero(np.nan_to_num(followed.observed) > 0)
     return to_datetime(int(view.recent.starts[seen[-1]])) if len(seen) else None
-
-
-def series_of(view: View, followed: Track, p: float) -> Series:
-    """The last days of a cause for a chart, with the band that chance leaves with probability p a side."""
-    part = slice(max(0, len(view.recent.starts) - CHART_BUCKETS), None)
-    mu = followed.expected[part]
-    low, high = _band(view, np.nan_to_num(mu), followed.alpha, p, 1)
-    return Series(
-        starts=tuple(to_datetime(int(t)) for t in view.recent.starts[part]),
-        observed=_optional(followed.observed[part]),
-        expected=_optional(mu),
-        low=_optional(low),
-        high=_optional(high),
-    )
-
-
-def _optional(values: Floats) -> tuple[float | None, ...]:
-    return tuple(None if np.isnan(v) else round(float(v), 2) for v in values)

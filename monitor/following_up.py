@@ -40,7 +40,7 @@ def _follow_up(state: store.Store, rule: Rule, settings: Settings, now: datetime
     try:
         with state.write() as tx:
             steps = _steps(tx, rule, settings, now)
-            decisions = plan(steps, _routes(tx, rule, settings, now), now, store.told(tx, rule.name))
+            decisions = plan(steps, routes_at(tx, rule, settings, now), now, store.told(tx, rule.name))
             record_news(tx, steps, decisions, messages(rule, steps, decisions, store.marks(tx, now - CHARTED)), now)
             return len(steps)
     except store.ConflictError as error:
@@ -55,7 +55,7 @@ def _steps(tx: store.Tx, rule: Rule, settings: Settings, now: datetime) -> list[
     steps = follow(found, operations, now)
     if not any(step.to for step in steps):
         return list(steps)
-    routes, told = _routes(tx, rule, settings, now), store.told(tx, rule.name)
+    routes, told = routes_at(tx, rule, settings, now), store.told(tx, rule.name)
     return [s for s in steps if not s.to or hold_of(s, routes, now, told.get(s.incident.id, ())) is None]
 
 
@@ -79,7 +79,8 @@ def _unanswered_since(tx: store.Tx, rule: Rule, incident: Incident, now: datetim
     return since if over is None else over.ends
 
 
-def _routes(tx: store.Tx, rule: Rule, settings: Settings, now: datetime) -> Routes:
+def routes_at(tx: store.Tx, rule: Rule, settings: Settings, now: datetime) -> Routes:
+    """Where a rule's news go at a time, and what holds them back then."""
     around = Around(
         inhibitors=store.inhibitors(tx, rule.inhibited_by),
         dismissed=tuple(i for i in store.incidents(tx, rule=rule.name) if i.feedback is not None),

@@ -16,8 +16,9 @@ from monitor.calendars import Calendar
 from monitor.completeness import Curves, Reads, learn
 from monitor.context import context_of, excluded, ordinary
 from monitor.counts import Counts, Terms
+from monitor.curve import MOST_DAYS
 from monitor.detectors import open_detector
-from monitor.detectors.fit import windows_of
+from monitor.detectors.fit import level_span, windows_of
 from monitor.detectors.model import LeafSeries
 from monitor.detectors.protocol import Detector
 from monitor.fits import Learned, carry_over, is_of, method_of, pack, unpack
@@ -137,6 +138,17 @@ class Learner:
         grid = self.watched.grid
         first = first_needed(grid, bucket, followed)
         return self._series(tx, grid.starts(first, grid.end(bucket)), terms, before, fresh, so_far)
+
+    def past(
+        self, tx: store.Tx, bucket: int, terms: tuple[Terms, ...], before: Remembered, fresh: Counts, so_far: Judged
+    ) -> list[LeafSeries | None]:
+        """Of a rule of days what a chart shows before the last days that are judged by, and a week of levels more."""
+        grid, metrics = self.watched.grid, len(self.watched.rule.metrics)
+        first = grid.shift(bucket, 1 - MOST_DAYS - level_span(grid))
+        stop = first_needed(grid, bucket, ())
+        if not grid.daily or stop <= first:
+            return [None] * metrics
+        return [*self._series(tx, grid.starts(first, stop), terms, before, fresh, so_far)]
 
     def _series(
         self, tx: store.Tx, starts: Times, terms: tuple[Terms, ...], before: Remembered, fresh: Counts, so_far: Judged

@@ -150,6 +150,11 @@ def _is_id(name: str) -> bool:
     return re.search(r"(^|_)(id|key|uuid|hash)$|[a-z]Id$", name) is not None
 
 
+def is_name(column: Column) -> bool:
+    """Whether a column may name a group of events: no id of somebody or something."""
+    return not _is_id(column.name)
+
+
 def _most(column: Column) -> int:
     return MOST_INTEGERS if column.family == "integer" else MOST_VALUES
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from rules.model import Interval, Metric, SourceRef, Timestamp
+from rules.slices import Slice
 
 if TYPE_CHECKING:
     import pandas as pd  # half a second: whoever checks rules offline needs none
@@ -47,6 +48,10 @@ class CountQuery:
     timezone: str = "UTC"
     timeout: timedelta = timedelta(minutes=5)
     arrivals: Arrivals | None = None
+    within: Slice = field(default_factory=Slice)
+    """Rows of this slice only, its values compared as text; it names no folded rest."""
+    most: int | None = None
+    """Rows of the answer at most; which ones are left out is not said."""
 
 
 @dataclass(frozen=True)

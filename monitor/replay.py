@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from alerts.model import Hush, Incident
+from alerts.model import Hush, Incident, Outside
 from monitor import store
 from monitor.backfill import Backfill
 from monitor.buckets import to_epoch
@@ -16,7 +16,7 @@ from monitor.query import Source
 from monitor.ticks import judging_ticks
 from monitor.watched import Watched
 from rules.model import Rule
-from rules.slices import slice_to_json
+from rules.slices import slice_to_json, value_to_json
 
 
 @dataclass(frozen=True)
@@ -93,8 +93,25 @@ def incident_to_json(incident: Incident) -> dict[str, Any]:
         "expected": _number(incident.expected),
         "severity": incident.severity.value,
         "state": incident.state.value,
+        "outside": _outside(incident.outside),
         "hush": _hush(incident.hush),
         "feedback": incident.feedback.value if incident.feedback is not None else None,
+    }
+
+
+def _outside(found: Outside | None) -> dict[str, Any] | None:
+    """Where the loss sits outside of the rule."""
+    if found is None:
+        return None
+    return {
+        "cause": slice_to_json(found.cause),
+        "since": stamp(found.since),
+        "until": stamp(found.until),
+        "column": found.column,
+        "value": value_to_json(found.value),
+        "observed": _number(found.observed),
+        "expected": _number(found.expected),
+        "share": round(found.share, 3),
     }
 
 

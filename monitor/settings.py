@@ -125,6 +125,8 @@ class Settings:
     budgets: tuple[Budget, ...] = field(default=(), compare=False)
     """How many false incidents receivers bear."""
     ack_expires: timedelta = DEFAULT_ACK_EXPIRES
+    look_closer: bool = True
+    """Whether columns outside of a rule are asked for the place of a loss that was just told."""
     """How long an acknowledgement holds."""
     suppressions: tuple[Suppression, ...] = ()
     defaults: Layer = field(default_factory=Layer, compare=False, repr=False)
@@ -281,6 +283,7 @@ class _AlertsShape(BaseModel):
     ack_expires: Annotated[timedelta, BeforeValidator(as_timeout), Doc("duration", 'ack_expires = "8h"')] = (
         DEFAULT_ACK_EXPIRES
     )
+    look_closer: Annotated[bool, Field(strict=True)] = True
 
 
 class _RootShape(BaseModel):
@@ -348,6 +351,7 @@ class _Reader:
             policies=policies(receivers),
             budgets=budgets(receivers, self._places.locate),
             ack_expires=root.alerts.ack_expires,
+            look_closer=root.alerts.look_closer,
             defaults=defaults,
         )
 

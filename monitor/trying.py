@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from alerts.model import Change, Fact, Message, Receipt, SendError, Series, State
+from alerts.model import Change, Fact, Message, Receipt, Reprocess, SendError, Series, State, Stretch
 from alerts.notifiers.abilities import ABILITIES, NO
 from alerts.ports import Delivery, Notifier, Part
 from rules.model import Severity
+from rules.slices import Slice
 
 PATIENCE = 30.0
 """Seconds that a receiver may ask to wait before the test gives up."""
@@ -33,7 +34,7 @@ class Attempt:
 def try_out(
     notifier: Notifier, first: Message, kind: str, at: datetime, wait: Callable[[float], None]
 ) -> Iterator[Attempt]:
-    """Send a message, its chart where the kind shows charts by themselves, and its end; stops at what fails.
+    """Send a message, its end, and chart and file where the kind carries them by themselves; stops at what fails.
 
     `wait` is called with the seconds that a receiver asks for, up to `PATIENCE`.
     """
@@ -53,6 +54,8 @@ def _course(first: Message, kind: str) -> Iterator[tuple[str, Message, Part]]:
     if able.threads != NO and able.chart.startswith("in the thread"):
         yield "its chart", first, Part.CHART
     yield "that it is over", over(first), Part.TEXT
+    if able.threads != NO and able.file.startswith("in the thread"):
+        yield "a file", over(first), Part.FILE
 
 
 def _send(
@@ -107,6 +110,8 @@ def made_up(receiver: str, severity: Severity, at: datetime) -> Message:
 
 def over(first: Message) -> Message:
     """The message that the test is over."""
+    since = first.since
+    lost = (Stretch(Slice(), since, since + timedelta(hours=LOST), 0.0, 0.0),) if since is not None else ()
     return replace(
         first,
         seq=first.seq + 1,
@@ -117,6 +122,7 @@ def over(first: Message) -> Message:
         summary=(NOTHING_IS_WRONG, "It is over. What arrived here will arrive in earnest."),
         chart=None,
         total_chart=None,
+        reprocess=Reprocess("nowhere", "count", (), lost),
     )
 
 

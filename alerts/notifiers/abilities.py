@@ -16,6 +16,8 @@ class Abilities:
     threads: str = NO
     """What follows hangs under the first message."""
     chart: str = NO
+    file: str = NO
+    """What to load again, as CSV."""
     answers: str = NO
     """What people do there comes back."""
     repeats: str = NO
@@ -29,13 +31,18 @@ class Abilities:
 
 ABILITIES = {
     "slack": Abilities(
-        "the first message", "in its thread", "in the thread", "buttons, `/slicewatch`", "looked for first"
+        "the first message",
+        "in its thread",
+        "in the thread",
+        "in the thread",
+        "buttons, `/slicewatch`",
+        "looked for first",
     ),
     "slack-webhook": Abilities(),
-    "pagerduty": Abilities("the alert", "the alert's log", NO, NO, "dedup_key"),
-    "email": Abilities(NO, "In-Reply-To", "in the mail", NO, "Message-ID"),
-    "webhook": Abilities(NO, "incident", "its numbers", NO, "id"),
-    "alertmanager": Abilities("the alert", NO, NO, NO, "labels"),
+    "pagerduty": Abilities("the alert", "the alert's log", NO, NO, NO, "dedup_key"),
+    "email": Abilities(NO, "In-Reply-To", "in the mail", "attached", NO, "Message-ID"),
+    "webhook": Abilities(NO, "incident", "its numbers", "its numbers", NO, "id"),
+    "alertmanager": Abilities("the alert", NO, NO, NO, NO, "labels"),
     "apprise": Abilities(),
     "console": Abilities(),
 }

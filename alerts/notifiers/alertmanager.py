@@ -45,7 +45,7 @@ class AlertmanagerNotifier:
         self._headers = {"Content-Type": "application/json", **_authorization(username, password, token)}
 
     def send(self, delivery: Delivery) -> Receipt:
-        """Post the alert as it stands; a chart's delivery ends without a word. Raises `SendError`."""
+        """Post the alert as it stands; a chart's or a file's delivery ends without a word. Raises `SendError`."""
         if delivery.part is Part.TEXT:
             made = alerts(delivery.message, delivery.created_at, first=delivery.root is None, plain=delivery.plain)
             _settle(http.post(self._alerts, json.dumps(made).encode(), self._headers))

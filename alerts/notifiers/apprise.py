@@ -37,7 +37,7 @@ class AppriseNotifier:
         self._timeout = timeout
 
     def send(self, delivery: Delivery) -> Receipt:
-        """Send the text; a chart's delivery ends without a word. Raises `SendError`."""
+        """Send the text; a chart's or a file's delivery ends without a word. Raises `SendError`."""
         self.ask()
         if delivery.part is Part.TEXT:
             self._notify(delivery.message)

@@ -12,7 +12,7 @@ RULER = "─" * 78
 
 
 class ConsoleNotifier:
-    """Writes every text to a stream. A chart cannot be shown there, so its delivery ends without a word."""
+    """Writes every text to a stream. A chart or a file cannot be shown there, so its delivery ends without a word."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream

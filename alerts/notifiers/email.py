@@ -62,7 +62,7 @@ class EmailNotifier:
         self._login = None if username is None else (username, password or "")
 
     def send(self, delivery: Delivery) -> Receipt:
-        """Send one mail to all; the chart is in it, so a chart's own delivery ends without a word.
+        """Send one mail to all; the chart and the file are in it, so their own deliveries end without a word.
 
         The receipt names the incident's first mail. Raises `SendError`.
         """

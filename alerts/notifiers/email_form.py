@@ -1,4 +1,4 @@
-"""A message as a mail: text and HTML, with the chart inside, in one thread for each incident. Pure, the chart apart."""
+"""A message as a mail: text and HTML, with the chart inside and the CSV attached, in one thread for each incident. Pure, the chart apart."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from email.policy import SMTP
 from email.utils import format_datetime
 from html import escape
 
-from alerts.message import plain_text
+from alerts.message import plain_text, small_print
 from alerts.model import Change, Fact, Message, State
+from alerts.reprocess import csv_of, file_name
 from alerts.wording import clean
 from rules.model import Severity
 
 CHART = "chart"
 """Content-ID of the chart, before the '@'."""
+CARRIED = "attached"
+"""Where the CSV is."""
 COLOURS = {Severity.CRITICAL: "#b42318", Severity.WARNING: "#b54708", Severity.INFO: "#175cd3"}
 OVER, UNKNOWN = "#067647", "#475467"
 SUBJECT_LENGTH = 200
@@ -46,9 +49,11 @@ def mail(
         made["In-Reply-To"] = made["References"] = root
     if message.severity is Severity.CRITICAL and message.state is not State.RESOLVED:
         made["Importance"] = "high"
-    made.set_content(plain_text(message) + "\n")
+    carried = "" if plain else CARRIED
+    made.set_content(plain_text(message, carried) + "\n")
     if not plain:
         _enrich(made, message, png)
+        _attach(made, message)
     return made
 
 
@@ -70,6 +75,12 @@ def _enrich(made: EmailMessage, message: Message, png: bytes) -> None:
         rich.add_related(png, "image", "png", cid=f"<{name}>", filename=f"{_atom(message.key)}-{message.seq}.png")  # type: ignore[union-attr]
 
 
+def _attach(made: EmailMessage, message: Message) -> None:
+    if message.reprocess is not None:
+        content = csv_of(message.rule, message.reprocess)
+        made.add_attachment(content, subtype="csv", filename=file_name(_atom(message.key)))
+
+
 def html(message: Message, *, chart: str = "") -> str:
     """The mail's HTML: what comes from outside is escaped, and each value is set in its own direction."""
     parts = [
@@ -79,7 +90,7 @@ def html(message: Message, *, chart: str = "") -> str:
         *_facts(message.facts),
         *_query(message.query),
         *_runbook(message.runbook_url),
-        f'<p style="color:#667085;font-size:12px">{_text(message.footer)}</p>',
+        f'<p style="color:#667085;font-size:12px">{_text(small_print(message, CARRIED))}</p>',
     ]
     body = "\n".join(parts)
     return (

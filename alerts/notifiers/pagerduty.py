@@ -37,7 +37,7 @@ class PagerDutyNotifier:
         self._target = http.Target(f"{base_url.rstrip('/')}/v2/enqueue", WHO, timeout, context=context)
 
     def send(self, delivery: Delivery) -> Receipt:
-        """Trigger, acknowledge or resolve; a chart's delivery ends without a word. Raises `SendError`."""
+        """Trigger, acknowledge or resolve; a chart's or a file's delivery ends without a word. Raises `SendError`."""
         if delivery.part is Part.TEXT:
             wanted = action(delivery.message)
             if delivery.root is None and wanted != "trigger":

@@ -1,4 +1,4 @@
-"""Messages in Slack: one root message per incident, edited in place; a thread for what changes and the chart.
+"""Messages in Slack: one root message per incident, edited in place; a thread for what changes, charts and files.
 
 Retries are not made here: `alerts.failures` decides about them, so every failure is classified and raised.
 """
@@ -20,6 +20,7 @@ from alerts.model import Message, Receipt, SendError
 from alerts.notifiers import slack_adoption, slack_blocks
 from alerts.notifiers.slack_buttons import buttons
 from alerts.ports import Delivery, Part
+from alerts.reprocess import csv_of, file_name
 from alerts.time_limit import within
 
 TIMEOUT_SECONDS = 10
@@ -44,12 +45,14 @@ REFUSED = frozenset({
 UNKNOWN = frozenset({"fatal_error", "internal_error", "request_timeout"})
 """Errors after which, by Slack's own word, some of it may have happened."""
 LIMITED = frozenset({"rate_limited", "ratelimited", "message_limit_exceeded"})
+CARRIED = "below, in the thread"
+"""Where the CSV is."""
 ROOT_GONE = frozenset({"cant_update_message", "edit_window_closed", "message_not_found", "thread_not_found"})
 """The message to edit or to reply to is not there, or not ours any more."""
 
 
 class SlackNotifier:
-    """Posts to one channel (its name or id) with a bot token (`chat:write`, and `files:write` for charts).
+    """Posts to one channel (its name or id) with a bot token (`chat:write`, and `files:write` for charts and files).
 
     With an `app_token` or a `signing_secret` messages have buttons: what is pressed comes back to the daemon.
     """
@@ -79,14 +82,12 @@ class SlackNotifier:
             self._client.proxy = None
 
     def send(self, delivery: Delivery) -> Receipt:
-        """Post, or edit and reply, or upload the chart; the receipt names the incident's root message.
+        """Post, or edit and reply, or upload the chart or the file; the receipt names the incident's root message.
 
         Raises `SendError`.
         """
         try:
-            if delivery.part is Part.CHART:
-                return self._chart(delivery)
-            return self._text(delivery)
+            return self._text(delivery) if delivery.part is Part.TEXT else self._upload(delivery)
         except SlackApiError as error:
             raise _refusal(error) from error
         except (SlackClientError, OSError, HTTPException) as error:
@@ -156,7 +157,8 @@ class SlackNotifier:
 
     def _reply(self, delivery: Delivery, root: Receipt) -> None:
         message = delivery.message
-        form = _form(message, slack_blocks.reply(message), slack_blocks.reply_blocks(message), plain=delivery.plain)
+        told = slack_blocks.reply_blocks(message, carried=CARRIED)
+        form = _form(message, slack_blocks.reply(message), told, plain=delivery.plain)
         self._client.chat_postMessage(
             channel=root.channel, thread_ts=root.ref, reply_broadcast=message.broadcast, **form, **_QUIET
         )
@@ -164,25 +166,33 @@ class SlackNotifier:
     def _root_form(self, delivery: Delivery, *, unfurl: bool = True) -> dict[str, Any]:
         """Text, blocks and metadata of the root message; without blocks where they were refused before."""
         message, plain = delivery.message, delivery.plain
-        text = slack_blocks.plain(message) if plain else slack_blocks.push(message)
+        text = slack_blocks.plain(message, carried=CARRIED) if plain else slack_blocks.push(message)
         pressed = buttons(message, delivery.receiver) if self._answers else []
-        form = _form(message, text, slack_blocks.blocks(message, pressed), plain=plain)
+        form = _form(message, text, slack_blocks.blocks(message, pressed, carried=CARRIED), plain=plain)
         return form | (_QUIET if unfurl else {"link_names": False})
 
-    def _chart(self, delivery: Delivery) -> Receipt:
-        root = delivery.root
+    def _upload(self, delivery: Delivery) -> Receipt:
+        root, message = delivery.root, delivery.message
         if root is None or not root.ref:
-            raise SendError("there is no message to put the chart under", permanent=True)
-        message = delivery.message
-        self._client.files_upload_v2(
-            content=_drawn(message),
-            filename=f"{message.key}-{message.seq}.png",
-            title=message.title,
-            alt_txt=message.push,
-            channel=root.channel,
-            thread_ts=root.ref,
-        )
+            raise SendError(f"there is no message to put the {delivery.part} under", permanent=True)
+        form = _chart(message) if delivery.part is Part.CHART else _file(message)
+        if form:
+            self._client.files_upload_v2(**form, channel=root.channel, thread_ts=root.ref)
         return root
+
+
+def _chart(message: Message) -> dict[str, Any]:
+    """How the chart is uploaded."""
+    name = f"{message.key}-{message.seq}.png"
+    return {"content": _drawn(message), "filename": name, "title": message.title, "alt_txt": message.push}
+
+
+def _file(message: Message) -> dict[str, Any]:
+    """How the CSV is uploaded; nothing of a message that has none."""
+    if message.reprocess is None:
+        return {}
+    content, name = csv_of(message.rule, message.reprocess), file_name(message.key)
+    return {"content": content, "filename": name, "title": "To reprocess"}
 
 
 def _drawn(message: Message) -> bytes:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from alerts.message import plain_text
+from alerts.message import plain_text, small_print
 from alerts.model import Change, Fact, Message, State
 from alerts.plan import ACTIONS
 from alerts.wording import clean, shorten
@@ -47,8 +47,11 @@ def escape(text: str) -> str:
     return _FORMATS.sub(lambda match: _NOTHING + match.group() + _NOTHING, text)
 
 
-def blocks(message: Message, buttons: Sequence[Block] = ()) -> list[Block]:
-    """The message as blocks, within Slack's limits; buttons stand above the small print."""
+def blocks(message: Message, buttons: Sequence[Block] = (), *, carried: str = "") -> list[Block]:
+    """The message as blocks, within Slack's limits; buttons stand above the small print.
+
+    `carried` says where the CSV is, of a channel that takes files; so it does below.
+    """
     made = [
         _header(message),
         *(_section(paragraph) for paragraph in message.summary),
@@ -56,7 +59,7 @@ def blocks(message: Message, buttons: Sequence[Block] = ()) -> list[Block]:
         *_query(message.query),
         *_runbook(message.runbook_url),
     ]
-    last = [*buttons, _footer(message.footer)]
+    last = [*buttons, _footer(small_print(message, carried))]
     return made[: BLOCKS - len(last)] + last
 
 
@@ -70,21 +73,22 @@ def push(message: Message) -> str:
     return escape(message.push)
 
 
-def plain(message: Message) -> str:
+def plain(message: Message, *, carried: str = "") -> str:
     """The whole message for a channel that refused its blocks."""
-    return shorten(escape(plain_text(message)), PLAIN_TEXT)
+    return shorten(escape(plain_text(message, carried)), PLAIN_TEXT)
 
 
 def reply(message: Message) -> str:
     """What a thread's followers read about a later change: the push text and the paragraphs."""
     # What a person did says nothing new about the slice: its numbers stand in the root message.
     told = () if message.change in ACTIONS else message.summary
+    told = told[:1] if message.change is Change.LOCATED else told
     return shorten("\n".join([f"*{escape(message.push)}*", *map(escape, told)]), SECTION_TEXT)
 
 
-def reply_blocks(message: Message) -> list[Block]:
+def reply_blocks(message: Message, *, carried: str = "") -> list[Block]:
     """The thread reply as blocks, so that it is not linked or formatted by accident."""
-    return [_mrkdwn_section(reply(message)), _footer(message.footer)]
+    return [_mrkdwn_section(reply(message)), _footer(small_print(message, carried))]
 
 
 def metadata(message: Message) -> dict[str, Any]:

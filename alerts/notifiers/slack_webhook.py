@@ -17,9 +17,7 @@ REFUSED = ("invalid_blocks", "invalid_payload", "no_text", "msg_too_long", "too_
 NOTHING_SENT = ("no_text", "invalid_payload")
 """How a webhook that works answers a message without content."""
 WHO = "Slack"
-STAYS = (
-    "This channel takes new messages only: none is edited, what follows comes as another one, and there is no chart."
-)
+STAYS = "This channel takes new messages only: none is edited, what follows comes as another one, and there are no charts and no files."
 
 
 class SlackWebhookNotifier:
@@ -31,7 +29,7 @@ class SlackWebhookNotifier:
         self._target = http.Target(url, WHO, timeout, context=context)
 
     def send(self, delivery: Delivery) -> Receipt:
-        """Post the text; a chart cannot be posted, so its delivery ends without a word. Raises `SendError`."""
+        """Post the text; a chart or a file cannot be posted, so its delivery ends without a word. Raises `SendError`."""
         if delivery.part is Part.TEXT:
             answer = self._post(_form(delivery.message, plain=delivery.plain))
             _settle(answer)

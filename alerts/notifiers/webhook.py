@@ -43,7 +43,7 @@ class WebhookNotifier:
         self._clock = clock
 
     def send(self, delivery: Delivery) -> Receipt:
-        """Post the body; the series of a chart are in it, so a chart's delivery ends without a word.
+        """Post the body; the series of a chart and what to load again are in it, so their own deliveries end without a word.
 
         Raises `SendError`.
         """

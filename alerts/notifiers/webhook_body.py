@@ -11,7 +11,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from alerts.message import plain_text
-from alerts.model import Change, Message, Series, State
+from alerts.model import Change, Message, Series, State, Stretch
+from alerts.reprocess import lost_of
 from rules.model import Severity
 from rules.slices import Folded
 
@@ -45,6 +46,17 @@ class WebhookSeries(BaseModel):
     high: tuple[float | None, ...]
 
 
+class WebhookStretch(BaseModel):
+    """What to load again: the events of a slice from `start` to `end`, which is not included."""
+
+    slice: tuple[WebhookTerm, ...] = Field(description="Empty for every event.")
+    start: datetime
+    end: datetime
+    expected: float | None = Field(description="null is not known.")
+    observed: float | None
+    lost: float | None
+
+
 class WebhookBody(BaseModel):
     """What is posted for each change of an incident. A body may come twice: its `id` is the same then."""
 
@@ -67,6 +79,8 @@ class WebhookBody(BaseModel):
     text: str = Field(description="The whole message as plain text.")
     query: str | None = Field(description="SQL that returns the numbers in the warehouse.")
     runbook_url: str | None
+    source: str | None = Field(description="The table to load again from, where something was lost and is over.")
+    reprocess: tuple[WebhookStretch, ...] = Field(description="What to load again, oldest first; empty before that.")
     chart: WebhookSeries | None = Field(description="The cause, bucket by bucket.")
     total_chart: WebhookSeries | None = Field(description="The rule's total, bucket by bucket.")
 
@@ -91,6 +105,8 @@ def body_of(message: Message, *, plain: bool = False) -> bytes:
         text=plain_text(message),
         query=message.query or None,
         runbook_url=message.runbook_url,
+        source=message.reprocess.source if message.reprocess is not None else None,
+        reprocess=tuple(map(_stretch, message.reprocess.stretches)) if message.reprocess is not None else (),
         chart=None if plain else _series(message.chart),
         total_chart=None if plain else _series(message.total_chart),
     )
@@ -112,6 +128,17 @@ def _term(name: str, value: str | Folded | None) -> WebhookTerm:
     if isinstance(value, Folded):
         return WebhookTerm(dimension=name, value=FOLDED_VALUE, folded=True)
     return WebhookTerm(dimension=name, value=value, folded=False)
+
+
+def _stretch(stretch: Stretch) -> WebhookStretch:
+    return WebhookStretch(
+        slice=tuple(_term(name, value) for name, value in stretch.slice),
+        start=stretch.since,
+        end=stretch.until,
+        expected=stretch.expected,
+        observed=stretch.observed,
+        lost=lost_of(stretch),
+    )
 
 
 def _series(series: Series | None) -> WebhookSeries | None:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import click
 
+from alerts.model import Incident, Kind, Reprocess
+from alerts.reprocess import csv_of, stretches_of
 from monitor import store
 from monitor.app import App
 from monitor.buckets import to_datetime, to_epoch
@@ -25,15 +27,23 @@ from rules.vocabulary import did_you_mean
 
 @click.command("explain", context_settings=HELP)
 @click.argument("target", metavar="INCIDENT | RULE SLICE TIME", nargs=-1, required=True)
+@click.option(
+    "--csv", "as_csv", is_flag=True, help="What an INCIDENT leaves to be loaded again, as CSV; so far, of an open one."
+)
 @config_option
 @json_option
-def explain(target: tuple[str, ...], config: Path, *, as_json: bool) -> None:
+def explain(target: tuple[str, ...], config: Path, *, as_csv: bool, as_json: bool) -> None:
     """Say why a slice was, or was not, alarmed: the whole chain from counts to deliveries.
 
     SLICE is `device=ios,country=NO` or `total` (`country=NULL` for NULL), TIME any moment of the bucket. An INCIDENT
     is explained at the bucket at which it was raised. Reads slicewatch's own store, with the counts known today.
     """
+    if as_csv and (as_json or len(target) != 1):
+        raise click.UsageError("--csv is of one INCIDENT, and is no --json")
     with opened(config) as app:
+        if as_csv:
+            click.echo(_csv(app, target[0]), nl=False)
+            return
         orphan = orphan_of(app, target)
         if orphan is not None:
             click.echo(json.dumps(told_to_json(orphan), ensure_ascii=False) if as_json else told_text(orphan))
@@ -61,11 +71,27 @@ def _wanted(app: App, target: tuple[str, ...]) -> tuple[Rule, Slice, datetime]:
     return rule, slice_called(rule, target[1]), Moment().convert(target[2], None, None)
 
 
-def _of_incident(app: App, name: str) -> tuple[Rule, Slice, datetime]:
+def _csv(app: App, name: str) -> str:
+    """What an incident leaves to be loaded again, by its rule where that still is."""
+    incident = _incident(app, name)
+    if incident.kind is not Kind.DROP:
+        raise click.UsageError(f"{name} lost nothing that could be loaded again: it is of kind {incident.kind}")
+    rule, stretches = app.rule(incident.rule), stretches_of(incident)
+    named = dict.fromkeys(dimension for stretch in stretches for dimension in stretch.slice.dimensions)
+    source, dimensions = (rule.source.name, rule.dimensions) if rule is not None else ("", tuple(named))
+    return csv_of(incident.rule, Reprocess(source, incident.metric, dimensions, stretches))
+
+
+def _incident(app: App, name: str) -> Incident:
     with app.state.read() as tx:
         incident = store.incident(tx, name)
     if incident is None:
         raise click.UsageError(f"no incident is called {name!r}: `slicewatch status` lists those that are open")
+    return incident
+
+
+def _of_incident(app: App, name: str) -> tuple[Rule, Slice, datetime]:
+    incident = _incident(app, name)
     rule = rule_called(app, incident.rule)
     raised = incident.raised_at or incident.first_seen_at
     newest = Watched.of(rule).schedule.newest(to_epoch(raised))

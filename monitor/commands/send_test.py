@@ -36,7 +36,7 @@ ARRIVED, REFUSED, UNREACHED = 0, 1, 2
 @config_option
 @json_option
 def send_test(receiver: str, severity: str, config: Path, *, as_json: bool) -> None:
-    """Send a test to a RECEIVER of slicewatch.toml: a message, its chart, and that it is over.
+    """Send a test to a RECEIVER of slicewatch.toml: a message, that it is over, and a chart and a file.
 
     Nobody can take it for an incident, and nothing stays open of it. It is sent at once, past the queue, and no rule is
     read. Exit code 1: the receiver does not want it, and what to do is said; 2: it was not reached, or did not answer.

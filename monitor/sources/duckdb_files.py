@@ -42,6 +42,7 @@ from monitor.sources.expressions import check_select, check_where, strip_end, su
 from monitor.sources.file_tables import FileTable, Relation, describe_sample, find_table, relate
 from monitor.sources.leaves import empty_frame, leaf_frame, refuse_fraction, refuse_negative, too_large
 from rules.model import Interval, SourceRef, Timestamp
+from rules.slices import Slice
 
 _DIALECT = "duckdb"
 _MICROS = 1_000_000
@@ -157,10 +158,11 @@ class DuckDBFiles:
         with self._opened(query.source, _windows(query), zone, limit) as (session, tables):
             sums = [measure.column for measure in query.measures if measure.column is not None]
             arrived = [query.arrivals.column.column] if query.arrivals is not None else []
-            needed = (query.timestamp.column, *query.dimensions, *sums, *arrived)
+            named = (*query.dimensions, *query.within.dimensions)
+            needed = (query.timestamp.column, *named, *sums, *arrived)
             times = (query.timestamp.column, *arrived)
             relation = _relation(
-                session, query.source, tables, query.where, needed=needed, times=times, dimensions=query.dimensions
+                session, query.source, tables, query.where, needed=needed, times=times, dimensions=named
             )
             if not relation.columns:
                 yield session, relation, None
@@ -305,15 +307,16 @@ def _count_sql(query: CountQuery, relation: Relation, plan: BucketPlan, bound: _
     measures = [_measure(i, m.column is not None) for i, m in enumerate(query.measures)]
     key = f"({_shifted('u', '+', plan.local)} - {plan.origin * _MICROS}) // {plan.size * _MICROS} AS b"
     inside = "" if plan.exact else f" WHERE {_inside(plan)}"
+    limit = "" if query.most is None else f" LIMIT {query.most}"
     if query.arrivals is None:
         groups = ", ".join(["b", *names])
-        return f"SELECT {', '.join([key, *names, *measures])} FROM ({keyed}){inside} GROUP BY {groups}"
+        return f"SELECT {', '.join([key, *names, *measures])} FROM ({keyed}){inside} GROUP BY {groups}{limit}"
     arrived = _arrivals(query.arrivals, relation, plan)
     kept = [*names, *(f"x{i}" for i, m in enumerate(query.measures) if m.column is not None), "a"]
     numbered = f"SELECT {', '.join([key, *kept])} FROM ({keyed}){inside}"
     seen = f"a IS NULL OR a <= {arrived.until}"
     selected = ", ".join(["b", *names, *measures, f"{_lag(arrived, plan)} AS lag"])
-    return f"SELECT {selected} FROM ({numbered}) WHERE {seen} GROUP BY {', '.join(['b', *names, 'lag'])}"
+    return f"SELECT {selected} FROM ({numbered}) WHERE {seen} GROUP BY {', '.join(['b', *names, 'lag'])}{limit}"
 
 
 def _arrivals(arrivals: Arrivals, relation: Relation, plan: BucketPlan) -> ArrivalPlan:
@@ -350,8 +353,16 @@ def _near(query: CountQuery, relation: Relation, plan: BucketPlan, bound: _Bound
     column = f"{_ROWS}.{quoted(query.timestamp.column)}"
     kind = relation.columns[query.timestamp.column]
     low, high = (f"CAST({bound.mark(moment.isoformat(' '))} AS {kind})" for moment in (plan.low, plan.high))
-    condition = f"{column} >= {low} AND {column} < {high}"
-    return condition if query.where is None else f"{condition} AND ({query.where}\n)"
+    conditions = [f"{column} >= {low} AND {column} < {high}", *_of_slice(query.within, bound)]
+    # Last, and with a line's end: it may end with a comment.
+    return " AND ".join([*conditions, *([f"({query.where}\n)"] if query.where is not None else [])])
+
+
+def _of_slice(item: Slice, bound: _Bound) -> Iterator[str]:
+    """Conditions that a row is of a slice; a cast makes NULL of NULL alone."""
+    for name, value in item:
+        column = f"CAST({_ROWS}.{quoted(name)} AS VARCHAR)"
+        yield f"{column} IS NULL" if value is None else f"{column} = {bound.mark(str(value))}"
 
 
 def _micros(column: str, clock: Clock) -> str:

@@ -39,6 +39,7 @@ from monitor.sources.leaves import INT64_MAX, empty_frame, leaf_frame, refuse_fr
 from monitor.sources.sql_tables import SqlColumn, SqlRelation, Verbatim, all_tables, relate
 from monitor.sources.watch import Alarm
 from rules.model import Interval, Metric, SourceRef, Timestamp
+from rules.slices import Slice
 
 _CONNECT_SECONDS = 10
 _GRACE = 2.0  # the server's own limit comes first; ours stands behind it
@@ -90,7 +91,7 @@ class SqlSource:
         relation = self._relation(connection, query.source, query.where)
         time = _time_column(query.timestamp, relation, self._dialect)
         arrived = None if query.arrivals is None else _time_column(query.arrivals.column, relation, self._dialect)
-        for name in query.dimensions:
+        for name in (*query.dimensions, *query.within.dimensions):
             _column(name, relation)
         for measure in query.measures:
             _check_sum(measure, relation)
@@ -380,7 +381,7 @@ def _statement(query: CountQuery, asked: _Asked, dialect: Dialect) -> sa.Select[
         keyed = _classed(keyed, asked.arrived, plan)
     measures = [part for i, m in enumerate(query.measures) for part in _aggregates(i, m, keyed, dialect)]
     columns = [keyed.c[name] for name in groups]
-    return sa.select(*columns, *measures).group_by(*columns)
+    return sa.select(*columns, *measures).group_by(*columns).limit(query.most)
 
 
 def _classed(keyed: sa.Subquery, arrived: ArrivalPlan, plan: BucketPlan) -> sa.Subquery:
@@ -417,7 +418,10 @@ def _rows(query: CountQuery, asked: _Asked, dialect: Dialect) -> sa.Subquery:
             columns.append(_named(measure.column).label(f"{_A}x{i}"))
     near = _near(raw, asked.time, asked.plan, dialect)
     return (
-        sa.select(*columns).select_from(relation.selectable).where(*near, *_filter(query.where)).subquery(f"{_A}rows")
+        sa.select(*columns)
+        .select_from(relation.selectable)
+        .where(*near, *_filter(query.where), *_of_slice(query.within, relation, dialect))
+        .subquery(f"{_A}rows")
     )
 
 
@@ -488,6 +492,13 @@ def _as_text(found: SqlColumn, dialect: Dialect) -> Anything:
 
 def _filter(where: str | None) -> tuple[Any, ...]:
     return () if where is None else (Verbatim(f"({where}\n)"),)
+
+
+def _of_slice(item: Slice, relation: SqlRelation, dialect: Dialect) -> Iterator[sa.ColumnElement[bool]]:
+    """Conditions that a row is of a slice; a cast makes NULL of NULL alone."""
+    for name, value in item:
+        column = _as_text(relation.columns[name], dialect)
+        yield column.is_(None) if value is None else column == sa.literal(str(value), sa.String)
 
 
 def _has_offset(raw: Anything) -> sa.ColumnElement[bool]:

@@ -1,7 +1,7 @@
 """The queue between deciding and delivering, as a table: `alerts.ports.Outbox` over the store.
 
 Items of one incident and receiver go out in the order (seq, part). Only a *text* that is still queued holds back
-those after it: a chart never does, and what is done or dead does not either. A claim makes one message of all texts
+those after it: a chart or a file never does, and what is done or dead does not either. A claim makes one message of all texts
 that wait in the same thread; what was passed over is kept as merged.
 """
 
@@ -28,7 +28,7 @@ from rules.model import Severity
 
 QUEUED, DONE, MERGED, DEAD = "queued", "done", "merged", "dead"
 
-_RANK = {Part.TEXT: 0, Part.CHART: 1}
+_RANK = {part: part.rank for part in Part}
 _TEXT = _RANK[Part.TEXT]
 _PART = {rank: part for part, rank in _RANK.items()}
 _box = schema.outbox.c
@@ -152,7 +152,7 @@ class SqlOutbox:
             tx.connection.execute(update(schema.outbox).where(held).values(lease_until=0))
 
     def lanes(self) -> tuple[Lane, ...]:
-        """The lanes in which something waits, by receiver, texts before charts."""
+        """The lanes in which something waits, by receiver, texts before charts and files."""
         query = select(_box.receiver, _box.rank).where(_box.state == QUEUED).distinct()
         with self._store.read() as tx:
             found = tx.connection.execute(query.order_by(_box.receiver, _box.rank)).all()
@@ -229,7 +229,7 @@ class SqlOutbox:
         """Given up here, queued for another receiver unless it was queued there before; one transaction."""
         with self._store.write() as tx:
             if _bury(tx, delivery, error, now):
-                enqueue(tx, delivery.message, receiver, [delivery.part], now)
+                enqueue(tx, delivery.message, receiver, delivery.rerouted, now)
 
 
 def _in(lane: Lane) -> ColumnElement[bool]:
@@ -309,13 +309,14 @@ def _merged(tx: Tx, row: dict[str, Any], root: Receipt | None, at: int) -> dict[
     over = {**_released(MERGED), "finished_at": at, "last_error": f"told with message {newest['seq']}"}
     passed = and_(thread, _box.rank == _TEXT, _box.seq < newest["seq"])
     tx.connection.execute(update(schema.outbox).where(passed).values(**over))
-    _merge_charts(tx, thread, over, at)
+    for part in (Part.CHART, Part.FILE):
+        _merge_parts(tx, part, thread, over, at)
     return newest | values
 
 
-def _merge_charts(tx: Tx, thread: ColumnElement[bool], over: dict[str, Any], at: int) -> None:
-    """Of the charts that wait in a thread only the newest is drawn."""
-    waiting = and_(thread, _box.rank == _RANK[Part.CHART], _box.lease_until <= at)
+def _merge_parts(tx: Tx, part: Part, thread: ColumnElement[bool], over: dict[str, Any], at: int) -> None:
+    """Of the charts, or files, that wait in a thread only the newest is sent."""
+    waiting = and_(thread, _box.rank == _RANK[part], _box.lease_until <= at)
     newest = tx.connection.execute(select(func.max(_box.seq)).where(waiting)).scalar()
     if newest is not None:
         tx.connection.execute(update(schema.outbox).where(waiting, _box.seq < newest).values(**over))

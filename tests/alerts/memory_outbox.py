@@ -11,8 +11,6 @@ from alerts.model import Message, Receipt
 from alerts.ports import CRITICAL_DEADLINE, Delivery, Lane, Part
 from rules.model import Severity
 
-RANK = {Part.TEXT: 0, Part.CHART: 1}
-
 
 @dataclass
 class Item:
@@ -31,7 +29,7 @@ class Item:
     @property
     def place(self) -> tuple[int, int]:
         """Where it stands among the items of its incident and receiver."""
-        return self.delivery.message.seq, RANK[self.delivery.part]
+        return self.delivery.message.seq, self.delivery.part.rank
 
 
 class MemoryOutbox:
@@ -50,7 +48,7 @@ class MemoryOutbox:
             self.items.setdefault(name, Item(delivery, now, now, deadline=deadline))
 
     def lanes(self) -> tuple[Lane, ...]:
-        found = {(i.delivery.receiver, RANK[i.delivery.part], i.delivery.part) for i in self._queued()}
+        found = {(i.delivery.receiver, i.delivery.part.rank, i.delivery.part) for i in self._queued()}
         return tuple(Lane(receiver, part) for receiver, _, part in sorted(found))
 
     def claim(
@@ -109,7 +107,7 @@ class MemoryOutbox:
 
     def reroute(self, delivery: Delivery, receiver: str, error: str, now: datetime) -> None:
         if self._bury(delivery, error):
-            self.put(delivery.message, receiver, [delivery.part], now)
+            self.put(delivery.message, receiver, delivery.rerouted, now)
 
     def states(self) -> dict[tuple[int, str, Part], str]:
         """State by (seq, receiver, part)."""
@@ -159,7 +157,7 @@ class MemoryOutbox:
             in_doubt=any(i.delivery.in_doubt or i.held for i in waiting),
         )
         newest.deadline = min((i.deadline for i in waiting if i.deadline is not None), default=None)
-        for old in (*passed, *self._thread(item, Part.CHART)[:-1]):
+        for old in (*passed, *self._thread(item, Part.CHART)[:-1], *self._thread(item, Part.FILE)[:-1]):
             old.state = "merged"
         return newest
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from datetime import timedelta
 from pathlib import Path
@@ -18,13 +18,29 @@ from alerts.following import Followed, follow
 from alerts.incidents import StepPolicy
 from alerts.marks import new_mark
 from alerts.message import RuleFacts, compose, plain_text
-from alerts.model import Actor, Assessment, Feedback, Incident, Kind, Message, Recovery, State, TotalState, Transition
+from alerts.model import (
+    Actor,
+    Assessment,
+    Feedback,
+    Incident,
+    Kind,
+    Message,
+    Outside,
+    Recovery,
+    Series,
+    State,
+    TotalState,
+    Transition,
+)
 from alerts.newcomers import told_once
 from alerts.notifiers import slack_blocks
+from alerts.notifiers.slack import CARRIED
 from alerts.operations import Operations, ReceiverPolicy
+from alerts.outside import location
 from alerts.plan import Routes, plan
 from alerts.reminders import Telling, remind
 from alerts.removal import removed
+from alerts.reprocess import csv_of, file_name
 from alerts.silences import Scope
 from rules.model import Escalation, Severity
 from rules.slices import Slice
@@ -37,6 +53,7 @@ RULE = RuleFacts(
     source="lake.playback",
     place="rules/playback.yaml:2",
     owner="recs-data",
+    dimensions=("device", "os", "country"),
     runbook_url="https://wiki.example.com/recs/event-loss",
     query=(
         "SELECT date_trunc('hour', event_time) AS hour, count(*) AS events\nFROM playback\n"
@@ -117,6 +134,21 @@ def resolved() -> Transition:
     return told(assess(1, finding(evidence=evidence())), lambda h: assess(5, good=[h.only.id]))
 
 
+def resolved_wider() -> Transition:
+    """One country of ios at first, all of ios two hours later: each is loaded again from its own beginning on."""
+    no, usual = cause(device="ios", country="NO"), [90_000.0] * 2
+    alone = finding(no, until=tick(2), expected=180_000.0, evidence=evidence(grew=(), series=line(0, [0, 0], usual)))
+    all_of_it = line(0, [720_000, 722_000, 0, 0], [812_000.0] * 4)
+    wide = finding(since=tick(2), until=tick(4), expected=1_624_000.0, evidence=evidence(series=all_of_it))
+    return told(assess(2, alone), assess(4, wide), lambda h: assess(5, good=[h.only.id]))
+
+
+def line(first: float, observed: Sequence[float], expected: Sequence[float]) -> Series:
+    """Hourly buckets from an hour on."""
+    starts = tuple(tick(first + n) for n in range(len(observed)))
+    return Series(starts, tuple(observed), tuple(expected), (0.0,) * len(starts), tuple(expected))
+
+
 def accepted() -> Transition:
     """Two weeks later a third of a device is still missing: that is normal now."""
     lost = finding(observed=9.1e6, expected=13.6e6, evidence=evidence())
@@ -134,6 +166,14 @@ def escalated() -> Transition:
     policy = StepPolicy(escalate=(Escalation(Severity.CRITICAL, drop=0.9),))
     half = finding(observed=400_000.0, evidence=evidence(grew=()))
     return told(assess(1, half), assess(2, finding(until=tick(2), evidence=evidence())), policy=policy)
+
+
+def located() -> Transition:
+    """Two fifths of ios are missing, all of them of one content network, which the rule does not watch."""
+    quiet = evidence(total=fact(3_690_000, 4_000_000), total_state=TotalState.DOWN, grew=())
+    opened = told(assess(1, finding(observed=487_000.0, evidence=quiet)))
+    seen = Outside(IOS, START, tick(1), "cdn", "fastly", 1_200.0, 326_000.0, 0.99)
+    return location(opened.incident, seen, tick(1))
 
 
 def repeated() -> Transition:
@@ -323,9 +363,11 @@ STORIES: dict[str, tuple[Callable[[], Transition], RuleFacts]] = {
     "moved": (moved, RULE),
     "spike": (spike, RULE),
     "resolved": (resolved, RULE),
+    "resolved_wider": (resolved_wider, RULE),
     "accepted": (accepted, RULE),
     "widened": (widened, RULE),
     "escalated": (escalated, RULE),
+    "located": (located, RULE),
     "repeated": (repeated, RULE),
     "released": (released, RULE),
     "acknowledged": (acknowledged, RULE),
@@ -424,8 +466,14 @@ NAMES = (*STORIES, *SEVERAL)
 
 
 def as_text(messages: tuple[Message, ...]) -> str:
-    """Push text and the plain form of each."""
-    return "\n".join(f"{one.push}\n{'=' * len(one.push)}\n{plain_text(one)}\n" for one in messages)
+    """Push text and the plain form of each, and the file where it has one."""
+    return "\n".join(f"{one.push}\n{'=' * len(one.push)}\n{plain_text(one)}\n{_file(one)}" for one in messages)
+
+
+def _file(message: Message) -> str:
+    if message.reprocess is None:
+        return ""
+    return f"\n--- {file_name(message.key)}\n{csv_of(message.rule, message.reprocess)}"
 
 
 def as_blocks(messages: tuple[Message, ...]) -> str:
@@ -438,8 +486,8 @@ def _sent(message: Message) -> dict[str, object]:
     """The root's text and blocks, and the reply's."""
     return {
         "text": slack_blocks.push(message),
-        "blocks": slack_blocks.blocks(message),
-        "reply": slack_blocks.reply_blocks(message),
+        "blocks": slack_blocks.blocks(message, carried=CARRIED),
+        "reply": slack_blocks.reply_blocks(message, carried=CARRIED),
         "metadata": slack_blocks.metadata(message),
         "broadcast": asdict(message)["broadcast"],
     }

@@ -2,12 +2,13 @@
 
 import struct
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
+from matplotlib.figure import Figure
 
-from alerts.chart import HEIGHT_PIXELS, WIDTH_PIXELS, render_png
+from alerts.chart import HEIGHT_PIXELS, WIDTH_PIXELS, _time_axis, render_png
 from alerts.model import Series
 from rules.slices import Slice
 from tests.alerts.make import START, cause, tick
@@ -94,3 +95,23 @@ def test_known_changes_are_drawn_where_the_chart_reaches():
     outside = replace(plain, marks=((first - timedelta(days=30), "app 7.2"),))
     assert render_png(inside) != render_png(plain)
     assert render_png(outside) == render_png(plain)
+
+
+@pytest.mark.parametrize("hour", [23, 0, 12, 11])
+def test_days_have_the_dates_of_their_own_time_zone(hour):
+    """A day of Oslo begins at 23:00 UTC of the date before; of Honolulu at ten of its own."""
+    midnight = datetime(2026, 3, 1, hour, tzinfo=UTC) - timedelta(days=hour >= 12)
+    starts = tuple(midnight + timedelta(days=n) for n in range(56))
+    figure = Figure()
+    axis = figure.subplots()
+    _time_axis(axis, Series(starts, *[(1.0,) * 56] * 4))
+    assert [label.get_text() for label in axis.get_xticklabels()] == ["2 Mar", "16 Mar", "30 Mar", "13 Apr"]
+    assert axis.get_xlabel() == "days, up to Sat 25 Apr 2026"
+
+
+def test_a_few_days_without_a_monday_have_a_date_too():
+    """The first one."""
+    starts = tuple(datetime(2026, 3, 3, tzinfo=UTC) + timedelta(days=n) for n in range(3))
+    axis = Figure().subplots()
+    _time_axis(axis, Series(starts, *[(1.0,) * 3] * 4))
+    assert [label.get_text() for label in axis.get_xticklabels()] == ["3 Mar"]

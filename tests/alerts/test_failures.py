@@ -110,6 +110,15 @@ def test_a_chart_dies_quietly_after_three_attempts():
     assert after(chart, SendError("wait", retry_after=1.0), GIVE_UP_AFTER.total_seconds()) == Dead()
 
 
+def test_a_file_is_tried_as_long_as_a_text_and_goes_to_no_other():
+    """Its text goes to the fallback where it has to, and takes it along."""
+    file = delivery(Part.FILE, CRITICAL, attempts=CHART_ATTEMPTS)
+    assert isinstance(after(file, DOWN), Retry)
+    assert after(file, GONE) == Dead()
+    spent = replace(file, attempts=GIVE_UP_ATTEMPTS)
+    assert after(spent, DOWN, GIVE_UP_AFTER.total_seconds()) == Dead()
+
+
 deliveries = st.builds(
     delivery,
     st.sampled_from(Part),

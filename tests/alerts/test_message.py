@@ -225,13 +225,13 @@ def test_a_new_value_is_no_end():
 
 
 def test_a_chart_comes_with_news_of_the_cause_only():
-    """Openings with a series get one; a resolve does not."""
+    """Openings with a series get one; a resolve has the file of what to load again in its place."""
     line = Series((START,), (0.0,), (5.0,), (3.0,), (7.0,))
     history = History(StepPolicy(keep_firing_for=1))
     (opened,) = history.see(assess(1, finding(evidence=evidence(series=line, total_series=line))))
     (closed,) = history.see(assess(2, good=[history.only.id]))
     assert parts_of(compose(opened, RULE)) == (Part.TEXT, Part.CHART)
-    assert parts_of(compose(closed, RULE)) == (Part.TEXT,)
+    assert parts_of(compose(closed, RULE)) == (Part.TEXT, Part.FILE)
     assert closed.incident.state is State.RESOLVED
 
 

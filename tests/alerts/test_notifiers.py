@@ -25,7 +25,7 @@ from alerts.notifiers.webhook_body import WebhookBody, WebhookTerm, body_of, bod
 from alerts.ports import Askable
 from rules.model import Severity
 from rules.slices import FOLDED, Slice
-from tests.contracts.notifier_contract import RESOLVED, Bench, NotifierContract, Told, charted, delivery, failure
+from tests.contracts.notifier_contract import RESOLVED, Bench, NotifierContract, Told, charted, delivery, failure, lossy
 from tests.contracts.outbox_contract import NOW, message
 from tests.standins.slack import Fault
 from tests.standins.smtp import SmtpStandin, trusted
@@ -46,6 +46,7 @@ class SlackBench(Bench):
     """A bot's channel; the key of a message is its thread."""
 
     ASKS_SERVICE = True
+    SAYS_ALL = False  # its small print is looked at in test_slack
 
     def notifier(self, timeout=WAIT):
         # Slack's own client counts whole seconds.
@@ -134,6 +135,8 @@ class TestSlackWebhook(NotifierContract):
 class PagerDutyBench(Bench):
     """One alert for each incident."""
 
+    SAYS_ALL = False
+
     def notifier(self, timeout=WAIT):
         return PagerDutyNotifier(self.standin.key, base_url=self.standin.url, timeout=timeout)
 
@@ -199,6 +202,7 @@ class EmailBench(Bench):
     """Mails in one thread."""
 
     KNOWS_WAITING = False
+    FILE = "CSV to reprocess: attached"
 
     def notifier(self, timeout=WAIT, **more):
         return self._made("standin", timeout=timeout, **more)
@@ -256,6 +260,17 @@ class TestEmail(NotifierContract):
         assert picture.get_content().startswith(b"\x89PNG")
         assert bench.standin.envelopes == [("slicewatch@example.com", ("a@example.com", "b@example.com"))]
         assert mail["Auto-Submitted"] == "auto-generated"
+
+    def test_what_to_load_again_is_attached(self, bench):
+        """As CSV, in the mail that says so; the plain form goes without and says how to get it."""
+        for plain in (False, True):
+            bench.notifier().send(delivery(plain=plain, **lossy()))
+        rich, plain_one = bench.standin.mails
+        (attached,) = rich.iter_attachments()
+        assert (attached.get_content_type(), attached.get_filename()) == ("text/csv", "reprocess-sw-1.csv")
+        assert attached.get_content().splitlines()[1].endswith("ios,2026-11-23T15:00:00Z,2026-11-23T17:00:00Z,8,3,5")
+        assert "CSV to reprocess: attached" in rich.get_body(("html",)).get_content()
+        assert "slicewatch explain sw-1 --csv" in plain_one.get_content()
 
     def test_later_mails_answer_the_first(self, bench):
         """In-Reply-To and References name it, so that mail programs show one thread."""

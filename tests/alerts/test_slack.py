@@ -16,6 +16,7 @@ from alerts.model import Change, Receipt, SendError, Series, State
 from alerts.notifiers.slack import SlackNotifier
 from alerts.ports import Delivery, Part
 from tests.alerts.memory_outbox import MemoryOutbox
+from tests.contracts.notifier_contract import lossy
 from tests.contracts.outbox_contract import NOW, message
 from tests.standins.slack import Fault, SlackStandin
 
@@ -83,6 +84,18 @@ def test_a_chart_goes_into_the_thread(slack):
     assert upload["thread_ts"] == receipt.ref
     assert slack.uploads[upload["files"][0]].startswith(b"\x89PNG")
     assert slack.calls("files.getUploadURLExternal")[0].args["alt_txt"] == "push 1"
+
+
+def test_what_to_load_again_goes_into_the_thread_as_a_file(slack):
+    """As CSV, under the root whose small print says so."""
+    receipt = notifier(slack).send(delivery())
+    for part in (Part.TEXT, Part.FILE):
+        notifier(slack).send(delivery(receipt, part, **lossy()))
+    root, reply, upload = slack.posts()
+    assert [post["blocks"][-1]["elements"][0]["text"].endswith("below, in the thread") for post in (root, reply)]
+    assert upload["thread_ts"] == receipt.ref
+    assert slack.uploads[upload["files"][0]].decode().startswith("rule,source,metric,device,start,end,")
+    assert slack.calls("files.getUploadURLExternal")[0].args["filename"] == "reprocess-sw-1.csv"
 
 
 def test_a_chart_without_a_message_to_hang_under_is_given_up(slack):

@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from alerts.model import Change, Fact, Message, Receipt, SendError, Series, State
+from alerts.model import Change, Fact, Message, Receipt, Reprocess, SendError, Series, State, Stretch
 from alerts.ports import Askable, Delivery, Notifier, Part
 from alerts.wording import clean
 from rules.model import Severity
@@ -63,6 +63,10 @@ class Bench:
     """Whether it wants a secret that can be wrong."""
     ASKS_SERVICE: ClassVar[bool] = True
     """Whether `ask` asks the service."""
+    SAYS_ALL: ClassVar[bool] = True
+    """Whether all words of a message are told."""
+    FILE: ClassVar[str] = "slicewatch explain sw-1 --csv"
+    """Where the message says that its file is."""
     WITHHELD: ClassVar[str] = "hush"
     """The secret that no error may repeat."""
 
@@ -111,6 +115,12 @@ def delivery(root: Receipt | None = None, part: Part = Part.TEXT, *, plain: bool
 def charted() -> dict[str, Any]:
     """What a message with a chart has besides."""
     return {"chart": LINE, "total_chart": LINE}
+
+
+def lossy() -> dict[str, Any]:
+    """What the end of a loss has besides."""
+    lost = Stretch(Slice((("device", "ios"),)), NOW, NOW + timedelta(hours=2), 3.0, 8.4)
+    return RESOLVED | {"reprocess": Reprocess("lake.playback", "count", ("device",), (lost,))}
 
 
 def hostile() -> dict[str, Any]:
@@ -173,6 +183,16 @@ class NotifierContract:
         notifier = bench.notifier()
         root = notifier.send(delivery(**charted()))
         assert notifier.send(delivery(root, Part.CHART, **charted())) == root
+
+    def test_a_file_never_fails_its_text(self, bench):
+        """It arrives, or its delivery ends without a word; the text says where what is in it is to be had."""
+        notifier = bench.notifier()
+        root = notifier.send(delivery())
+        assert notifier.send(delivery(root, **lossy())) == root
+        told = bench.told()[-1].text
+        assert notifier.send(delivery(root, Part.FILE, **lossy())) == root
+        if bench.SAYS_ALL:
+            assert bench.FILE in told
 
     @pytest.mark.parametrize(
         ("fault", "wanted"),

@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from alerts.model import Change, Message, Receipt, State
+from alerts.model import Change, Message, Receipt, Reprocess, State, Stretch
 from alerts.ports import CRITICAL_DEADLINE, Delivery, Lane, Outbox, Part
 from rules.model import Severity
+from rules.slices import Slice
 
 NOW = datetime(2026, 11, 23, 15, tzinfo=UTC)
 LEASE = 60.0
@@ -277,6 +278,43 @@ def check_a_reroute_goes_to_the_other_receiver_once(make: Factory) -> None:
     assert nothing(bench, 10 * LEASE)
 
 
+def lossy(seq: int) -> Message:
+    """A message with a file."""
+    lost = Reprocess("lake.playback", "count", (), (Stretch(Slice(), NOW, later(3_600)),))
+    return replace(message(seq=seq), reprocess=lost)
+
+
+def check_a_file_follows_its_text_and_holds_nothing_back(make: Factory) -> None:
+    """It waits for its text; no later text waits for it, and of several that wait the newest is sent."""
+    bench, lane = make(), Lane("team", Part.FILE)
+    bench.put(lossy(1), "team", [Part.TEXT, Part.FILE], NOW)
+    text = claimed(bench)
+    assert nothing(bench)
+    bench.outbox.done(text, Receipt("C1", "1.0"), NOW)
+    bench.put(lossy(2), "team", [Part.TEXT, Part.FILE], NOW)
+    bench.put(lossy(3), "team", [Part.TEXT], NOW)
+    told = bench.outbox.claim(NOW, "one", LEASE, Lane("team", Part.TEXT))
+    assert told is not None
+    assert told.message.seq == 3
+    bench.outbox.done(told, Receipt("C1", "1.0"), NOW)
+    file = bench.outbox.claim(NOW, "one", LEASE, lane)
+    assert file is not None
+    assert (file.message.seq, file.root, file.message.reprocess) == (2, Receipt("C1", "1.0"), lossy(2).reprocess)
+    assert nothing(bench)
+
+
+def check_a_reroute_takes_the_file_along(make: Factory) -> None:
+    """The text speaks of it; a chart stays where it was."""
+    bench = make()
+    bench.put(lossy(1), "team", [Part.TEXT], NOW)
+    bench.outbox.reroute(claimed(bench), "ops", "archived", NOW)
+    text = claimed(bench)
+    assert (text.receiver, text.part) == ("ops", Part.TEXT)
+    bench.outbox.done(text, Receipt(), NOW)
+    assert [(d.receiver, d.part) for d in [claimed(bench)]] == [("ops", Part.FILE)]
+    assert nothing(bench)
+
+
 CHECKS: tuple[Callable[[Factory], None], ...] = (
     check_hands_out_what_was_queued,
     check_queues_the_same_item_once,
@@ -293,4 +331,6 @@ CHECKS: tuple[Callable[[Factory], None], ...] = (
     check_later_items_know_the_first_receipt,
     check_the_dead_block_nobody,
     check_a_reroute_goes_to_the_other_receiver_once,
+    check_a_file_follows_its_text_and_holds_nothing_back,
+    check_a_reroute_takes_the_file_along,
 )

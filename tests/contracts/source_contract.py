@@ -14,6 +14,7 @@ import pytest
 
 from monitor.query import Arrivals, CountQuery, QueryRefusedError, Source, SourceError
 from rules.model import Interval, Metric, SourceRef, Timestamp
+from rules.slices import Slice
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -155,6 +156,32 @@ class SourceContract:
     def warehouse(self) -> Warehouse:
         """The engine under test."""
         raise NotImplementedError
+
+    @pytest.mark.parametrize("value", ["ios", "it's; -- 'x", "", None, "NULL"])
+    def test_rows_of_one_slice_only(self, warehouse, value):
+        """Whatever its value holds, beside the rule's filter, by a dimension that is asked for and by one that is not."""
+        values = ["ios", "it's; -- 'x", "", None, "NULL"]
+        rows = [(AT, name, os, 1) for name in values for os in ("v17", "v18") for _ in range(2)]
+        events = Events(PLAIN.kinds, rows)
+        shown = warehouse.shown("text", value)
+        within = {"within": Slice((("device", shown), ("os", "v17")))}
+        keep = lambda row: warehouse.shown("text", row["device"]) == shown and row["os"] == "v17"  # noqa: E731  # one line
+        for dimensions in (("os",), ("device",), ("visits",)):
+            check(warehouse, events, Asked(dimensions, extra=within, where="visits < 9"), keep)
+
+    def test_rows_of_a_slice_by_a_number_and_a_truth(self, warehouse):
+        """Values are compared as the engine prints them."""
+        events = Events({"ts": "naive", "flag": "boolean", "code": "integer"}, [(AT, n % 2 == 0, n) for n in range(6)])
+        flag, code = warehouse.shown("boolean", True), warehouse.shown("integer", 4)
+        within = {"within": Slice((("flag", flag), ("code", code)))}
+        assert len(check(warehouse, events, Asked(("code",), extra=within), lambda row: row["code"] == 4)) == 1
+
+    def test_an_answer_is_no_longer_than_wanted(self, warehouse):
+        """Of a column with more values than one wants to read."""
+        source, ref = warehouse.load(Events(PLAIN.kinds, [(AT, f"d{n}", "v17", 1) for n in range(30)]))
+        frame = source.count(Asked(("device",), extra={"most": 7}).of(ref))
+        source.close()
+        assert len(frame) == 7
 
     def test_counts_and_sums_leaves(self, warehouse):
         """One frame has the leaves of every measure, NULLs adding nothing to a sum."""

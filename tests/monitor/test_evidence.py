@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from alerts.model import Evidence, TotalState
+from monitor.curve import MOST_BUCKETS
 from monitor.detectors.judge import alarms, judge
-from monitor.evidence import CHART_BUCKETS, MOST_NAMED, evidence_of
+from monitor.evidence import MOST_NAMED, evidence_of
 from monitor.localize.causes import explain
 from monitor.localize.track import track
 from tests.monitor.world import CROSS, World, cause, world
@@ -104,7 +105,7 @@ def test_the_curve_is_that_of_the_cause():
     """The last 72 hours: what came, what was expected, a band around it that never goes below zero."""
     broken = cross().scaled(0.0, NOON - 3, device="tv")
     series = evidence(broken).series
-    assert len(series.starts) == CHART_BUCKETS == len(series.observed) == len(series.expected)
+    assert len(series.starts) == MOST_BUCKETS == len(series.observed) == len(series.expected)
     rows = broken.inside(device="tv")
     assert list(series.observed) == broken.values[0][rows, NOON - 71 : NOON + 1].sum(axis=0).tolist()
     assert all(0 <= low <= mu <= high for low, mu, high in zip(series.low, series.expected, series.high, strict=True))
@@ -115,7 +116,7 @@ def test_the_curve_is_that_of_the_cause():
 def test_an_unknown_bucket_is_a_gap_in_the_curve():
     """None, not zero."""
     series = evidence(cross().scaled(0.0, NOON - 3, device="tv"), hole=10).series
-    assert [at for at, value in enumerate(series.observed) if value is None] == [CHART_BUCKETS - 11]
+    assert [at for at, value in enumerate(series.observed) if value is None] == [MOST_BUCKETS - 11]
     assert all(value is not None for value in series.expected)
 
 

@@ -44,6 +44,21 @@ def test_an_incident_is_explained_from_its_counts_to_its_delivery(told):
     assert "device = 'ios'" in chain["query"]
 
 
+def test_what_an_incident_leaves_to_be_loaded_again_is_csv(told):
+    """So far, of one that is open; and of nothing else than an incident."""
+    (view,) = told.lines("status")
+    (incident,) = view["rules"][0]["open"]
+    head, line = told.run("explain", incident["id"], "--csv").stdout.splitlines()
+    assert head == "rule,source,metric,device,country,start,end,expected,observed,lost"
+    assert line == (
+        "playback_volume,lake.playback,sum(events),ios,,2026-03-04T06:00:00Z,2026-03-04T09:00:00Z,"
+        f"{incident['expected']:.0f},0,{incident['expected']:.0f}"
+    )
+    refused = told.run("explain", "playback_volume", "total", LAST, "--csv")
+    assert refused.exit_code == 2
+    assert "--csv is of one INCIDENT" in refused.stderr
+
+
 def test_a_child_is_explained_by_its_cause(told):
     """Ios in Norway is alarmed, not told: device=ios explains it."""
     (chain,) = explained(told, "playback_volume", "device=ios,country=NO", LAST)["chains"]
