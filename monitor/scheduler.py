@@ -196,7 +196,7 @@ class Daemon:
 
     def _evaluate(self, rule: Rule, tick: datetime) -> bool:
         try:
-            outcome = self.app.tick(rule, tick)
+            outcome = self.app.tick(rule, tick, now=self.now())
         except store.StoreError as error:
             log.error("%s at %s: the store failed, the tick will be tried again: %s", rule.name, tick, error)
             return False
@@ -204,7 +204,7 @@ class Daemon:
             # A rule that cannot be judged is unwatched, and its owner has to hear of it like of a failing source.
             log.exception("%s at %s: could not be judged", rule.name, tick)
             outcome = self.app.evaluator(rule).blind(
-                tick, f"slicewatch failed to judge it: {type(error).__name__}: {error}"
+                tick, f"slicewatch failed to judge it: {type(error).__name__}: {error}", self.now()
             )
         log_outcome(outcome)
         self._news.set()

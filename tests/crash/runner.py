@@ -198,7 +198,7 @@ def _newest(app: App, rule: Rule) -> int | None:
 def hour(app: App, rule: Rule, now: datetime) -> None:
     """What a daemon does from one hour to the next: evaluate what is due, deliver what there is."""
     for tick in due_ticks(app.evaluator(rule).watched, _newest(app, rule), now):
-        app.tick(rule, tick)
+        app.tick(rule, tick, now=now)
     clock = Clock(now)
     app.deliver(clock.now, clock.wait, now + timedelta(minutes=10), "courier")
 
