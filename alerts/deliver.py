@@ -119,7 +119,10 @@ def deliver_once(outbox: Outbox, lane: Lane, courier: Courier, clock: Callable[[
     if isinstance(sent, Receipt):
         outbox.done(delivery, sent, now)
         return Outcome(delivery, Result.SENT)
-    return _settle(outbox, delivery, sent, now, after_failure(delivery, sent, now, courier.rng, courier.fallback))
+    outcome = _settle(outbox, delivery, sent, now, after_failure(delivery, sent, now, courier.rng, courier.fallback))
+    if traffic.rests_until(now) > now:
+        outbox.rest(lane, traffic.rests_until(now), now)
+    return outcome
 
 
 def next_step(outbox: Outbox, lane: Lane, courier: Courier, now: datetime) -> datetime | None:

@@ -65,7 +65,8 @@ class Outbox(Protocol):
 
     Items of one incident and receiver are handed out strictly in (seq, part) order; a chart that waits
     or died blocks nobody, and a dead text does not block its successors. Texts of one incident that wait for one
-    receiver are handed out as one (`alerts.coalesce`), and of their charts the newest.
+    receiver are handed out as one (`alerts.coalesce`), and of their charts the newest; while one of them is being sent
+    no other is handed out.
     """
 
     def lanes(self) -> tuple[Lane, ...]:
@@ -86,7 +87,9 @@ class Outbox(Protocol):
         """The first deadline of what waits in a lane and is not being sent; None where nothing is urgent."""
         ...
 
-    def done(self, delivery: Delivery, receipt: Receipt, now: datetime) -> None: ...
+    def done(self, delivery: Delivery, receipt: Receipt, now: datetime) -> None:
+        """Delivered: a fact, whoever holds it now and whatever was told in its place since."""
+        ...
 
     def retry(
         self,
@@ -99,6 +102,10 @@ class Outbox(Protocol):
         in_doubt: bool = False,
     ) -> None:
         """Try again at `at`; once in doubt, an item stays so."""
+        ...
+
+    def rest(self, lane: Lane, until: datetime, now: datetime) -> None:
+        """Nothing of a lane is due before `until`, but what has a deadline, at that; a process that starts anew keeps to it."""
         ...
 
     def dead(self, delivery: Delivery, error: str, now: datetime) -> None: ...

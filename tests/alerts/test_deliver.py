@@ -129,6 +129,26 @@ def test_asked_to_wait_a_lane_waits_whole():
     assert timedelta(seconds=90) <= clock.now - NOW <= timedelta(seconds=92)
 
 
+@pytest.mark.parametrize(
+    ("errors", "rest"),
+    [([SendError("slow down", retry_after=90.0)], 90), ([SendError("down")] * FAILURES_TO_OPEN, 30)],
+    ids=["asked to wait", "down"],
+)
+def test_a_courier_that_starts_anew_leaves_a_resting_receiver_alone(errors, rest):
+    """What a process that died knew of it stands in the outbox: all that waits there is due after the rest."""
+    outbox, lane = queue(*(message(f"sw-{n}") for n in range(30))), Lane("team", Part.TEXT)
+    clock, team = Hours(), Scripted(*errors)
+    dying = Courier("first", Random(3), {"team": team})
+    while team.errors:
+        deliver_once(outbox, lane, dying, clock)
+        clock.now += PACE
+    over = clock.now - PACE + timedelta(seconds=rest)
+    fresh = Courier("second", Random(3), {"team": team})
+    assert drain(outbox, fresh, clock=clock, wait=clock.wait, until=over) == ()
+    drain(outbox, fresh, clock=clock, wait=clock.wait, until=over + timedelta(hours=1))
+    assert {item.message.key for item in team.sent} == {f"sw-{n}" for n in range(30)}
+
+
 def test_an_unknown_receiver_goes_to_the_fallback():
     """A receiver that left slicewatch.toml takes no message with it."""
     ops = Scripted()
