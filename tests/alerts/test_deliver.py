@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from alerts.breaker import FAILURES_TO_OPEN, FIRST_REST, LONGEST_REST, Breaker
 from alerts.crew import Crew
-from alerts.deliver import PACE, Courier, Result, Traffic, deliver_once, drain
+from alerts.deliver import LEASE_SECONDS, PACE, SEND_SECONDS, Courier, Result, Traffic, deliver_once, drain
 from alerts.model import Receipt, SendError
 from alerts.ports import Delivery, Lane, Part
 from rules.model import Severity
@@ -320,6 +320,18 @@ def test_a_receiver_that_hangs_delays_no_other():
     stuck.go.set()
     crew.finish()
     assert outbox.lanes() == ()
+
+
+def test_a_receiver_that_never_ends_gives_its_lane_back():
+    """Within the lease, so that no other worker takes what it holds; it may have arrived."""
+    outbox, stuck = queue(message("sw-1"), message("sw-2")), Stuck()
+    courier = Courier("test", Random(3), {"team": stuck}, send_seconds=0.05)
+    outcome = deliver_once(outbox, Lane("team", Part.TEXT), courier, Hours())
+    stuck.go.set()
+    assert outcome is not None
+    assert (outcome.result, outcome.unknown) == (Result.RETRIED, True)
+    assert outcome.error == "its receiver did not come to an end: it took longer than 0.05 s"
+    assert SEND_SECONDS < LEASE_SECONDS
 
 
 def test_what_fails_while_all_is_stopped_is_tried_again_and_nothing_else_is_sent():
