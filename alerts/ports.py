@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -11,6 +12,10 @@ from alerts.model import Message, Receipt
 
 CRITICAL_DEADLINE = timedelta(minutes=5)
 """A critical text that is this old and undelivered goes to the fallback."""
+
+
+HOLDS = timedelta(hours=4)
+"""How long an alert fires that is not sent again: longer than a restart or a night's maintenance of slicewatch takes."""
 
 
 class Part(StrEnum):
@@ -45,6 +50,8 @@ class Delivery:
     """Which claim of the item this is: an outbox ignores the retry of a worker whose lease ran out."""
     in_doubt: bool = False
     """An earlier send may have arrived: a channel that can look for it adopts it in place of sending it twice."""
+    claimed_at: datetime | None = None
+    """When it was handed out to be sent; None where nobody says."""
 
 
 class Notifier(Protocol):
@@ -58,6 +65,17 @@ class Askable(Protocol):
     """A channel that says whether it would take messages, without being sent one. Raises `SendError` if not."""
 
     def ask(self) -> None: ...
+
+
+@runtime_checkable
+class Expiring(Protocol):
+    """A channel at which what fires is over by itself unless it is sent again within `holds`."""
+
+    holds: timedelta
+
+    def again(self, messages: Sequence[Message], now: datetime) -> None:
+        """Send once more how these stand, in which nothing is news. Raises `SendError`."""
+        ...
 
 
 class Outbox(Protocol):

@@ -21,6 +21,7 @@ from monitor import store
 from monitor.app import App
 from monitor.presence import Presence
 from monitor.query import SourceError
+from monitor.resending import Resender
 from monitor.settings import SettingsError
 from monitor.tick import Outcome
 from monitor.ticks import due_ticks
@@ -77,8 +78,10 @@ class Daemon:
         courier = threading.Thread(target=self._deliver, name="deliver")
         watcher = threading.Thread(target=self._watch, args=[scheduler], name="watch")
         follower = threading.Thread(target=self._follow, name="follow")
+        resender = threading.Thread(target=self._resend, name="resend")
         scheduler.start()
         courier.start()
+        resender.start()
         watcher.start()
         follower.start()
         try:
@@ -89,6 +92,7 @@ class Daemon:
             self._asked.set()
             watcher.join()
             follower.join()
+            resender.join()
             scheduler.shutdown(wait=True)
             courier.join()
             self._leave()
@@ -143,6 +147,18 @@ class Daemon:
                 log.error("open incidents are followed up later, the store failed: %s", error)
             except Exception:
                 log.exception("open incidents could not be followed up")
+
+    def _resend(self) -> None:
+        """Keep alive what fires at receivers where it is over by itself otherwise, until stopped."""
+        resender = Resender.of(self.app.state, self.app.notifiers, self._wait)
+        while resender.receivers and not self.stopped.is_set():
+            try:
+                resender.look(self.now())
+            except store.StoreError as error:
+                log.error("what fires is sent again later, the store failed: %s", error)
+            except Exception:
+                log.exception("what fires could not be sent again")
+            self.stopped.wait(self.follow_seconds)
 
     def _swap(self, scheduler: BackgroundScheduler) -> None:
         swap = self.app.reload()

@@ -178,7 +178,7 @@ class SqlOutbox:
             claims, in_doubt = row["claims"] + 1, row["in_doubt"] or row["owner"] != ""
             lease = {"owner": owner, "lease_until": until, "claims": claims, "in_doubt": in_doubt}
             tx.connection.execute(update(schema.outbox).where(_box.id == row["id"]).values(**lease))
-            return _delivery(row | lease, root)
+            return _delivery(row | lease, root, now)
 
     def next_due(self, now: datetime, lane: Lane) -> datetime | None:
         """When the lane's next item can be claimed (`now` at the earliest); None where nothing waits."""
@@ -335,7 +335,7 @@ def _merge_charts(tx: Tx, thread: ColumnElement[bool], over: dict[str, Any], at:
         tx.connection.execute(update(schema.outbox).where(waiting, _box.seq < newest).values(**over))
 
 
-def _delivery(row: dict[str, Any], root: Receipt | None) -> Delivery:
+def _delivery(row: dict[str, Any], root: Receipt | None, now: datetime) -> Delivery:
     return Delivery(
         id=row["id"],
         receiver=row["receiver"],
@@ -347,6 +347,7 @@ def _delivery(row: dict[str, Any], root: Receipt | None) -> Delivery:
         plain=row["plain"],
         claim=row["claims"],
         in_doubt=row["in_doubt"],
+        claimed_at=now,
     )
 
 

@@ -70,7 +70,7 @@ class MemoryOutbox:
         doubt = item.delivery.in_doubt or item.held
         item.leased_until, item.held = now + timedelta(seconds=lease_seconds), True
         claim = item.delivery.claim + 1
-        item.delivery = replace(item.delivery, claim=claim, root=self._root(item), in_doubt=doubt)
+        item.delivery = replace(item.delivery, claim=claim, root=self._root(item), in_doubt=doubt, claimed_at=now)
         return item.delivery
 
     def next_due(self, now: datetime, lane: Lane) -> datetime | None:
