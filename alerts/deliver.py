@@ -17,9 +17,12 @@ from alerts.breaker import Breaker
 from alerts.failures import Dead, Next, Reroute, Retry, after_failure
 from alerts.model import Receipt, SendError
 from alerts.ports import Delivery, Lane, Notifier, Outbox, Part
+from alerts.time_limit import within
 
 PACE = timedelta(seconds=1)
 """Between two messages to one receiver, unless it says otherwise: what chat services allow a channel."""
+SEND_SECONDS = 50.0
+"""What a send may take in all. Receivers answer within seconds; one that sends a byte now and then never ends by itself."""
 LEASE_SECONDS = 60.0
 """Longer than a send may take: then a claim counts as abandoned."""
 
@@ -89,6 +92,7 @@ class Courier:
     paces: Mapping[str, timedelta] = field(default_factory=dict)
     """Least time between two messages, by receiver."""
     lease_seconds: float = LEASE_SECONDS
+    send_seconds: float = SEND_SECONDS
     lanes: dict[Lane, Traffic] = field(default_factory=dict)
 
     def traffic(self, lane: Lane) -> Traffic:
@@ -113,13 +117,16 @@ def deliver_once(outbox: Outbox, lane: Lane, courier: Courier, clock: Callable[[
     delivery = outbox.claim(now, courier.owner, courier.lease_seconds, lane)
     if delivery is None:
         return None
-    sent = _send(delivery, courier.notifiers)
+    sent = _send(delivery, courier)
     now = clock()
     traffic.sent(now, sent if isinstance(sent, SendError) else None)
     if isinstance(sent, Receipt):
         outbox.done(delivery, sent, now)
         return Outcome(delivery, Result.SENT)
-    return _settle(outbox, delivery, sent, now, after_failure(delivery, sent, now, courier.rng, courier.fallback))
+    outcome = _settle(outbox, delivery, sent, now, after_failure(delivery, sent, now, courier.rng, courier.fallback))
+    if traffic.rests_until(now) > now:
+        outbox.rest(lane, traffic.rests_until(now), now)
+    return outcome
 
 
 def next_step(outbox: Outbox, lane: Lane, courier: Courier, now: datetime) -> datetime | None:
@@ -172,14 +179,16 @@ def _pass_on(outbox: Outbox, lane: Lane, courier: Courier, now: datetime) -> Out
     return _settle(outbox, delivery, SendError("its receiver takes nothing at present"), now, Reroute(other))
 
 
-def _send(delivery: Delivery, notifiers: Mapping[str, Notifier]) -> Receipt | SendError:
-    notifier = notifiers.get(delivery.receiver)
+def _send(delivery: Delivery, courier: Courier) -> Receipt | SendError:
+    notifier = courier.notifiers.get(delivery.receiver)
     if notifier is None:
         return SendError(f"there is no receiver {delivery.receiver!r}", permanent=True)
     try:
-        return notifier.send(delivery)
+        return within(courier.send_seconds, lambda: notifier.send(delivery))
     except SendError as error:
         return error
+    except TimeoutError as error:
+        return SendError(f"its receiver did not come to an end: it {error}", unknown=True)
     except Exception as error:  # noqa: BLE001  # one message that a notifier trips over must not stop all others
         return SendError(f"{type(error).__name__}: {error}", unknown=True)
 

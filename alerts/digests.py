@@ -49,6 +49,8 @@ class Sorted:
 
     decisions: tuple[Decision, ...]
     digests: tuple[Digest, ...]
+    together: frozenset[tuple[str, str, int]] = frozenset()
+    """(receiver, incident, number) of the steps that are told in digests."""
 
 
 def sort_out(
@@ -58,7 +60,7 @@ def sort_out(
     steps = {(t.incident.id, t.incident.seq): t for t in transitions}
     storms = _storms(steps, decisions, lately, now)
     digests: dict[tuple[str, str], Digest] = {}
-    out = []
+    out, together = [], set[tuple[str, str, int]]()
     for decision in decisions:
         step, key = steps[decision.incident, decision.seq], ""
         if decision.send:
@@ -68,7 +70,8 @@ def sort_out(
                 place = (told, decision.receiver)
                 digests[place] = _with(digests.get(place, Digest(*place, (), ())), step, known)
         out.append(_told_in(decision, key) if key else decision)
-    return Sorted(tuple(out), tuple(digests.values()))
+        together |= {(decision.receiver, decision.incident, decision.seq)} if key else set()
+    return Sorted(tuple(out), tuple(digests.values()), frozenset(together))
 
 
 def _storms(
@@ -111,7 +114,9 @@ def _is_new(step: Transition, known: Lately) -> bool:
 
 
 def _told_in(decision: Decision, key: str) -> Decision:
-    return replace(decision, reason=Reason.DIGESTED, because=f"told in {key}: {decision.because}")
+    # What a person did keeps its reason: by it one knows that nothing was released that waits.
+    reason = Reason.ACTION if decision.reason is Reason.ACTION else Reason.DIGESTED
+    return replace(decision, reason=reason, because=f"told in {key}: {decision.because}")
 
 
 def _with(digest: Digest, step: Transition, known: Lately) -> Digest:

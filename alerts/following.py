@@ -12,7 +12,7 @@ from datetime import datetime
 
 from alerts.actions import HUSHED, expired, passed_snooze
 from alerts.incidents import gap
-from alerts.model import Change, Decision, Incident, State, Transition
+from alerts.model import Change, Decision, Incident, Reason, State, Transition
 from alerts.operations import Operations, ReceiverPolicy
 from alerts.wording import lasting
 from rules.model import Severity
@@ -30,7 +30,7 @@ class Followed:
     """Since when it is critical and nobody has it in hand (None where it is not): see `unanswered_since`."""
     decisions: tuple[Decision, ...]
     heard: Mapping[str, datetime] = field(default_factory=dict)
-    """When it was first delivered to a receiver, of those to which it was."""
+    """When it was first delivered to a receiver; of those to which it was not yet, since when it waits to be."""
 
 
 def follow(incidents: Iterable[Followed], operations: Operations, now: datetime) -> tuple[Transition, ...]:
@@ -60,9 +60,9 @@ def _unanswered(item: Followed, operations: Operations, now: datetime) -> Iterat
     for receiver in operations.receivers:
         if receiver.escalate_to is None or not told.isdisjoint(_reached(receiver.escalate_to, operations, now)):
             continue
-        since = _waited_since(receiver, item)
+        told_for, since = _waited_since(receiver, item)
         if since is not None and now - since >= receiver.escalate_after:
-            because = f"nobody has acknowledged it at {receiver.name} within {lasting(receiver.escalate_after)}"
+            because = f"nobody has acknowledged it at {told_for} within {lasting(receiver.escalate_after)}"
             yield _step(item.incident, Change.HANDED_ON, now, because, receiver.escalate_to)
 
 
@@ -72,13 +72,20 @@ def _reached(name: str, operations: Operations, now: datetime) -> set[str]:
     return {name} if policy is None else {name, policy.critical_to(now)}
 
 
-def _waited_since(receiver: ReceiverPolicy, item: Followed) -> datetime | None:
-    """Since when the receiver knows that it is critical, and nobody has it in hand; None where it does not know."""
-    first = next((d.at for d in item.decisions if d.send and d.receiver == receiver.name), None)
-    if first is None or item.unanswered_since is None:
-        return None
-    # What is evaluated late, after a stop, is decided as of its time: nobody can have answered before it came.
-    return max(first, item.unanswered_since, item.heard.get(receiver.name, first))
+def _waited_since(receiver: ReceiverPolicy, item: Followed) -> tuple[str, datetime | None]:
+    """Who knows, the receiver or who stands in for it, and since when it is critical there and in nobody's hand.
+
+    None where neither knows.
+    """
+    sent = {(d.seq, d.receiver) for d in item.decisions if d.send}
+    for decision in item.decisions:
+        itself = decision.receiver == receiver.name
+        stood_in = itself and decision.reason is Reason.OUT_OF_HOURS and (decision.seq, receiver.outside) in sent
+        if item.unanswered_since is not None and itself and (decision.send or stood_in):
+            who = receiver.name if decision.send else receiver.outside or receiver.name
+            # What is evaluated late, after a stop, is decided as of its time: nobody can have answered before it came.
+            return who, max(decision.at, item.unanswered_since, item.heard.get(who, decision.at))
+    return receiver.name, None
 
 
 def _step(incident: Incident, change: Change, now: datetime, because: str, receiver: str) -> Transition:

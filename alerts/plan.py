@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import wraps
 
 from alerts.actions import name_of, rate
 from alerts.dismissals import dismissal
+from alerts.hours import Hours
 from alerts.incidents import FAMILIES, Family, gap
 from alerts.inhibition import inhibitor
 from alerts.model import Change, Decision, Hush, Incident, Reason, State, Transition
@@ -102,6 +103,8 @@ class _Case:
     now: datetime
     told: tuple[str, ...] | None
     """Receivers that know the incident; None where the caller cannot say."""
+    told_at: datetime
+    """When it is told: later than `now` where an evaluation is made late."""
 
     @property
     def incident(self) -> Incident:
@@ -273,7 +276,7 @@ def in_maintenance(case: _Case) -> Hold | None:
 @fails_open
 def silenced(case: _Case) -> Hold | None:
     """While a person has silenced the rule or the slice nobody is told, except of the end of what was told before."""
-    over = None if case.answers_what_was_told else silencing(case.incident, case.routes.around.silences, case.now)
+    over = None if case.answers_what_was_told else silencing(case.incident, case.routes.around.silences, case.told_at)
     return None if over is None else Hold(Reason.SILENCED, f"{over.label()} ({over.id})")
 
 
@@ -309,17 +312,26 @@ STAGES: tuple[Stage, ...] = (
 
 
 def plan(
-    transitions: Iterable[Transition], routes: Routes, now: datetime, told: Told | None = None
+    transitions: Iterable[Transition],
+    routes: Routes,
+    now: datetime,
+    told: Told | None = None,
+    *,
+    told_at: datetime | None = None,
 ) -> tuple[Decision, ...]:
     """What is sent to whom, in the order of the transitions, and why; what is held is decided too.
 
     `told` says who knows which incident. Later news go to those who know it, so that an end reaches everyone who
     heard the beginning. Without it the rule's receivers stand in for them.
+
+    `told_at` is when people hear of it, `now` where it is not given. What keeps people from being disturbed, their hours
+    and silences, holds by that moment; what says that something is expected, mutes and maintenance, by `now`.
     """
     decisions: list[Decision] = []
     known = None if told is None else {incident: tuple(names) for incident, names in told.items()}
     for transition in transitions:
-        case = _Case(transition, routes, now, None if known is None else known.get(transition.incident.id, ()))
+        knowing = None if known is None else known.get(transition.incident.id, ())
+        case = _Case(transition, routes, now, knowing, told_at or now)
         made = _decide(case)
         decisions += made
         if known is not None:
@@ -328,12 +340,19 @@ def plan(
     return tuple(decisions)
 
 
-def hold_of(transition: Transition, routes: Routes, now: datetime, told: Sequence[str] | None = None) -> Hold | None:
+def hold_of(
+    transition: Transition,
+    routes: Routes,
+    now: datetime,
+    told: Sequence[str] | None = None,
+    *,
+    told_at: datetime | None = None,
+) -> Hold | None:
     """Why a transition is sent to nobody; None where it is sent. `told` are those who know its incident.
 
     A repeat that all its receivers would have to wait for is held: nothing waits for a repeat.
     """
-    case = _Case(transition, routes, now, None if told is None else tuple(told))
+    case = _Case(transition, routes, now, None if told is None else tuple(told), told_at or now)
     hold = _hold(case)
     if hold is not None or transition.change is not Change.REPEATED:
         return hold
@@ -355,6 +374,10 @@ def _decide(case: _Case) -> tuple[Decision, ...]:
         late = _out_of_hours(case, receiver)
         why = (reason, because) if late is None else (late.reason, late.because)
         made.append(Decision(incident.id, incident.seq, receiver, late is None, *why, at=now))
+    for receiver, wait in _stood_in_for(case):
+        made.append(
+            Decision(incident.id, incident.seq, receiver, send=False, reason=wait.reason, because=wait.because, at=now)
+        )
     return tuple(made)
 
 
@@ -369,20 +392,40 @@ def _receivers(case: _Case) -> tuple[str, ...]:
 
 def _in_hours(case: _Case) -> tuple[str, ...]:
     """The receivers, with those who stand in for them outside their hours."""
+    return tuple(dict.fromkeys(_told_for(case, name) for name in _receivers(case)))
+
+
+def _told_for(case: _Case, receiver: str) -> str:
+    """Who is told of it for a receiver: itself, or who stands in."""
     critical = case.incident.severity is Severity.CRITICAL and not case.answers_what_was_told
-    found = []
+    policy = case.routes.policy(receiver)
+    return policy.critical_to(case.told_at) if critical and policy is not None else receiver
+
+
+def _stood_in_for(case: _Case) -> Iterator[tuple[str, Hold]]:
+    """Receivers that somebody stands in for: what is still bad when their hours begin they are told then.
+
+    Nothing waits for a repeat, and what nobody acknowledged is handed on anew.
+    """
+    if case.transition.change in {Change.REPEATED, Change.HANDED_ON}:
+        return
+    told = _in_hours(case)
     for name in _receivers(case):
-        policy = case.routes.policy(name)
-        found.append(policy.critical_to(case.now) if critical and policy is not None else name)
-    return tuple(dict.fromkeys(found))
+        policy, other = case.routes.policy(name), _told_for(case, name)
+        if name not in told and policy is not None and policy.hours is not None:
+            yield name, _wait(policy, policy.hours, case.told_at, f"; {other} is told meanwhile")
+
+
+def _wait(policy: ReceiverPolicy, hours: Hours, now: datetime, more: str = "") -> Hold:
+    begin = instant(hours.next_start(now))
+    return Hold(Reason.OUT_OF_HOURS, f"outside the hours of {policy.name} ({hours.text}), until {begin}{more}")
 
 
 def _out_of_hours(case: _Case, receiver: str) -> Hold | None:
     """Outside its hours a receiver is told of what is critical, and of the end of what it was told; the rest waits."""
     policy = case.routes.policy(receiver)
-    if policy is None or policy.hours is None or policy.may_be_told(case.now):
+    if policy is None or policy.hours is None or policy.may_be_told(case.told_at):
         return None
     if case.incident.severity is Severity.CRITICAL or case.answers_what_was_told:
         return None
-    begin = instant(policy.hours.next_start(case.now))
-    return Hold(Reason.OUT_OF_HOURS, f"outside the hours of {receiver} ({policy.hours.text}), until {begin}")
+    return _wait(policy, policy.hours, case.told_at)

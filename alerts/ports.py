@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -11,6 +12,10 @@ from alerts.model import Message, Receipt
 
 CRITICAL_DEADLINE = timedelta(minutes=5)
 """A critical text that is this old and undelivered goes to the fallback."""
+
+
+HOLDS = timedelta(hours=4)
+"""How long an alert fires that is not sent again: longer than a restart or a night's maintenance of slicewatch takes."""
 
 
 class Part(StrEnum):
@@ -52,6 +57,8 @@ class Delivery:
     """Which claim of the item this is: an outbox ignores the retry of a worker whose lease ran out."""
     in_doubt: bool = False
     """An earlier send may have arrived: a channel that can look for it adopts it in place of sending it twice."""
+    claimed_at: datetime | None = None
+    """When it was handed out to be sent; None where nobody says."""
 
     @property
     def rerouted(self) -> tuple[Part, ...]:
@@ -73,12 +80,24 @@ class Askable(Protocol):
     def ask(self) -> None: ...
 
 
+@runtime_checkable
+class Expiring(Protocol):
+    """A channel at which what fires is over by itself unless it is sent again within `holds`."""
+
+    holds: timedelta
+
+    def again(self, messages: Sequence[Message], now: datetime) -> None:
+        """Send once more how these stand, in which nothing is news. Raises `SendError`."""
+        ...
+
+
 class Outbox(Protocol):
     """Items to deliver. Claims are compare-and-set with a lease, so any number of loops may run.
 
     Items of one incident and receiver are handed out strictly in (seq, part) order; a chart or file that waits
     or died blocks nobody, and a dead text does not block its successors. Texts of one incident that wait for one
-    receiver are handed out as one (`alerts.coalesce`), and of their charts and of their files the newest.
+    receiver are handed out as one (`alerts.coalesce`), and of their charts and of their files the newest; while one of
+    them is being sent no other is handed out.
     """
 
     def lanes(self) -> tuple[Lane, ...]:
@@ -99,7 +118,9 @@ class Outbox(Protocol):
         """The first deadline of what waits in a lane and is not being sent; None where nothing is urgent."""
         ...
 
-    def done(self, delivery: Delivery, receipt: Receipt, now: datetime) -> None: ...
+    def done(self, delivery: Delivery, receipt: Receipt, now: datetime) -> None:
+        """Delivered: a fact, whoever holds it now and whatever was told in its place since."""
+        ...
 
     def retry(
         self,
@@ -112,6 +133,10 @@ class Outbox(Protocol):
         in_doubt: bool = False,
     ) -> None:
         """Try again at `at`; once in doubt, an item stays so."""
+        ...
+
+    def rest(self, lane: Lane, until: datetime, now: datetime) -> None:
+        """Nothing of a lane is due before `until`, but what has a deadline, at that; a process that starts anew keeps to it."""
         ...
 
     def dead(self, delivery: Delivery, error: str, now: datetime) -> None: ...

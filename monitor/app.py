@@ -202,13 +202,16 @@ class App:
             done += buckets
             progress(done, plan.buckets)
 
-    def tick(self, rule: Rule, tick: datetime, progress: Progress = _nothing) -> Evaluated:
+    def tick(
+        self, rule: Rule, tick: datetime, progress: Progress = _nothing, *, now: datetime | None = None
+    ) -> Evaluated:
         """Learn what is missing, then evaluate one tick. A source that fails makes the tick blind, not an error.
 
-        Where a person acted on an incident meanwhile, it is judged again as it is then. What it took is noted.
+        `now`, at the tick by default, is when it is told: who is not to be disturbed then waits. Where a person acted on
+        an incident meanwhile, it is judged again as it is then. What it took is noted.
         """
         begun = self.stopwatch()
-        outcome = self._tick(rule, tick, progress)
+        outcome = self._tick(rule, tick, progress, now)
         self._note_effort(rule, tick, self.stopwatch() - begun)
         return outcome
 
@@ -222,7 +225,7 @@ class App:
         except store.StoreError as error:
             log.info("%s: what its evaluation took is not noted: %s", rule.name, error)
 
-    def _tick(self, rule: Rule, tick: datetime, progress: Progress) -> Evaluated:
+    def _tick(self, rule: Rule, tick: datetime, progress: Progress, now: datetime | None) -> Evaluated:
         evaluator = self.evaluator(rule)
         try:
             plan = self.missing_history(rule, tick)
@@ -230,17 +233,17 @@ class App:
                 log.info(plan.describe(rule.name))
                 self.learn(rule, plan, tick, progress)
         except SourceError as error:
-            return evaluator.blind(tick, str(error))
-        outcome = self._evaluated(evaluator, tick)
+            return evaluator.blind(tick, str(error), now)
+        outcome = self._evaluated(evaluator, tick, now)
         return self._look_closer(evaluator, outcome) if self.settings.look_closer else outcome
 
-    def _evaluated(self, evaluator: Evaluator, tick: datetime) -> Evaluated:
+    def _evaluated(self, evaluator: Evaluator, tick: datetime, now: datetime | None) -> Evaluated:
         for _ in range(ATTEMPTS - 1):
             try:
-                return evaluator.evaluate(tick)
+                return evaluator.evaluate(tick, now)
             except store.ConflictError as error:
                 log.info("%s at %s: judged again: %s", evaluator.watched.rule.name, tick, error)
-        return evaluator.evaluate(tick)
+        return evaluator.evaluate(tick, now)
 
     def _look_closer(self, evaluator: Evaluator, outcome: Evaluated) -> Evaluated:
         """What was found is told after what the tick told, which is on the way already."""

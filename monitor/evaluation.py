@@ -68,19 +68,19 @@ class Evaluator:
     def __post_init__(self) -> None:
         self._learner = Learner(self.watched)
 
-    def evaluate(self, tick: datetime) -> Outcome:
-        """Count, judge, decide, and remember it all in one transaction.
+    def evaluate(self, tick: datetime, now: datetime | None = None) -> Outcome:
+        """Count, judge, decide, and remember it all in one transaction; `now`, at the tick by default, is when it is told.
 
         A tick that was evaluated before is counted again; where the counts are the same, nothing is written.
         """
         with self.state.read() as tx:
-            before = self._remembered(tx, tick)
+            before = self._remembered(tx, tick, now)
         if before.done:
             return self._repeat(tick, before)
         refolded = self._refolded(before)
         if refolded is not None:
             with self.state.read() as tx:
-                before = self._remembered(tx, tick)
+                before = self._remembered(tx, tick, now)
         try:
             fresh = self._count(before)
             self._check_slices(fresh.terms)
@@ -99,17 +99,17 @@ class Evaluator:
             self._learner.forget()
             raise
 
-    def blind(self, tick: datetime, error: str) -> Outcome:
+    def blind(self, tick: datetime, error: str, now: datetime | None = None) -> Outcome:
         """The tick of a source that could not be asked: one blind incident, everything else frozen."""
         with self.state.read() as tx:
-            before = self._remembered(tx, tick)
+            before = self._remembered(tx, tick, now)
         if before.done:
             return Outcome(self.watched.rule.name, tick, blind=error, repeated=True)
         return self._unknown(tick, before, Kind.BLIND, error)
 
     # --- reading -----------------------------------------------------------------------------
 
-    def _remembered(self, tx: store.Tx, tick: datetime) -> Remembered:
+    def _remembered(self, tx: store.Tx, tick: datetime, now: datetime | None = None) -> Remembered:
         name, epoch = self.watched.rule.name, to_epoch(tick)
         last_good = store.newest_good(tx, name, epoch)
         newest = self.watched.schedule.newest(epoch)
@@ -123,6 +123,7 @@ class Evaluator:
         members = store.membership(tx, name)
         return Remembered(
             tick=epoch,
+            now=max(tick, now or tick),
             done=_done(tx, name, epoch),
             to_judge=tuple(to_judge),
             to_read=dict(sorted(to_read.items())),

@@ -9,7 +9,7 @@ from datetime import datetime
 from alerts.digest_message import compose_digest
 from alerts.digests import Digest, sort_out
 from alerts.message import parts_of
-from alerts.model import Decision, Message, Reason, Transition
+from alerts.model import Decision, Message, Transition
 from monitor import store
 
 
@@ -31,7 +31,7 @@ def record_news(
     """Keep incidents as they are now, how they came to be so, who is told of it, and what.
 
     `messages` are those of the decisions to send, each as told alone. How much a receiver was told lately is seen
-    here, within the transaction: rules that are evaluated side by side make one storm.
+    here, within the transaction: rules that are evaluated side by side make one storm. `now` is when it is told.
     """
     for transition in transitions:
         store.save_incident(tx, transition.incident)
@@ -42,8 +42,7 @@ def record_news(
     found = sort_out(transitions, decisions, lately, now)
     for decision in found.decisions:
         store.add_decision(tx, decision)
-    inside = {(d.receiver, d.incident, d.seq) for d in found.decisions if d.reason is Reason.DIGESTED}
-    alone = [(name, item) for name, item in messages if (name, item.key, item.seq) not in inside]
+    alone = [(name, item) for name, item in messages if (name, item.key, item.seq) not in found.together]
     for receiver, message in alone:
         store.enqueue(tx, message, receiver, parts_of(message), now)
     together = [pair for digest in found.digests for pair in _tell(tx, digest, now)]

@@ -9,10 +9,12 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
 
+from alerts.ports import HOLDS
 from monitor.operating import ReceiverShape
-from monitor.setting_values import Pace, Reference, SecretRef, Word, as_http, as_secret
+from monitor.setting_values import Pace, Reference, SecretRef, Word, as_http, as_secret, as_wait
 from rules.explain import Doc, described, refusal
 
+LEAST_HELD = timedelta(minutes=5)
 SECURITY = ("starttls", "tls", "none")
 """How a connection to a mail server is secured."""
 
@@ -51,6 +53,13 @@ def _security(raw: object) -> str:
         hint = 'write "starttls", "tls" or "none"'
         raise refusal("unknown-value", f"{described(raw)} is no way to secure a connection", hint)
     return str(raw)
+
+
+def _holds(raw: object) -> timedelta:
+    value = as_wait(raw, 'write "4h"')
+    if value < LEAST_HELD:
+        raise refusal("bad-value", f"{described(raw)} is too short to send it again in time", 'write at least "5m"')
+    return value
 
 
 def _check_login(username: str | None, password: Reference | None) -> None:
@@ -153,6 +162,9 @@ class AlertmanagerShape(ReceiverShape):
     username: Word | None = None
     password: SecretRef | None = None
     token: SecretRef | None = None
+    holds: Annotated[
+        timedelta, PlainValidator(_holds), Doc("duration", "How long an alert fires that is not sent again.")
+    ] = HOLDS
 
     @model_validator(mode="after")
     def _login(self) -> Self:

@@ -53,4 +53,4 @@ def record(
         store.prune(tx, rule, to_epoch(tick))
     for bucket, inside in judged.flags.items():
         store.put_flags(tx, rule, bucket, np.flatnonzero(inside).astype(np.int32))
-    return record_news(tx, judged.transitions, decisions, messages, tick)
+    return record_news(tx, judged.transitions, decisions, messages, before.now)

@@ -21,6 +21,7 @@ from monitor import store
 from monitor.app import App
 from monitor.presence import Presence
 from monitor.query import SourceError
+from monitor.resending import Resender
 from monitor.settings import SettingsError
 from monitor.tick import Outcome
 from monitor.ticks import due_ticks
@@ -77,8 +78,10 @@ class Daemon:
         courier = threading.Thread(target=self._deliver, name="deliver")
         watcher = threading.Thread(target=self._watch, args=[scheduler], name="watch")
         follower = threading.Thread(target=self._follow, name="follow")
+        resender = threading.Thread(target=self._resend, name="resend")
         scheduler.start()
         courier.start()
+        resender.start()
         watcher.start()
         follower.start()
         try:
@@ -89,6 +92,7 @@ class Daemon:
             self._asked.set()
             watcher.join()
             follower.join()
+            resender.join()
             scheduler.shutdown(wait=True)
             courier.join()
             self._leave()
@@ -144,6 +148,18 @@ class Daemon:
             except Exception:
                 log.exception("open incidents could not be followed up")
 
+    def _resend(self) -> None:
+        """Keep alive what fires at receivers where it is over by itself otherwise, until stopped."""
+        resender = Resender.of(self.app.state, self.app.notifiers, self._wait)
+        while resender.receivers and not self.stopped.is_set():
+            try:
+                resender.look(self.now())
+            except store.StoreError as error:
+                log.error("what fires is sent again later, the store failed: %s", error)
+            except Exception:
+                log.exception("what fires could not be sent again")
+            self.stopped.wait(self.follow_seconds)
+
     def _swap(self, scheduler: BackgroundScheduler) -> None:
         swap = self.app.reload()
         log.info("rules read again: %s", swap.text())
@@ -196,7 +212,7 @@ class Daemon:
 
     def _evaluate(self, rule: Rule, tick: datetime) -> bool:
         try:
-            outcome = self.app.tick(rule, tick)
+            outcome = self.app.tick(rule, tick, now=self.now())
         except store.StoreError as error:
             log.error("%s at %s: the store failed, the tick will be tried again: %s", rule.name, tick, error)
             return False
@@ -204,7 +220,7 @@ class Daemon:
             # A rule that cannot be judged is unwatched, and its owner has to hear of it like of a failing source.
             log.exception("%s at %s: could not be judged", rule.name, tick)
             outcome = self.app.evaluator(rule).blind(
-                tick, f"slicewatch failed to judge it: {type(error).__name__}: {error}"
+                tick, f"slicewatch failed to judge it: {type(error).__name__}: {error}", self.now()
             )
         log_outcome(outcome)
         self._news.set()

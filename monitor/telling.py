@@ -23,12 +23,13 @@ def decide(watched: Watched, before: Remembered, judged: Judged, tick: datetime)
     judged = judged.after(expired(judged.open, tick), {}, {})
 
     def held(transition: Transition) -> Hold | None:
-        return hold_of(transition, routes, tick, before.told.get(transition.incident.id, ()))
+        told = before.told.get(transition.incident.id, ())
+        return hold_of(transition, routes, tick, told, told_at=before.now)
 
     every = watched.rule.repeat_interval
     again = remind(judged.open, judged.transitions, before.told_at, tick, every, held, routes.around.silences)
     whole = judged.after(again, {}, {})
-    return whole, plan(whole.transitions, routes, tick, before.told)
+    return whole, plan(whole.transitions, routes, tick, before.told, told_at=before.now)
 
 
 def messages(

@@ -61,6 +61,8 @@ class Remembered:
     """What the store knew when a tick began."""
 
     tick: int
+    now: datetime
+    """When it is told: later than the tick where an evaluation is made late."""
     done: bool
     to_judge: tuple[int, ...]
     to_read: Mapping[int, int]

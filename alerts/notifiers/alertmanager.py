@@ -1,7 +1,7 @@
 """Incidents as alerts of an Alertmanager, by its API v2: it groups, silences and routes them as it does Prometheus' own.
 
-Prometheus sends what is firing again and again; here an alert is posted when something is told of its incident, and says
-that it holds for a month unless it is said to be over, which is always said.
+As Prometheus does, slicewatch sends what fires again and again, and says each time how long it holds. What is not sent
+again, because nobody runs slicewatch any more, is over by itself.
 """
 
 from __future__ import annotations
@@ -9,19 +9,19 @@ from __future__ import annotations
 import json
 import ssl
 from base64 import b64encode
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from alerts.message import ENDS, plain_text
 from alerts.model import Change, Message, Receipt, SendError, State
 from alerts.notifiers import http
-from alerts.ports import Delivery, Part
+from alerts.ports import HOLDS, Delivery, Part
 from alerts.wording import name_of
 from rules.model import Severity
 
 WHO = "Alertmanager"
-HOLDS = timedelta(days=30)
-"""How long an alert fires without news. It may well be too long, since its end is sent; it may never be too short."""
+MOST_AT_ONCE = 200
 TOLD_ONCE = timedelta(hours=1)
 """How long an alert fires of which nothing stays open: a value that is new."""
 
@@ -36,9 +36,11 @@ class AlertmanagerNotifier:
         username: str | None = None,
         password: str | None = None,
         token: str | None = None,
+        holds: timedelta = HOLDS,
         timeout: float = http.TIMEOUT_SECONDS,
         context: ssl.SSLContext | None = None,
     ) -> None:
+        self.holds = holds
         base = url.rstrip("/")
         self._alerts = http.Target(f"{base}/api/v2/alerts", WHO, timeout, context=context)
         self._status = http.Target(f"{base}/api/v2/status", WHO, timeout, context=context)
@@ -47,18 +49,29 @@ class AlertmanagerNotifier:
     def send(self, delivery: Delivery) -> Receipt:
         """Post the alert as it stands; a chart's or a file's delivery ends without a word. Raises `SendError`."""
         if delivery.part is Part.TEXT:
-            made = alerts(delivery.message, delivery.created_at, first=delivery.root is None, plain=delivery.plain)
-            _settle(http.post(self._alerts, json.dumps(made).encode(), self._headers))
+            at, first = delivery.claimed_at or delivery.created_at, delivery.root is None
+            self._post(alerts(delivery.message, at, first=first, plain=delivery.plain, holds=self.holds))
         return Receipt(ref=delivery.message.key)
+
+    def again(self, messages: Sequence[Message], now: datetime) -> None:
+        """Post how these stand, so that what fires goes on firing. Raises `SendError`."""
+        for begin in range(0, len(messages), MOST_AT_ONCE):
+            some = messages[begin : begin + MOST_AT_ONCE]
+            self._post([alert for message in some for alert in alerts(message, now, holds=self.holds)])
 
     def ask(self) -> None:
         """Whether an Alertmanager answers there. Raises `SendError`."""
         _settle(http.request(self._status, "GET", None, self._headers))
 
+    def _post(self, made: list[dict[str, Any]]) -> None:
+        _settle(http.post(self._alerts, json.dumps(made).encode(), self._headers))
 
-def alerts(message: Message, at: datetime, *, first: bool = True, plain: bool = False) -> list[dict[str, Any]]:
+
+def alerts(
+    message: Message, at: datetime, *, first: bool = True, plain: bool = False, holds: timedelta = HOLDS
+) -> list[dict[str, Any]]:
     """The alert of a message told at a time. What it was as another severity is over: labels are what an alert is."""
-    made = [_alert(message, message.severity, at, _until(message, at), plain=plain)]
+    made = [_alert(message, message.severity, at, _until(message, at, holds), plain=plain)]
     others = [] if first else [severity for severity in Severity if severity is not message.severity]
     return made + [_alert(message, severity, at, at, plain=True) for severity in others]
 
@@ -73,10 +86,10 @@ def _alert(message: Message, severity: Severity, at: datetime, until: datetime, 
     return {"labels": labels, "annotations": notes, "startsAt": start.isoformat(), "endsAt": until.isoformat()}
 
 
-def _until(message: Message, at: datetime) -> datetime:
+def _until(message: Message, at: datetime, holds: timedelta) -> datetime:
     if message.change is Change.OPENED:
-        return at + (TOLD_ONCE if message.state is State.RESOLVED else HOLDS)
-    return at if message.change in ENDS or message.state is State.RESOLVED else at + HOLDS
+        return at + (TOLD_ONCE if message.state is State.RESOLVED else holds)
+    return at if message.change in ENDS or message.state is State.RESOLVED else at + holds
 
 
 def _authorization(username: str | None, password: str | None, token: str | None) -> dict[str, str]:

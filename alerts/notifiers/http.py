@@ -5,9 +5,12 @@ The standard library's client is enough: it says whether a failure came before o
 
 from __future__ import annotations
 
+import socket
 import ssl
+import threading
 from base64 import b64encode
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -20,6 +23,7 @@ from alerts.model import SendError
 from alerts.wording import clean
 
 TIMEOUT_SECONDS = 10.0
+LONGEST_SECONDS = 30.0
 LONGEST_RETRY_AFTER = 3_600.0
 ANSWER_BYTES = 65_536
 TOLD_LENGTH = 200
@@ -39,6 +43,8 @@ class Target:
     who: str
     timeout: float = TIMEOUT_SECONDS
     """Seconds for connecting, and for each wait for an answer."""
+    longest: float = LONGEST_SECONDS
+    """Seconds for the whole exchange: a receiver may send a byte now and then for ever."""
     public_only: bool = False
     """Whether an address of this machine or of a private network is refused."""
     context: ssl.SSLContext | None = field(default=None, repr=False)
@@ -63,12 +69,25 @@ def request(target: Target, method: str, body: bytes | None, headers: Mapping[st
     """Send one request and return the answer, whatever it says. Raises `SendError` where there was none."""
     parts = _parts(target)
     connection = _connect(target, parts)
+    ended = threading.Event()
+    limit = threading.Timer(target.longest, _cut, [connection.sock, ended])
+    limit.start()
     try:
         return _exchange(connection, method, _path(parts, connection), body, headers)
     except (OSError, HTTPException) as error:
-        raise SendError(f"{target.who} did not answer: {_why(error)}", unknown=True) from error
+        why = "it took too long" if ended.is_set() else _why(error)
+        raise SendError(f"{target.who} did not answer: {why}", unknown=True) from error
     finally:
+        limit.cancel()
         connection.close()
+
+
+def _cut(connected: socket.socket, ended: threading.Event) -> None:
+    """End a connection under whoever reads from it."""
+    ended.set()
+    with suppress(OSError):
+        # The plain socket's: that of TLS takes its state from under the reader.
+        socket.socket.shutdown(connected, socket.SHUT_RDWR)
 
 
 def expect_success(answer: Answer, who: str) -> None:

@@ -31,6 +31,7 @@ from monitor.commands.common import (
 )
 from monitor.query import SourceError
 from monitor.replay import incident_to_json, stamp
+from monitor.resending import Resender
 from monitor.rewind import rewind
 from monitor.settings import SettingsError
 from monitor.tick import Outcome
@@ -67,8 +68,15 @@ def once(rules: tuple[str, ...], at: datetime | None, config: Path, *, dry_run: 
                 _print(outcome, as_json=as_json, messages=dry_run)
         if not dry_run:
             app.follow_up(origin)
-            _deliver(app, lambda: origin + timedelta(seconds=time.monotonic() - began))
+            clock = _clock(origin, began)
+            _deliver(app, clock)
+            Resender.of(app.state, app.notifiers, time.sleep).look(clock())
     raise SystemExit(FAILED if any(outcome is None or outcome.blind for outcome in outcomes) else 0)
+
+
+def _clock(origin: datetime, began: float) -> Callable[[], datetime]:
+    """When something is sent: what is evaluated as of the past is sent today, beside a daemon that may hold it as well."""
+    return lambda: max(origin + timedelta(seconds=time.monotonic() - began), datetime.now(UTC))
 
 
 def _prepare(app: App, chosen: list[Rule], origin: datetime, *, dry_run: bool) -> None:

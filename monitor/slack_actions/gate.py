@@ -1,4 +1,7 @@
-"""Who may act: everybody in a receiver's channel, or those whom its `actors` name."""
+"""Who may act: everybody in a receiver's channel, or those whom its `actors` name; on what was told there.
+
+Whoever `actors` name for a receiver that was told of an incident may act on it from the channel of any other, too.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from monitor.settings import ReceiverSettings
-from monitor.slack_actions.requests import Command, Person, Press
+from monitor.slack_actions.requests import Command, Person, Press, acted_on
 
 log = logging.getLogger("slicewatch")
 
@@ -18,6 +21,9 @@ KEPT_SECONDS = 300.0
 Members = Callable[[ReceiverSettings, str], frozenset[str]]
 """The ids of a user group's members, as Slack has them; raises where it cannot be asked."""
 
+Told = Callable[[str], frozenset[str] | None]
+"""The receivers that were told of an incident, by its id; None where there is no such incident."""
+
 
 @dataclass
 class Gate:
@@ -26,6 +32,7 @@ class Gate:
     receivers: Mapping[str, ReceiverSettings]
     """Those of kind slack that take answers, by name."""
     members: Members
+    told: Told
     clock: Callable[[], float] = time.monotonic
     _known: dict[tuple[str, str], tuple[float, frozenset[str]]] = field(default_factory=dict)
 
@@ -34,10 +41,25 @@ class Gate:
         doors = self._doors(act)
         if not doors:
             return "This channel is no receiver of slicewatch: try it in the channel of the alerts."
-        if any(self._may(door, act.by) for door in doors):
+        passed = frozenset(door.name for door in doors if self._may(door, act.by))
+        if not passed:
+            names = ", ".join(door.name for door in doors)
+            return (
+                f"You may not do this here: those who may stand in 'actors' of the receiver {names} in slicewatch.toml."
+            )
+        incident = acted_on(act)
+        told = None if incident is None else self.told(incident)
+        if told is None or passed & told or any(self._named(name, act.by) for name in told):
             return None
-        names = ", ".join(door.name for door in doors)
-        return f"You may not do this here: those who may stand in 'actors' of the receiver {names} in slicewatch.toml."
+        return (
+            f"{incident} was not told in this channel: act on it where it was told. "
+            "Who stands in 'actors' of a receiver that was told of it may do so from here."
+        )
+
+    def _named(self, receiver: str, person: Person) -> bool:
+        """Whether a receiver's `actors` name somebody, which being in its channel does not."""
+        door = self.receivers.get(receiver)
+        return door is not None and bool(door.actors) and self._may(door, person)
 
     def _doors(self, act: Press | Command) -> list[ReceiverSettings]:
         if isinstance(act, Press):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from alerts.model import SendError
+from monitor import store
 from monitor.acting import Desk
 from monitor.app import App
 from monitor.settings import ReceiverSettings
@@ -61,7 +62,7 @@ def listening(app: App, now: Callable[[], datetime] = lambda: datetime.now(UTC))
 
 
 def _open(app: App, doors: dict[str, ReceiverSettings], now: Callable[[], datetime], stack: ExitStack) -> None:
-    clerk = Clerk(Gate(doors, members), Desk(app), AppOffice(app))
+    clerk = Clerk(Gate(doors, members, lambda incident: told_of(app, incident)), Desk(app), AppOffice(app))
     for token, base_url in _apps(doors, "app_token").items():
         line = SocketLine(token, base_url, Line(clerk, base_url, now).take)
         stack.enter_context(closing(line))
@@ -70,6 +71,13 @@ def _open(app: App, doors: dict[str, ReceiverSettings], now: Callable[[], dateti
     if signed:
         line_of_one = Line(clerk, next(iter(signed.values())), now)
         _serve(app.settings.listen, Seal(tuple(signed), lambda: now().timestamp()), line_of_one, stack)
+
+
+def told_of(app: App, incident: str) -> frozenset[str] | None:
+    """The receivers that were told of an incident; None where there is no such incident."""
+    with app.state.read() as tx:
+        found = store.incident(tx, incident)
+        return None if found is None else frozenset(store.told(tx, found.rule, [found.id]).get(found.id, ()))
 
 
 def _serve(listen: str, seal: Seal, line: Line, stack: ExitStack) -> None:

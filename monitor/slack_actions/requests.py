@@ -53,6 +53,16 @@ class Command:
     reply_to: str = ""
 
 
+def acted_on(act: Press | Command) -> str | None:
+    """The incident that an act would change; None for one that changes none."""
+    if isinstance(act, Press):
+        return act.pressed.incident
+    match act.text.split():
+        case ["ack" | "snooze", incident, *_]:
+            return incident
+    return None
+
+
 def read(payload: Payload) -> tuple[Press | Command, ...]:
     """The acts of one payload: of an interaction, or of a slash command; () for anything else."""
     if payload.get("command"):

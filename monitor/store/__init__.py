@@ -79,6 +79,7 @@ from monitor.store.run_table import (
     runs,
 )
 from monitor.store.silence_table import put_silence, silence, silences
+from monitor.store.standing import Newest, newest_texts
 from monitor.store.status import History, RuleStatus, rule_status
 from monitor.store.store import Store
 from monitor.store.told import first_delivered, inhibitors, told, told_at
@@ -98,6 +99,7 @@ __all__ = [
     "LeafTable",
     "Letter",
     "Membership",
+    "Newest",
     "OutboxCounts",
     "Page",
     "PageBlock",
@@ -155,6 +157,7 @@ __all__ = [
     "newest_fit_time",
     "newest_good",
     "newest_run",
+    "newest_texts",
     "newest_thread",
     "notices",
     "open_incidents",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import exists, select, update
+from sqlalchemy import and_, exists, or_, select, update
 
 from alerts.model import Message
 from alerts.ports import Part
@@ -60,18 +60,18 @@ def letters(tx: Tx, *, dead_only: bool = False, receiver: str | None = None) -> 
 def requeue(tx: Tx, dead_id: str, now: datetime) -> bool:
     """Try a dead letter again from `now` on, as if it were new; whether it was.
 
-    It is not where its receiver has been told a later state of the incident since: that one stands.
+    It is not where its receiver has been told a later state of the incident since, or is being told one: that one
+    stands. Where a later one waits, both are told as one.
     """
-    later = schema.outbox.alias("later")
+    at, later = to_micros(now), schema.outbox.alias("later")
     told_since = exists().where(
         later.c.incident == _box.incident,
         later.c.receiver == _box.receiver,
         later.c.seq > _box.seq,
         later.c.part == Part.TEXT.value,
-        later.c.state == DONE,
+        or_(later.c.state == DONE, and_(later.c.state == QUEUED, later.c.lease_until > at)),
         _box.part == Part.TEXT.value,
     )
-    at = to_micros(now)
     fresh = {"state": QUEUED, "due": at, "created_at": at, "deadline": None, "attempts": 0, "finished_at": None}
     query = update(schema.outbox).where(_box.id == dead_id, _box.state == DEAD, ~told_since).values(**fresh)
     return tx.connection.execute(query).rowcount == 1

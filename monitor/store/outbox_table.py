@@ -178,13 +178,15 @@ class SqlOutbox:
             claims, in_doubt = row["claims"] + 1, row["in_doubt"] or row["owner"] != ""
             lease = {"owner": owner, "lease_until": until, "claims": claims, "in_doubt": in_doubt}
             tx.connection.execute(update(schema.outbox).where(_box.id == row["id"]).values(**lease))
-            return _delivery(row | lease, root)
+            return _delivery(row | lease, root, now)
 
     def next_due(self, now: datetime, lane: Lane) -> datetime | None:
         """When the lane's next item can be claimed (`now` at the earliest); None where nothing waits."""
         free_at = case((_box.lease_until > _box.due, _box.lease_until), else_=_box.due)
         with self._store.read() as tx:
-            first = tx.connection.execute(select(func.min(free_at)).where(_in(lane), _in_turn())).scalar()
+            first = tx.connection.execute(
+                select(func.min(free_at)).where(_in(lane), _in_turn(lane, to_micros(now)))
+            ).scalar()
         return None if first is None else max(now, from_micros(first))
 
     def next_deadline(self, now: datetime, lane: Lane) -> datetime | None:
@@ -195,11 +197,11 @@ class SqlOutbox:
         return None if first is None else from_micros(first)
 
     def done(self, delivery: Delivery, receipt: Receipt, now: datetime) -> None:
-        """Delivered. It is a fact, whoever holds the lease now."""
+        """Delivered. It is a fact, whoever holds the lease now, and though it was merged or given up since."""
         values = {**_released(DONE), "finished_at": to_micros(now), "channel": receipt.channel, "ref": receipt.ref}
         with self._store.write() as tx:
             tx.connection.execute(
-                update(schema.outbox).where(_box.id == delivery.id, _box.state == QUEUED).values(**values)
+                update(schema.outbox).where(_box.id == delivery.id, _box.state != DONE).values(**values)
             )
 
     def retry(
@@ -220,6 +222,14 @@ class SqlOutbox:
         with self._store.write() as tx:
             tx.connection.execute(update(schema.outbox).where(_held(delivery)).values(**values))
 
+    def rest(self, lane: Lane, until: datetime, now: datetime) -> None:
+        """What waits is due at `until` or at its deadline, unless it was due later or is being sent."""
+        at, end = to_micros(now), to_micros(until)
+        due = case((_box.deadline < end, _box.deadline), else_=end)
+        waiting = and_(_in(lane), _box.due < due, _box.lease_until <= at, _box.due < end)
+        with self._store.write() as tx:
+            tx.connection.execute(update(schema.outbox).where(waiting).values(due=due))
+
     def dead(self, delivery: Delivery, error: str, now: datetime) -> None:
         """Given up; it stays as a dead letter."""
         with self._store.write() as tx:
@@ -236,8 +246,11 @@ def _in(lane: Lane) -> ColumnElement[bool]:
     return and_(_box.state == QUEUED, _box.receiver == lane.receiver, _box.rank == _RANK[lane.part])
 
 
-def _in_turn() -> ColumnElement[bool]:
-    """No queued text of the same incident and receiver before it."""
+def _in_turn(lane: Lane, at: int) -> ColumnElement[bool]:
+    """No queued text of the same incident and receiver before it; for a text none after it either that is being sent.
+
+    What came here from another receiver, or is tried again by a person, may be older than what is under way.
+    """
     earlier = schema.outbox.alias("earlier")
     before = or_(earlier.c.seq < _box.seq, and_(earlier.c.seq == _box.seq, earlier.c.rank < _box.rank))
     blocked = exists().where(
@@ -247,10 +260,10 @@ def _in_turn() -> ColumnElement[bool]:
         earlier.c.rank == _TEXT,
         before,
     )
-    return ~blocked
+    return and_(~blocked, ~_in_flight(at, of_others=True)) if lane.part is Part.TEXT else ~blocked
 
 
-def _in_flight(at: int) -> ColumnElement[bool]:
+def _in_flight(at: int, *, of_others: bool = False) -> ColumnElement[bool]:
     """A text of the same incident and receiver is being sent; looked for among those of the incident, which are few."""
     other = schema.outbox.alias("other")
     return exists().where(
@@ -260,17 +273,18 @@ def _in_flight(at: int) -> ColumnElement[bool]:
         other.c.rank + 0 == _TEXT,
         other.c.state == QUEUED,
         other.c.lease_until > at,
+        *([other.c.id != _box.id] if of_others else []),
     )
 
 
 def _next(lane: Lane, at: int) -> Select[Any]:
-    due = and_(_in(lane), _box.due <= at, _box.lease_until <= at, _in_turn())
+    due = and_(_in(lane), _box.due <= at, _box.lease_until <= at, _in_turn(lane, at))
     return select(schema.outbox).where(due).order_by(_box.due, _box.seq, _box.id).limit(1)
 
 
 def _urgent(lane: Lane, at: int) -> Select[Any]:
     """As `_next`, of those that have a deadline: few, so they are looked up by it and not by when they are due."""
-    due = and_(_in(lane), _box.deadline > 0, _box.due + 0 <= at, _box.lease_until <= at, _in_turn())
+    due = and_(_in(lane), _box.deadline > 0, _box.due + 0 <= at, _box.lease_until <= at, _in_turn(lane, at))
     return select(schema.outbox).where(due).order_by(_box.deadline, _box.seq, _box.id).limit(1)
 
 
@@ -322,7 +336,7 @@ def _merge_parts(tx: Tx, part: Part, thread: ColumnElement[bool], over: dict[str
         tx.connection.execute(update(schema.outbox).where(waiting, _box.seq < newest).values(**over))
 
 
-def _delivery(row: dict[str, Any], root: Receipt | None) -> Delivery:
+def _delivery(row: dict[str, Any], root: Receipt | None, now: datetime) -> Delivery:
     return Delivery(
         id=row["id"],
         receiver=row["receiver"],
@@ -334,6 +348,7 @@ def _delivery(row: dict[str, Any], root: Receipt | None) -> Delivery:
         plain=row["plain"],
         claim=row["claims"],
         in_doubt=row["in_doubt"],
+        claimed_at=now,
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from sqlalchemy import delete, exists, select, update
 
 from alerts.model import Incident, Transition
+from alerts.silences import Silence
 from monitor.store import schema
 from monitor.store.bodies import from_body, to_body
 from monitor.store.tx import Tx
@@ -26,7 +27,8 @@ def is_known(tx: Tx, rule: str) -> bool:
 def rename_rule(tx: Tx, old: str, new: str) -> bool:
     """Give what is kept of the rule `old` to `new`, in the caller's transaction; whether there was anything to give.
 
-    Nothing is done where anything is kept of `new` already. Ids of incidents stay, and so do their threads.
+    Nothing is done where anything is kept of `new` already. Ids of incidents stay, and so do their threads. Silences
+    that call the rule by its name go on, too; of a pattern it is for the new name to fit.
     """
     if not is_known(tx, old) or is_known(tx, new):
         return False
@@ -37,8 +39,18 @@ def rename_rule(tx: Tx, old: str, new: str) -> bool:
         body = to_body(replace(from_body(Incident, row.body), rule=new))
         tx.connection.execute(update(incident).where(incident.c.id == row.id).values(rule=new, body=body))
         _rename_steps(tx, row.id, new)
+    _rename_silences(tx, old, new)
     tx.rule_keys.clear()
     return True
+
+
+def _rename_silences(tx: Tx, old: str, new: str) -> None:
+    table = schema.silence
+    for row in tx.connection.execute(select(table.c.id, table.c.body)).all():
+        item = from_body(Silence, row.body)
+        if item.scope.rules == old:
+            body = to_body(replace(item, scope=replace(item.scope, rules=new)))
+            tx.connection.execute(update(table).where(table.c.id == row.id).values(body=body))
 
 
 def _rename_steps(tx: Tx, incident: str, new: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import and_, exists, func, or_, select, union
+from sqlalchemy import and_, case, exists, func, or_, select, union
 
 from alerts.model import Incident, Reason, State
 from alerts.plan import SUPPRESSED
@@ -38,11 +38,16 @@ def told(tx: Tx, rule: str, closed: Collection[str] = ()) -> dict[str, tuple[str
 
 
 def first_delivered(tx: Tx, incident: str) -> dict[str, datetime]:
-    """When the first text about an incident, or the digest that tells it, reached each receiver that any did."""
+    """When the first text about an incident, or the digest that tells it, reached each receiver.
+
+    Where none has yet, since when the first one waits.
+    """
     item, digest = schema.outbox.c, schema.digest.c
     inside = tx.connection.execute(select(digest.digest).where(digest.incident == incident)).scalars()
-    delivered = and_(item.incident.in_([incident, *inside]), item.part == Part.TEXT.value, item.state == DONE)
-    query = select(item.receiver, func.min(item.finished_at)).where(delivered).group_by(item.receiver)
+    texts = and_(item.incident.in_([incident, *inside]), item.part == Part.TEXT.value)
+    reached = func.min(case((item.state == DONE, item.finished_at)))
+    first = func.coalesce(reached, func.min(item.created_at))
+    query = select(item.receiver, first).where(texts).group_by(item.receiver)
     return {name: from_micros(at) for name, at in tx.pairs(query).items()}
 
 

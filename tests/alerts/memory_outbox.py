@@ -68,11 +68,11 @@ class MemoryOutbox:
         doubt = item.delivery.in_doubt or item.held
         item.leased_until, item.held = now + timedelta(seconds=lease_seconds), True
         claim = item.delivery.claim + 1
-        item.delivery = replace(item.delivery, claim=claim, root=self._root(item), in_doubt=doubt)
+        item.delivery = replace(item.delivery, claim=claim, root=self._root(item), in_doubt=doubt, claimed_at=now)
         return item.delivery
 
     def next_due(self, now: datetime, lane: Lane) -> datetime | None:
-        times = [max(i.due, i.leased_until) for i in self._in_turn() if self._lane(i) == lane]
+        times = [max(i.due, i.leased_until) for i in self._in_turn(now) if self._lane(i) == lane]
         return max(now, min(times)) if times else None
 
     def next_deadline(self, now: datetime, lane: Lane) -> datetime | None:
@@ -81,7 +81,7 @@ class MemoryOutbox:
 
     def done(self, delivery: Delivery, receipt: Receipt, now: datetime) -> None:  # noqa: ARG002  # not kept here
         item = self.items[delivery.id]
-        if item.state == "queued":
+        if item.state != "done":
             item.state, item.receipt = "done", receipt
 
     def retry(
@@ -101,6 +101,11 @@ class MemoryOutbox:
             item.delivery = replace(old, attempts=delivery.attempts + counts, **fresh)
             item.due = item.leased_until = at
             item.error, item.held = error, False
+
+    def rest(self, lane: Lane, until: datetime, now: datetime) -> None:
+        for item in self._queued():
+            if self._lane(item) == lane and not (item.held and item.leased_until > now):
+                item.due = max(item.due, min(until, item.deadline or until))
 
     def dead(self, delivery: Delivery, error: str, now: datetime) -> None:  # noqa: ARG002  # not kept here
         self._bury(delivery, error)
@@ -130,7 +135,7 @@ class MemoryOutbox:
         return Lane(item.delivery.receiver, item.delivery.part)
 
     def _ready(self, now: datetime, lane: Lane) -> list[Item]:
-        own = [i for i in self._in_turn() if self._lane(i) == lane]
+        own = [i for i in self._in_turn(now) if self._lane(i) == lane]
         return [i for i in own if i.due <= now and i.leased_until <= now]
 
     def _overdue(self, now: datetime, lane: Lane) -> list[Item]:
@@ -161,16 +166,17 @@ class MemoryOutbox:
             old.state = "merged"
         return newest
 
-    def _in_turn(self) -> list[Item]:
+    def _in_turn(self, now: datetime) -> list[Item]:
         queued = self._queued()
-        return [i for i in queued if not any(self._blocks(other, i) for other in queued)]
+        return [i for i in queued if not any(self._blocks(other, i, now) for other in queued)]
 
-    def _blocks(self, other: Item, item: Item) -> bool:
+    def _blocks(self, other: Item, item: Item, now: datetime) -> bool:
+        sent = other.leased_until > now and other.held and item.delivery.part is Part.TEXT and other is not item
         return (
             other.delivery.part is Part.TEXT
             and other.delivery.receiver == item.delivery.receiver
             and other.delivery.message.key == item.delivery.message.key
-            and other.place < item.place
+            and (other.place < item.place or sent)
         )
 
     def _root(self, item: Item) -> Receipt | None:

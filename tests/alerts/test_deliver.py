@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from alerts.breaker import FAILURES_TO_OPEN, FIRST_REST, LONGEST_REST, Breaker
 from alerts.crew import Crew
-from alerts.deliver import PACE, Courier, Result, Traffic, deliver_once, drain
+from alerts.deliver import LEASE_SECONDS, PACE, SEND_SECONDS, Courier, Result, Traffic, deliver_once, drain
 from alerts.model import Receipt, SendError
 from alerts.ports import Delivery, Lane, Part
 from rules.model import Severity
@@ -127,6 +127,26 @@ def test_asked_to_wait_a_lane_waits_whole():
     outcomes, clock = run(queue(message("sw-1"), message("sw-2")), team=team)
     assert [o.result for o in outcomes] == [Result.RETRIED, Result.SENT, Result.SENT]
     assert timedelta(seconds=90) <= clock.now - NOW <= timedelta(seconds=92)
+
+
+@pytest.mark.parametrize(
+    ("errors", "rest"),
+    [([SendError("slow down", retry_after=90.0)], 90), ([SendError("down")] * FAILURES_TO_OPEN, 30)],
+    ids=["asked to wait", "down"],
+)
+def test_a_courier_that_starts_anew_leaves_a_resting_receiver_alone(errors, rest):
+    """What a process that died knew of it stands in the outbox: all that waits there is due after the rest."""
+    outbox, lane = queue(*(message(f"sw-{n}") for n in range(30))), Lane("team", Part.TEXT)
+    clock, team = Hours(), Scripted(*errors)
+    dying = Courier("first", Random(3), {"team": team})
+    while team.errors:
+        deliver_once(outbox, lane, dying, clock)
+        clock.now += PACE
+    over = clock.now - PACE + timedelta(seconds=rest)
+    fresh = Courier("second", Random(3), {"team": team})
+    assert drain(outbox, fresh, clock=clock, wait=clock.wait, until=over) == ()
+    drain(outbox, fresh, clock=clock, wait=clock.wait, until=over + timedelta(hours=1))
+    assert {item.message.key for item in team.sent} == {f"sw-{n}" for n in range(30)}
 
 
 def test_an_unknown_receiver_goes_to_the_fallback():
@@ -300,6 +320,18 @@ def test_a_receiver_that_hangs_delays_no_other():
     stuck.go.set()
     crew.finish()
     assert outbox.lanes() == ()
+
+
+def test_a_receiver_that_never_ends_gives_its_lane_back():
+    """Within the lease, so that no other worker takes what it holds; it may have arrived."""
+    outbox, stuck = queue(message("sw-1"), message("sw-2")), Stuck()
+    courier = Courier("test", Random(3), {"team": stuck}, send_seconds=0.05)
+    outcome = deliver_once(outbox, Lane("team", Part.TEXT), courier, Hours())
+    stuck.go.set()
+    assert outcome is not None
+    assert (outcome.result, outcome.unknown) == (Result.RETRIED, True)
+    assert outcome.error == "its receiver did not come to an end: it took longer than 0.05 s"
+    assert SEND_SECONDS < LEASE_SECONDS
 
 
 def test_what_fails_while_all_is_stopped_is_tried_again_and_nothing_else_is_sent():

@@ -12,6 +12,7 @@ from alerts.message import MESSAGE_LENGTH, PUSH_LENGTH, SECTION_LENGTH
 from alerts.model import Change, Kind, Reason, State, Transition
 from alerts.notifiers import slack_blocks
 from alerts.plan import Routes, plan
+from alerts.reminders import tellings
 from rules.model import Severity
 from tests.alerts.make import History, assess, blind, cause, finding, tick
 
@@ -66,6 +67,18 @@ def test_what_becomes_of_them_is_told_in_the_digest_but_what_becomes_louder():
     found = sorted_out([over], both, ("team",))
     assert [d.reason for d in found.decisions] == [Reason.RESOLVED]
     assert [d.key for d in found.digests] == ["digest-1"]
+
+
+def test_what_a_person_does_and_a_digest_tells_releases_nothing_that_waits():
+    """Its decision keeps its reason, by which a later look knows that what was held is held still."""
+    (first, *_) = storm(1)
+    known = {"team": Lately(through={first.incident.id: "digest-1"})}
+    found = sorted_out([replace(first, change=Change.ACKNOWLEDGED)], known, ("team",))
+    (decision,) = found.decisions
+    assert (decision.reason, decision.because.partition(":")[0]) == (Reason.ACTION, "told in digest-1")
+    assert found.together == {("team", first.incident.id, first.incident.seq)}
+    held = replace(decision, send=False, reason=Reason.MUTED, because="muted")
+    assert tellings([held, decision])[first.incident.id].held == "muted"
 
 
 def test_new_values_are_no_storm():

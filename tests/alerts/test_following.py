@@ -103,9 +103,48 @@ def test_who_waits_for_a_change_hears_the_end_all_the_same():
 def test_critical_ones_go_through_or_to_who_stands_in():
     """With `outside` to that receiver, without it to the very one."""
     loud = opened(severity=Severity.CRITICAL)
-    assert kept(plan([loud], routes(OFFICE), NIGHT, {})) == [("oncall", True, Reason.NEW)]
+    at_night = plan([loud], routes(OFFICE), NIGHT, {})
+    assert kept(at_night) == [("oncall", True, Reason.NEW), ("team", False, Reason.OUT_OF_HOURS)]
+    assert at_night[1].because.endswith("until 24 Nov 09:00 UTC; oncall is told meanwhile")
     assert kept(plan([loud], routes(replace(OFFICE, outside=None)), NIGHT, {})) == [("team", True, Reason.NEW)]
     assert kept(plan([loud], routes(OFFICE), MORNING, {})) == [("team", True, Reason.NEW)]
+
+
+def test_who_was_stood_in_for_is_told_when_the_hours_begin():
+    """One message, though it widened twice at night and was acknowledged; none of what is over by then."""
+    loud = opened(severity=Severity.CRITICAL)
+    wider = replace(loud, change=Change.WIDENED, incident=replace(loud.incident, seq=2))
+    held = plan([loud, wider], routes(OFFICE), NIGHT, {})
+    mine = acknowledge(wider.incident, KARI, NIGHT + timedelta(hours=1), timedelta(hours=20))
+    assert mine is not None
+    for incident in (wider.incident, mine.incident):
+        assert step_at(incident, held, MORNING - timedelta(minutes=1), OFFICE) == ()
+        (again,) = step_at(incident, held, MORNING, OFFICE)
+        assert (again.change, again.to) == (Change.RELEASED, ("team",))
+        sent = plan([again], routes(OFFICE), MORNING, {incident.id: ("oncall",)})
+        assert kept(sent) == [("team", True, Reason.RELEASED)]
+        assert step_at(again.incident, [*held, *sent], MORNING, OFFICE) == ()
+    assert step_at(replace(wider.incident, state=State.RESOLVED), held, MORNING, OFFICE) == ()
+
+
+def test_what_nobody_acknowledges_to_who_stands_in_goes_where_the_receiver_hands_on():
+    """At night the team's `outside` is told; fifteen minutes later the team's `escalate_to` is, once."""
+    team = replace(OFFICE, escalate_to="lead", escalate_after=timedelta(minutes=15))
+    loud = opened(severity=Severity.CRITICAL)
+    sent = list(plan([loud], routes(team), NIGHT, {}))
+    assert step_at(loud.incident, sent, NIGHT + timedelta(minutes=14), team, since=NIGHT) == ()
+    (on,) = step_at(loud.incident, sent, NIGHT + timedelta(minutes=15), team, since=NIGHT)
+    assert (on.change, on.to) == (Change.HANDED_ON, ("lead",))
+    assert on.because == "nobody has acknowledged it at oncall within 15 minutes"
+    sent += plan([on], routes(team), on.at, {loud.incident.id: ("oncall",)})
+    assert step_at(on.incident, sent, on.at + timedelta(hours=1), team, since=NIGHT) == ()
+
+
+def test_what_is_told_late_keeps_the_hours_of_when_it_is_told():
+    """A tick of the night that is caught up in the morning is told at once, and one of the day caught up at night is not."""
+    step = opened()
+    assert kept(plan([step], routes(OFFICE), NIGHT, {}, told_at=MORNING)) == [("team", True, Reason.NEW)]
+    assert kept(plan([step], routes(OFFICE), MORNING, {}, told_at=NIGHT)) == [("team", False, Reason.OUT_OF_HOURS)]
 
 
 def test_an_end_is_told_at_any_hour_and_a_repeat_at_none_outside():

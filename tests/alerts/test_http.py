@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from alerts.model import SendError
 from alerts.notifiers import http
+from tests.standins.slack import Fault
 from tests.standins.smtp import server_context, trusted
 from tests.standins.web import Reply, Request, WebStandin
 
@@ -77,6 +80,24 @@ def test_a_certificate_that_nobody_vouches_for_is_permanent():
             http.post(target(url), b"", {})
         assert (caught.value.permanent, standin.taken) == (True, [])
         assert http.post(target(url, context=trusted()), b"", {}).status == 200
+
+
+@pytest.mark.parametrize("secure", [False, True])
+def test_an_answer_that_comes_byte_by_byte_has_an_end(secure):
+    """No wait is long, and the whole is: it is cut. Without its first line it is not known whether the message arrived."""
+    with Proxy() as standin:
+        url = standin.url
+        if secure:
+            standin._server.socket = server_context().wrap_socket(standin._server.socket, server_side=True)
+            url = url.replace("http://127.0.0.1", "https://localhost")
+        standin.faults.append(Fault("drip", seconds=5.0))
+        began = time.monotonic()
+        with pytest.raises(SendError, match="did not answer: it took too long") as caught:
+            http.post(target(url, longest=0.3, context=trusted()), b"", {})
+        assert caught.value.unknown
+        standin.faults[:] = [Fault("drip_headers", seconds=5.0)]
+        assert http.post(target(url, longest=0.3, context=trusted()), b"", {}).status == 200
+        assert time.monotonic() - began < 3.0
 
 
 @pytest.mark.parametrize(

@@ -125,6 +125,50 @@ def check_a_worker_without_its_lease_may_report_success_only(make: Factory) -> N
     assert nothing(bench, 10 * LEASE)
 
 
+def check_a_receipt_is_kept_though_the_message_was_told_with_a_later_one(make: Factory) -> None:
+    """Its lease ran out while it was sent, and the next claim merged it: what follows hangs under it all the same."""
+    bench = make()
+    bench.put(message(seq=1), "team", [Part.TEXT], NOW)
+    slow = claimed(bench)
+    bench.put(message(seq=2), "team", [Part.TEXT], NOW)
+    both = claimed(bench, LEASE, "two")
+    assert (both.message.seq, both.in_doubt) == (2, True)
+    bench.outbox.done(slow, Receipt("C1", "1.0"), later(LEASE))
+    bench.outbox.retry(both, later(LEASE), "down", counts=True)
+    assert claimed(bench, LEASE, "two").root == Receipt("C1", "1.0")
+
+
+def check_what_comes_late_waits_for_the_newer_one_that_is_being_sent(make: Factory) -> None:
+    """Given up elsewhere and rerouted here: neither sent beside the newer one, nor a second time with it."""
+    bench = make()
+    bench.put(message(seq=2), "team", [Part.TEXT], NOW)
+    under_way = claimed(bench)
+    bench.put(message(seq=1), "team", [Part.TEXT], NOW)
+    assert nothing(bench)
+    bench.outbox.done(under_way, Receipt("C1", "1.0"), NOW)
+    assert (claimed(bench).message.seq, nothing(bench)) == (1, True)
+
+
+def check_a_lane_that_rests_is_due_later(make: Factory) -> None:
+    """All that waits there but what was to wait longer; what has a deadline at that; other lanes as ever."""
+    bench, lane, limit = make(), Lane("team", Part.TEXT), CRITICAL_DEADLINE.total_seconds()
+    bench.put(message("sw-1"), "team", [Part.TEXT], NOW)
+    first = claimed(bench)
+    bench.outbox.retry(first, later(3 * limit), "down", counts=True)
+    bench.put(message("sw-2"), "team", [Part.TEXT], NOW)
+    bench.put(message("sw-3"), "pager", [Part.TEXT], NOW)
+    bench.outbox.rest(lane, later(2 * limit), NOW)
+    assert [bench.outbox.next_due(NOW, Lane(name, Part.TEXT)) for name in ("team", "pager")] == [later(2 * limit), NOW]
+    bench.put(replace(message("sw-4"), severity=Severity.CRITICAL), "team", [Part.TEXT], NOW)
+    bench.outbox.rest(lane, later(2 * limit), NOW)
+    assert bench.outbox.next_due(NOW, lane) == later(limit)
+    for n, key in ((1, "sw-4"), (2, "sw-2"), (3, "sw-1")):
+        delivery = bench.outbox.claim(later(n * limit), "one", LEASE, lane)
+        assert delivery is not None
+        assert delivery.message.key == key
+        bench.outbox.done(delivery, Receipt(), later(n * limit))
+
+
 def check_a_retry_waits_and_counts(make: Factory) -> None:
     """Handed out again at its time, with the attempt counted only where it was one."""
     bench = make()
@@ -320,6 +364,9 @@ CHECKS: tuple[Callable[[Factory], None], ...] = (
     check_queues_the_same_item_once,
     check_a_lease_runs_out,
     check_a_worker_without_its_lease_may_report_success_only,
+    check_a_receipt_is_kept_though_the_message_was_told_with_a_later_one,
+    check_what_comes_late_waits_for_the_newer_one_that_is_being_sent,
+    check_a_lane_that_rests_is_due_later,
     check_a_retry_waits_and_counts,
     check_plain_stays_plain,
     check_an_incident_goes_out_in_order,

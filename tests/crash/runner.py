@@ -34,9 +34,11 @@ from monitor import sources, store
 from monitor.app import App, open_notifiers
 from monitor.settings import Settings
 from monitor.sources import duckdb_files
+from monitor.store.bodies import to_body
 from monitor.store.engine import WRITES
 from monitor.ticks import due_ticks
 from rules.model import Rule, Severity
+from tests.alerts.make import History, assess, finding
 
 PARTS_LOADED = (sources, duckdb_files, slack)
 """Engines and channels load when they are first used: here before the fork."""
@@ -196,7 +198,7 @@ def _newest(app: App, rule: Rule) -> int | None:
 def hour(app: App, rule: Rule, now: datetime) -> None:
     """What a daemon does from one hour to the next: evaluate what is due, deliver what there is."""
     for tick in due_ticks(app.evaluator(rule).watched, _newest(app, rule), now):
-        app.tick(rule, tick)
+        app.tick(rule, tick, now=now)
     clock = Clock(now)
     app.deliver(clock.now, clock.wait, now + timedelta(minutes=10), "courier")
 
@@ -241,24 +243,27 @@ def _child(life: Life) -> None:
 
 
 def _warm_up() -> None:
-    """The first chart of a process looks for fonts."""
+    """What the first time in a process takes long: charts look for fonts, and data classes are read for their shapes."""
+    for made in History().see(assess(1, finding())):
+        to_body(made)
+        to_body(made.incident)
     at = (datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, 1, tzinfo=UTC))
     series = Series(at, (1.0, 2.0), (1.0, 2.0), (0.0, 1.0), (2.0, 3.0))
     words = dict.fromkeys(("key", "rule", "push", "title", "footer"), "x")
-    render_png(
-        Message(
-            **words,
-            seq=1,
-            change=Change.OPENED,
-            state=State.FIRING,
-            severity=Severity.WARNING,
-            summary=(),
-            facts=(),
-            chart=series,
-            total_chart=series,
-            since=at[1],
-        )
+    message = Message(
+        **words,
+        seq=1,
+        change=Change.OPENED,
+        state=State.FIRING,
+        severity=Severity.WARNING,
+        summary=(),
+        facts=(),
+        chart=series,
+        total_chart=series,
+        since=at[1],
     )
+    to_body(message)
+    render_png(message)
     assert _threads() <= {"jemalloc_bg_thd"}, "a process with threads cannot be forked safely"
 
 

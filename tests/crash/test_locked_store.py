@@ -15,6 +15,8 @@ from tests.crash.place import Place
 from tests.crash.runner import hour
 from tests.crash.story import TICKS
 
+pytestmark = pytest.mark.xdist_group("incident's story")
+
 
 @contextmanager
 def locked(place: Place) -> Iterator[None]:

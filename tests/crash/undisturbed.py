@@ -19,6 +19,10 @@ class Stretch:
     """Points that are passed."""
     told: int
     """Calls that Slack had taken before."""
+    told_after: int
+    """Calls that Slack had taken at its end."""
+    rows: Rows
+    """The store at its end."""
 
     def points(self) -> Iterator[str]:
         """All points, in order: those of the trace, and *during* each call that Slack takes.
@@ -58,15 +62,15 @@ class Undisturbed:
         """The stretch that passes a point."""
         return next(stretch for stretch in self.stretches if point in stretch.points())
 
-    def told_after(self, trace: Sequence[str], before: int, taken: int) -> tuple[Told, ...]:
-        """What Slack has been told in the end if a process that left this trace was killed.
+    def told_after(self, stretch: Stretch, trace: Sequence[str], taken: int) -> tuple[Told, ...]:
+        """What Slack has been told by a stretch's end if a process that left this trace in it was killed.
 
-        `before` are the calls taken before that process, `taken` those before its death. Of a send under way edits and
-        charts are made again; a post that was taken is found.
+        `taken` are the calls taken before its death. Of a send under way edits and charts are made again; a post that
+        was taken is found.
         """
-        repeated = unsettled(trace, before)
-        again = self.told[taken if repeated is None else repeated : taken]
-        return (*self.told[:taken], *(call for call in again if call.method != "chat.postMessage"), *self.told[taken:])
+        told, repeated = self.told[: stretch.told_after], unsettled(trace, stretch.told)
+        again = told[taken if repeated is None else repeated : taken]
+        return (*told[:taken], *(call for call in again if call.method != "chat.postMessage"), *told[taken:])
 
 
 def tell(on: Bench, ticks: tuple[datetime, ...]) -> Undisturbed:
@@ -78,8 +82,8 @@ def tell(on: Bench, ticks: tuple[datetime, ...]) -> Undisturbed:
     for number in range(len(ticks)):
         begin, before = on.snapshot(f"{number}"), len(on.told())
         assert on.live(ticks[: number + 1]) == 0
-        stretches.append(Stretch(begin, ticks[: number + 1], tuple(on.trace), before))
-    assert on.rows() == rows, "restarts between the evaluations make a difference"
+        stretches.append(Stretch(begin, ticks[: number + 1], tuple(on.trace), before, len(on.told()), on.rows()))
+    assert stretches[-1].rows == rows, "restarts between the evaluations make a difference"
     assert on.told() == told
     return Undisturbed(ticks, rows, tuple(told), tuple(stretches))
 

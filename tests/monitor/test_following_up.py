@@ -152,6 +152,22 @@ class Overtaken:
         raise store.ConflictError("another process wrote first")
 
 
+def test_nobody_is_handed_what_the_first_one_could_not_have_heard_yet(counted):
+    """Caught up after three hours, and looked after before the first delivery: the wait begins when it was queued."""
+    state = store.copy(counted)
+    ticks = Ticks.over(GONE, state, severity=Severity.CRITICAL, notify=())
+    app = App(parse_settings(TOML, "slicewatch.toml", Path(), {}), RuleSet((ticks.rule,)), state, io.StringIO(), {})
+    ticks.evaluator = Evaluator(
+        Watched.of(routed(ticks.rule, app.settings), app.settings.operations), ticks.source, ticks.state
+    )
+    woken = ticks.at(N + 4)
+    for column in (N, N + 1):
+        ticks.tick(column, now=woken)
+    looks = [app.follow_up(woken + timedelta(minutes=n)) for n in (0, 14, 15)]
+    assert looks == [0, 0, 1]
+    state.close()
+
+
 def test_who_is_overtaken_by_a_replica_goes_on_and_looks_again(place):
     """Both find the same step due, one of them takes it: no error, which would keep other rules from being looked after."""
     ticks, app = place(Severity.CRITICAL)

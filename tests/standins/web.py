@@ -140,6 +140,10 @@ class _Handler(BaseHTTPRequestHandler):
             case "cut_after":
                 standin.answer(request)
                 self._cut()
+            case "drip":
+                self._drip(standin, fault.seconds, b"")
+            case "drip_headers":
+                self._drip(standin, fault.seconds, b"HTTP/1.1 200 OK\r\nX-Slow: ")
             case kind:
                 standin.wait(fault.seconds if kind == "slow" else 0)
                 self._write(standin.answer(request))
@@ -151,6 +155,13 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(content)
+
+    def _drip(self, standin: WebStandin, seconds: float, begin: bytes) -> None:
+        """An answer that does not come to an end."""
+        self.wfile.write(begin)
+        for _ in range(int(seconds / 0.05)):
+            standin.wait(0.05)
+            self.wfile.write(b"z")
 
     def _cut(self) -> None:
         self.close_connection = True

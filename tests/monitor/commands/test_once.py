@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.monitor.commands.place import END, HOUR, OUTAGE, RULE, TOML, at
-from tests.standins.slack import SlackStandin
+from tests.standins.slack import Answer, SlackStandin
 
 pytestmark = pytest.mark.xdist_group("commands")
 
@@ -147,6 +152,31 @@ def test_slack_gets_the_message(told):
         (message,) = slack.roots()
         assert "CRITICAL second: device=ios" in message["text"]
     assert told.lines("status")[0]["deliveries"]["queued"] == 0
+
+
+class Looking(SlackStandin):
+    """Looks, while a message is on its way, until when it is held."""
+
+    def __init__(self, store: Path) -> None:
+        super().__init__()
+        self.store, self.held_until = store, []
+
+    def answer(self, method: str, args: dict[str, Any], token: str) -> Answer:
+        with closing(sqlite3.connect(self.store)) as looking:
+            (until,) = looking.execute("SELECT max(lease_until) FROM slicewatch_outbox").fetchone()
+        self.held_until.append(datetime.fromtimestamp(until / 1e6, UTC))
+        return super().answer(method, args, token)
+
+
+def test_what_is_sent_as_of_the_past_is_held_today(told):
+    """A daemon that runs beside it must not take the message for one whose sender has died."""
+    with Looking(told.folder / "slicewatch.db") as slack:
+        told.write("slicewatch.toml", with_slack(slack.url))
+        told.write("rules/second.yaml", RULE.replace("playback_volume", "second"))
+        began = datetime.now(UTC)
+        assert told.run("once", "second", *at(BEFORE + HOUR), SLACK_TOKEN=slack.token).exit_code == 0
+        assert slack.held_until
+        assert min(slack.held_until) > began
 
 
 def test_what_cannot_be_delivered_is_said_and_kept(told):

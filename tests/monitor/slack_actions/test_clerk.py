@@ -9,6 +9,7 @@ from monitor.acting import Desk
 from monitor.slack_actions.clerk import Clerk
 from monitor.slack_actions.gate import Gate
 from monitor.slack_actions.groups import members
+from monitor.slack_actions.listening import told_of
 from monitor.slack_actions.office import AppOffice
 from monitor.slack_actions.requests import read
 from tests.monitor.slack_actions.place import pressed, typed
@@ -16,7 +17,8 @@ from tests.monitor.slack_actions.place import pressed, typed
 
 def handled(place, payload, gate: Gate | None = None) -> str:
     doors = {receiver.name: receiver for receiver in place.app.settings.receivers}
-    clerk = Clerk(gate or Gate(doors, members), Desk(place.app), AppOffice(place.app))
+    gate = gate or Gate(doors, members, lambda incident: told_of(place.app, incident))
+    clerk = Clerk(gate, Desk(place.app), AppOffice(place.app))
     (act,) = read(payload)
     return clerk.handle(act, place.now)
 
@@ -73,7 +75,9 @@ def test_who_is_in_a_group_is_asked_now_and_then(place):
         return frozenset({"U0KARI"})
 
     (door,) = place.app.settings.receivers
-    gate = Gate({"team": type(door)("team", "slack", "#oncall", actors=("S0RECS",))}, group, lambda: clock[0])
+    gate = Gate(
+        {"team": type(door)("team", "slack", "#oncall", actors=("S0RECS",))}, group, lambda _: None, lambda: clock[0]
+    )
     for clock[0] in (0.0, 299.0, 301.0):
         handled(place, pressed(place, Act.ACKNOWLEDGE), gate)
     assert asked == ["S0RECS", "S0RECS"]
@@ -84,6 +88,31 @@ def test_somebody_of_another_workspace_may_not(place):
     guest = {"user": {"id": "U9", "name": "eve", "team_id": "T9"}}
     assert handled(place, pressed(place, Act.ACKNOWLEDGE) | guest).startswith("You may not")
     assert place.acts() == []
+
+
+TWO_TEAMS = """app_token = {env = "APP"}
+actors = ["U0OLA"]
+[receivers.search]
+kind = "slack"
+channel = "#search"
+token = {env = "BOT"}
+app_token = {env = "APP"}
+"""
+
+
+@pytest.mark.parametrize("place", [TWO_TEAMS], indirect=True, ids=["two teams"])
+def test_an_incident_is_acted_on_where_it_was_told(place):
+    """Not from another team's channel by its id, but by who is named for it; looking at it is no act."""
+    there, name = {"channel": "search"}, place.incident.id
+    elsewhere = {"channel_id": "C0SEARCH"}
+    for text in (f"ack {name}", f"snooze {name} 2h"):
+        refused = handled(place, typed(place, text, **there) | elsewhere)
+        assert refused.startswith(f"{name} was not told in this channel: act on it where it was told.")
+    assert (place.state(), place.acts()) == ("firing", [])
+    assert name in handled(place, typed(place, f"explain {name}", **there) | elsewhere)
+    assert "no incident is called" in handled(place, typed(place, "ack sw-0", **there) | elsewhere)
+    allowed = handled(place, typed(place, f"ack {name}", user="U0OLA", **there) | elsewhere)
+    assert allowed.startswith("Acknowledged by kari")
 
 
 def test_a_command_in_another_channel_is_refused(place):

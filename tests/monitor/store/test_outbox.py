@@ -221,6 +221,28 @@ def test_a_dead_letter_can_be_sent_again(store: Store, box: SqlOutbox) -> None:
     assert again.attempts == 0
 
 
+def test_a_dead_letter_is_told_with_the_one_that_waits_and_not_beside_one_under_way(
+    store: Store, box: SqlOutbox
+) -> None:
+    """While the later text is being sent the dead one is left alone; while it waits, both are one message."""
+    queue(store, parts=[Part.TEXT])
+    dead = claim(box, START, "a", 60)
+    assert dead is not None
+    box.dead(dead, "channel_not_found", START)
+    queue(store, seqs=[2], parts=[Part.TEXT])
+    under_way = claim(box, later(1), "a", 60)
+    assert under_way is not None
+    with store.write() as tx:
+        assert not requeue(tx, dead.id, later(2))
+    box.retry(under_way, later(3), "503", counts=True)
+    with store.write() as tx:
+        assert requeue(tx, dead.id, later(3))
+    both = claim(box, later(3), "a", 60)
+    assert both is not None
+    assert (both.message.seq, both.message.summary[-1].count("•")) == (2, 1)
+    assert claim(box, later(3), "a", 60) is None
+
+
 def test_what_a_dead_daemon_held_is_free_at_once_and_in_doubt(store: Store, box: SqlOutbox) -> None:
     """The one that starts in its place need not wait for the lease; others' leases stand."""
     for key, owner in (("i-1", "daemon-7"), ("i-2", "once-8")):

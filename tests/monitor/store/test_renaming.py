@@ -4,10 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from monitor.store import Store, dump, incidents, is_known, record_run, rename_rule, told, transitions
+from alerts.model import Actor
+from alerts.silences import Scope, new_silence
+from monitor.store import (
+    Store,
+    dump,
+    incidents,
+    is_known,
+    put_silence,
+    record_run,
+    rename_rule,
+    silences,
+    told,
+    transitions,
+)
 from tests.monitor.store.make import write_tick
 
 OLD, NEW = "playback", "playback_volume"
@@ -43,6 +57,18 @@ def test_everything_that_is_kept_comes_along(store):
         assert len(found) == len(told(tx, NEW)) == 2
         assert {step.incident.rule for item in found for step in transitions(tx, item.id)} == {NEW}
         assert (is_known(tx, NEW), is_known(tx, OLD)) == (True, False)
+
+
+def test_silences_that_call_the_rule_by_its_name_come_along(memory):
+    """Those of patterns stay as they are written, and so do others'."""
+    write_tick(memory)
+    by, at = Actor("cli", "kari", "Kari"), datetime(2026, 11, 23, tzinfo=UTC)
+    with memory.write() as tx:
+        for name in (OLD, "play*", "other"):
+            put_silence(tx, new_silence(Scope(name), by, at, at, at + timedelta(hours=2), "app 7.3"))
+    rename(memory)
+    with memory.read() as tx:
+        assert {item.scope.rules for item in silences(tx, at)} == {NEW, "play*", "other"}
 
 
 def test_a_second_time_changes_nothing(memory):
