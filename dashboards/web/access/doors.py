@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Protocol
 
 from fastapi import Request
 
+from dashboards.web.access.addresses import is_loopback
 from dashboards.web.access.people import Person, Role, Via
-
-LOCAL = frozenset({"localhost"})
 
 
 class Door(Protocol):
@@ -40,13 +38,3 @@ class Loopback:
 
     def sign_in_url(self, request: Request) -> str | None:  # noqa: ARG002  # a door's method
         return None
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or an address is this machine's own."""
-    if host in LOCAL:
-        return True
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
