@@ -330,7 +330,7 @@ class _Reader:
             sources=tuple(self._source(name, shape) for name, shape in sources.items()),
             receivers=tuple(self._receiver(name, shape) for name, shape in receivers.items()),
             fallback=root.fallback or (next(iter(receivers)) if len(receivers) == 1 else None),
-            web=web_settings(root.web, self._value, asked="web" in data),
+            web=web_settings(root.web, self._value, self._places.locate, asked="web" in data),
             maintenance=maintenances(root.maintenance),
             routes=routes(root.routes),
             policies=policies(receivers),

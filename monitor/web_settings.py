@@ -17,7 +17,9 @@ from dashboards.web.access.roles import Roles
 from monitor.setting_values import Reference, Secret, SecretRef, Word, as_wait
 from rules.document import Path as KeyPath
 from rules.explain import Doc, described, refusal
+from rules.problem import Place, Span
 from rules.vocabulary import did_you_mean, one_of
+from rules.written import Locate
 
 DEFAULT_LISTEN = "127.0.0.1:8080"
 DEFAULT_SESSION = timedelta(hours=12)
@@ -49,6 +51,7 @@ class OidcSettings:
     scopes: tuple[str, ...]
     groups_claim: str
     name_claim: str
+    span: Span = field(default=Span(Place("")), repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -252,27 +255,31 @@ class WebShape(BaseModel):
             raise refusal("contradiction", message, "choose who gets in, or remove it", at=("roles",), at_key=True)
 
 
-def web_settings(shape: WebShape, value: Callable[[Reference, KeyPath], Secret], *, asked: bool) -> WebSettings:
-    """From how it is written to what it means; `value` makes a secret of where one is to be read."""
+Value = Callable[[Reference, KeyPath], Secret]
+"""Makes a secret of where one is to be read."""
+
+
+def web_settings(shape: WebShape, value: Value, locate: Locate, *, asked: bool) -> WebSettings:
+    """From how it is written to what it means; `asked` where the table is there at all."""
     return WebSettings(
         asked=asked,
         listen=shape.listen,
         public_url=shape.public_url,
         access=shape.access,
         proxy=None if shape.proxy is None else ProxySettings(**dict(shape.proxy)),
-        oidc=None if shape.oidc is None else _oidc(shape.oidc, value),
+        oidc=None if shape.oidc is None else _oidc(shape.oidc, value, locate(("web", "oidc"), True)),
         roles=shape.roles.meant(),
         session_key=_secret(shape.session_key, ("web", "session_key"), value),
         session_lasts=shape.session_lasts,
     )
 
 
-def _oidc(shape: _OidcShape, value: Callable[[Reference, KeyPath], Secret]) -> OidcSettings:
+def _oidc(shape: _OidcShape, value: Value, span: Span) -> OidcSettings:
     secret = _secret(shape.client_secret, ("web", "oidc", "client_secret"), value)
-    return OidcSettings(**{**dict(shape), "client_secret": secret})
+    return OidcSettings(**{**dict(shape), "client_secret": secret}, span=span)
 
 
-def _secret(given: Reference | None, path: KeyPath, value: Callable[[Reference, KeyPath], Secret]) -> Secret | None:
+def _secret(given: Reference | None, path: KeyPath, value: Value) -> Secret | None:
     return None if given is None else value(given, path)
 
 

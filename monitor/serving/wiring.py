@@ -11,6 +11,7 @@ from typing import NoReturn
 from fastapi import FastAPI
 
 from dashboards.web.access.doors import Door
+from dashboards.web.access.gate import Gate
 from dashboards.web.app import create_app
 from dashboards.web.ports import Ports
 from monitor.app import App
@@ -19,6 +20,7 @@ from monitor.buckets import to_datetime
 from monitor.evaluation import Evaluator
 from monitor.query import SourceError
 from monitor.routing import routed
+from monitor.serving.access import JournalOfStore
 from monitor.views.coverage import Coverages
 from monitor.views.overview import OverviewsOfStore
 from monitor.views.panorama import Panoramas
@@ -56,10 +58,13 @@ class Asking:
 
 
 @contextmanager
-def web_app(app: App, door: Door, now: Callable[[], datetime], key: bytes) -> Iterator[FastAPI]:
-    """The web application of an app; what works aside for its pages ends with it."""
+def web_app(
+    app: App, door: Door, now: Callable[[], datetime], key: bytes, gate: Gate | None = None
+) -> Iterator[FastAPI]:
+    """The web application of an app; what works aside for its pages ends with it. Without a gate, the usual one."""
+    around = gate or Gate(JournalOfStore(app.state), now)
     panoramas, coverages = Panoramas(app.state, Asking(app)), Coverages(app.state)
     try:
-        yield create_app(Ports(overview=OverviewsOfStore(app, panoramas, coverages)), door, now, key)
+        yield create_app(Ports(overview=OverviewsOfStore(app, panoramas, coverages)), door, now, key, around)
     finally:
         coverages.close()

@@ -75,6 +75,7 @@ from monitor.store.run_table import (
 from monitor.store.silence_table import put_silence, silence, silences
 from monitor.store.status import History, RuleStatus, rule_status
 from monitor.store.store import Store
+from monitor.store.token_table import Token, Used, add_token, change_token, token, token_of, token_used, tokens
 from monitor.store.told import first_delivered, inhibitors, told, told_at
 from monitor.store.tx import Tx
 
@@ -104,14 +105,18 @@ __all__ = [
     "StoreLockedError",
     "StoreNewerError",
     "Thread",
+    "Token",
     "Tx",
+    "Used",
     "action",
     "actions",
     "add_action",
     "add_decision",
     "add_leaves",
+    "add_token",
     "add_transition",
     "any_ripened",
+    "change_token",
     "copy",
     "coverage",
     "decisions",
@@ -169,6 +174,10 @@ __all__ = [
     "save_incident",
     "silence",
     "silences",
+    "token",
+    "token_of",
+    "token_used",
+    "tokens",
     "told",
     "told_at",
     "transitions",
