@@ -38,6 +38,7 @@ from monitor.setting_values import (
     as_timeout,
 )
 from monitor.toml_places import Places, syntax_problem
+from monitor.web_settings import WebSettings, WebShape, split_address, web_settings
 from rules.document import Path as KeyPath
 from rules.explain import Doc, described, explain, refusal
 from rules.parse import defaults_problems
@@ -56,12 +57,12 @@ __all__ = [
     "load_settings",
     "missing_secrets",
     "parse_settings",
+    "split_address",
 ]
 
 DEFAULT_STORE = "sqlite:///slicewatch.db"
 DEFAULT_TIMEOUT = timedelta(minutes=5)
 DEFAULT_ACK_EXPIRES = timedelta(hours=8)
-DEFAULT_LISTEN = "127.0.0.1:8080"
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ class Settings:
     receivers: tuple[ReceiverSettings, ...] = ()
     fallback: str | None = None
     """The receiver of rules that name none; the only receiver where there is one and no fallback is set."""
-    listen: str = DEFAULT_LISTEN
+    web: WebSettings = field(default_factory=WebSettings)
     maintenance: tuple[Maintenance, ...] = ()
     """Windows in which nobody is told of some rules."""
     routes: tuple[Route, ...] = ()
@@ -131,6 +132,11 @@ class Settings:
     suppressions: tuple[Suppression, ...] = ()
     defaults: Layer = field(default_factory=Layer, compare=False, repr=False)
     """`[defaults]`: keys that hold for every rule whose files do not name them."""
+
+    @property
+    def listen(self) -> str:
+        """Where the pages are served, and where answers from Slack arrive."""
+        return self.web.listen
 
     @property
     def operations(self) -> Operations:
@@ -165,7 +171,8 @@ class Settings:
         """Every secret the file names."""
         urls = [source.url for source in self.sources]
         tokens = [secret for receiver in self.receivers for _, secret in receiver.secrets]
-        return tuple(secret for secret in (self.store, *urls, *tokens) if secret is not None)
+        found = (self.store, *urls, *tokens, *self.web.secrets())
+        return tuple(secret for secret in found if secret is not None)
 
 
 def anchored(url: str, folder: Path) -> str:
@@ -231,19 +238,6 @@ def _tables(raw: object) -> dict[str, tuple[str, ...]]:
     return tables
 
 
-def _listen(raw: object) -> str:
-    found = re.fullmatch(r"(.+):(\d{1,5})", raw) if isinstance(raw, str) else None
-    if found is None or not 0 < int(found[2]) < 65_536:
-        raise refusal("bad-value", f"{described(raw)} is no address to listen on", 'write "127.0.0.1:8080"')
-    return found[0]
-
-
-def split_address(listen: str) -> tuple[str, int]:
-    """Host and port of an address to listen on; brackets around IPv6 are taken off."""
-    host, _, port = listen.rpartition(":")
-    return host.strip("[]"), int(port)
-
-
 class _StoreShape(BaseModel):
     model_config = ConfigDict(extra="forbid", title="[store]")
 
@@ -271,12 +265,6 @@ class _SqlShape(BaseModel):
     timeout: Timeout = DEFAULT_TIMEOUT
 
 
-class _WebShape(BaseModel):
-    model_config = ConfigDict(extra="forbid", title="[web]")
-
-    listen: Annotated[str, BeforeValidator(_listen)] = DEFAULT_LISTEN
-
-
 class _AlertsShape(BaseModel):
     model_config = ConfigDict(extra="forbid", title="[alerts]")
 
@@ -296,7 +284,7 @@ class _RootShape(BaseModel):
     store: _StoreShape = _StoreShape()
     sources: dict[str, dict[str, Any]] = {}
     receivers: dict[str, dict[str, Any]] = {}
-    web: _WebShape = _WebShape()
+    web: WebShape = WebShape()
     alerts: _AlertsShape = _AlertsShape()
     maintenance: tuple[MaintenanceShape, ...] = ()
     routes: tuple[RouteShape, ...] = ()
@@ -345,7 +333,7 @@ class _Reader:
             sources=tuple(self._source(name, shape) for name, shape in sources.items()),
             receivers=tuple(self._receiver(name, shape) for name, shape in receivers.items()),
             fallback=root.fallback or (next(iter(receivers)) if len(receivers) == 1 else None),
-            listen=root.web.listen,
+            web=web_settings(root.web, self._value, self._places.locate, asked="web" in data),
             maintenance=maintenances(root.maintenance),
             routes=routes(root.routes),
             policies=policies(receivers),

@@ -10,22 +10,26 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from dashboards.web import assets, failures
 from dashboards.web.access.doors import Door
+from dashboards.web.access.gate import Gate
 from dashboards.web.access.guard import unguarded
+from dashboards.web.bounds import Bounds
+from dashboards.web.described import FAILURES
 from dashboards.web.pages import PAGES
 from dashboards.web.ports import Ports
 from dashboards.web.security import SecurityHeaders
 from dashboards.web.site import Site
 
-PUBLIC = frozenset({assets.PATH, "/api/v1/openapi.json"})
+API = "/api/v1"
+PUBLIC = frozenset({assets.PATH, f"{API}/openapi.json"})
 """Paths for everybody."""
 SMALLEST = 1_000
 """Bytes from which an answer is compressed."""
 
 
-def create_app(ports: Ports, door: Door, now: Callable[[], datetime], key: bytes) -> FastAPI:
+def create_app(ports: Ports, door: Door, now: Callable[[], datetime], key: bytes, gate: Gate) -> FastAPI:
     """The application. `key` signs what browsers bring back; who shares it may serve the same pages.
 
-    Raises `ValueError` where a route does not say who may use it.
+    `now` is the time of what is shown. Raises `ValueError` where a route does not say who may use it.
     """
     app = FastAPI(
         title="slicewatch",
@@ -33,17 +37,20 @@ def create_app(ports: Ports, door: Door, now: Callable[[], datetime], key: bytes
         version="1",
         docs_url=None,
         redoc_url=None,
-        openapi_url="/api/v1/openapi.json",
+        openapi_url=f"{API}/openapi.json",
     )
-    app.state.site, app.state.door, app.state.key = Site(ports, now), door, key
+    app.state.site, app.state.door, app.state.key, app.state.gate = Site(ports, now), door, key, gate
     app.include_router(assets.router)
+    for router in gate.routers:
+        app.include_router(router)
     for page in PAGES:
         app.include_router(page.router)
-        app.include_router(page.api, prefix="/api/v1")
+        app.include_router(page.api, prefix=API, responses=FAILURES)
     failures.install(app)
     app.add_middleware(GZipMiddleware, minimum_size=SMALLEST, compresslevel=6)
-    app.add_middleware(SecurityHeaders)
-    open_to_all = unguarded(app.routes, PUBLIC)
+    app.add_middleware(Bounds)
+    app.add_middleware(SecurityHeaders, public_url=gate.origin.public_url)
+    open_to_all = unguarded(app.routes, PUBLIC | gate.public)
     if open_to_all:
         raise ValueError(f"who may use {', '.join(open_to_all)}? Every route says so by a Guard")
     return app

@@ -14,8 +14,8 @@ class StrangerError(WebError):
 
     status = 401
 
-    def __init__(self) -> None:
-        super().__init__("sign in first")
+    def __init__(self, text: str = "sign in first") -> None:
+        super().__init__(text)
 
 
 class ForbiddenError(WebError):

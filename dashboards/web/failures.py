@@ -10,14 +10,13 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from alerts.actions import RefusedError
-from dashboards.web.access.people import Person, Role, Via
+from dashboards.web.access.people import NOBODY
 from dashboards.web.errors import StrangerError, TooManyError, WebError
 from dashboards.web.site import Site
 
 log = logging.getLogger("slicewatch")
 
 FAILED = "slicewatch could not do it; its log says why"
-NOBODY = Person("", "", Role.VIEWER, Via.LOOPBACK)
 TITLES = {401: "Sign in", 403: "Not allowed", 404: "Not there", 409: "Not done", 422: "Not understood", 429: "Too fast"}
 
 
@@ -34,9 +33,14 @@ def _web_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, WebError)
     if isinstance(error, StrangerError) and not _wants_json(request):
         where = request.app.state.door.sign_in_url(request)
+        if where is not None and "hx-request" in request.headers:
+            # A part of a page cannot become a sign-in: the page that asked for it does.
+            return _answer(request, error.status, str(error), {"HX-Redirect": where})
         if where is not None:
             return RedirectResponse(where, status_code=303)
     headers = {"Retry-After": str(max(1, round(error.seconds)))} if isinstance(error, TooManyError) else {}
+    if error.status == StrangerError.status:
+        headers["WWW-Authenticate"] = "Bearer"
     return _answer(request, error.status, str(error), headers)
 
 
@@ -57,8 +61,11 @@ def _answer(request: Request, status: int, text: str, headers: dict[str, str] | 
         return JSONResponse({"error": text}, status, headers)
     site: Site = request.app.state.site
     person = getattr(request.state, "person", NOBODY)
+    again = request.app.state.door.sign_in_url(request) if person is NOBODY and status in (401, 403) else None
     template = "parts/problem.html" if "hx-request" in request.headers else "problem.html"
-    answer = site.page(request, template, person, status=status, title=TITLES.get(status, "Failed"), text=text)
+    answer = site.page(
+        request, template, person, status=status, title=TITLES.get(status, "Failed"), text=text, again=again
+    )
     answer.headers.update(headers or {})
     return answer
 

@@ -34,8 +34,9 @@ HEADERS = {
 class SecurityHeaders:
     """Adds them to every answer, errors included. Over HTTPS, browsers are told to come no other way."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, public_url: str | None = None) -> None:
         self._app = app
+        self._public_url = public_url
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """As ASGI asks."""
@@ -49,7 +50,7 @@ class SecurityHeaders:
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
                 headers.setdefault("Cache-Control", "no-store")
-                if scope["scheme"] == "https":
+                if (self._public_url or f"{scope['scheme']}://").startswith("https:"):
                     headers.setdefault("Strict-Transport-Security", "max-age=31536000")
             await send(message)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import signal
 import threading
 from contextlib import closing
@@ -11,9 +10,9 @@ from pathlib import Path
 
 import click
 
-from dashboards.web.access.doors import Loopback
 from monitor.commands import HELP
 from monitor.commands.common import FAILED, Moment, config_option, log_to_stderr, opened
+from monitor.serving.access import OpenToAllError, open_access
 from monitor.serving.server import CannotListenError, WebServer
 from monitor.serving.wiring import web_app
 from monitor.settings import split_address
@@ -37,9 +36,14 @@ def serve(listen: str | None, moment: datetime | None, config: Path, *, as_json:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
     with opened(config) as app:
-        host, port = split_address(listen or app.settings.listen)
+        address = listen or app.settings.listen
+        host, port = split_address(address)
+        try:
+            access = open_access(app.settings, app.state, address, lambda: datetime.now(UTC))
+        except OpenToAllError as error:
+            raise click.UsageError(str(error)) from None
         clock = (lambda: moment) if moment is not None else (lambda: datetime.now(UTC))
-        with web_app(app, Loopback(), clock, secrets.token_bytes(32)) as web:
+        with web_app(app, access.door, clock, access.key, access.gate) as web:
             try:
                 server = WebServer(web, host, port)
             except CannotListenError as error:

@@ -11,6 +11,8 @@ from fastapi import FastAPI
 
 GRACE_SECONDS = 5
 START_SECONDS = 30.0
+MOST_HEAD = 192 * 1024
+"""Bytes of address and headers together: more than `dashboards.web.bounds` lets an address have."""
 
 
 class CannotListenError(Exception):
@@ -39,6 +41,9 @@ class WebServer:
             log_config=None,
             access_log=False,
             server_header=False,
+            # It bounds what it holds of a request's head; the other parser of uvicorn does not.
+            http="h11",
+            h11_max_incomplete_event_size=MOST_HEAD,
             timeout_graceful_shutdown=GRACE_SECONDS,
             # Who asks is told from what a proxy says of it by the door that knows the proxy.
             proxy_headers=False,

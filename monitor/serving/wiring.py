@@ -11,6 +11,7 @@ from typing import NoReturn
 from fastapi import FastAPI
 
 from dashboards.web.access.doors import Door
+from dashboards.web.access.gate import Gate
 from dashboards.web.app import create_app
 from dashboards.web.ports import Ports
 from monitor.app import App
@@ -19,6 +20,7 @@ from monitor.buckets import to_datetime
 from monitor.evaluation import Evaluator
 from monitor.query import SourceError
 from monitor.routing import routed
+from monitor.serving.access import JournalOfStore
 from monitor.views.audit import AuditsOfStore
 from monitor.views.blindspots import BlindSpotsOfStore
 from monitor.views.coverage import Coverages
@@ -62,8 +64,11 @@ class Asking:
 
 
 @contextmanager
-def web_app(app: App, door: Door, now: Callable[[], datetime], key: bytes) -> Iterator[FastAPI]:
-    """The web application of an app; what works aside for its pages ends with it."""
+def web_app(
+    app: App, door: Door, now: Callable[[], datetime], key: bytes, gate: Gate | None = None
+) -> Iterator[FastAPI]:
+    """The web application of an app; what works aside for its pages ends with it. Without a gate, the usual one."""
+    around = gate or Gate(JournalOfStore(app.state), now)
     panoramas, coverages = Panoramas(app.state, Asking(app)), Coverages(app.state)
     try:
         ports = Ports(
@@ -75,6 +80,6 @@ def web_app(app: App, door: Door, now: Callable[[], datetime], key: bytes) -> It
             noise=NoiseOfStore(app),
             blind_spots=BlindSpotsOfStore(app, coverages),
         )
-        yield create_app(ports, door, now, key)
+        yield create_app(ports, door, now, key, around)
     finally:
         coverages.close()

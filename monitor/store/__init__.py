@@ -82,6 +82,7 @@ from monitor.store.silence_table import put_silence, silence, silences
 from monitor.store.standing import Newest, newest_texts
 from monitor.store.status import History, RuleStatus, rule_status
 from monitor.store.store import Store
+from monitor.store.token_table import Token, Used, add_token, change_token, token, token_of, token_used, tokens
 from monitor.store.told import first_delivered, inhibitors, told, told_at
 from monitor.store.tx import Tx
 
@@ -115,16 +116,20 @@ __all__ = [
     "StoreLockedError",
     "StoreNewerError",
     "Thread",
+    "Token",
     "Traffic",
     "Tx",
+    "Used",
     "action",
     "actions",
     "acts_since",
     "add_action",
     "add_decision",
     "add_leaves",
+    "add_token",
     "add_transition",
     "any_ripened",
+    "change_token",
     "copy",
     "coverage",
     "decisions",
@@ -193,6 +198,10 @@ __all__ = [
     "sent_since",
     "silence",
     "silences",
+    "token",
+    "token_of",
+    "token_used",
+    "tokens",
     "told",
     "told_at",
     "traffic",

@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 
 VERSION_TABLE = "slicewatch_schema"
-REVISION = "0008"
+REVISION = "0009"
 """The newest migration: what these tables are."""
 
 metadata = MetaData(
@@ -212,6 +212,15 @@ mark = Table(
     Column("at", BigInteger, nullable=False),
     Column("body", Text, nullable=False),
     Index(None, "at"),
+)
+
+token = Table(
+    "slicewatch_token",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("hash", Text, nullable=False, unique=True),
+    Column("body", Text, nullable=False),
+    Column("used_at", BigInteger),
 )
 
 digest = Table(

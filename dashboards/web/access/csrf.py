@@ -2,19 +2,23 @@
 
 A random value in a cookie and its keyed hash in every form: another site can make a browser send the cookie, and can
 neither read it nor make the hash (OWASP, "signed double-submit cookie"). Browsers say besides where a request comes from
-(`Sec-Fetch-Site`, `Origin`): what comes from elsewhere is refused whatever it brings.
+(`Sec-Fetch-Site`, `Origin`): what comes from elsewhere is refused whatever it brings. The hash is also of who it was
+made for: a value that somebody plants in another's browser is of no use there.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import secrets
-from urllib.parse import urlsplit
 
 from fastapi import Request
 from starlette.responses import Response
 
+from dashboards.web.access.origin import origin_of
+from dashboards.web.access.people import Person
+from dashboards.web.access.sessions import drop_cookie, put_cookie
 from dashboards.web.errors import ForbiddenError
 
 COOKIE = "slicewatch_form"
@@ -25,7 +29,7 @@ REFUSED = "this form is not from a page of this site, or too old: load the page 
 
 def token(request: Request) -> str:
     """What forms of the page that answers a request bring back."""
-    known = request.cookies.get(COOKIE)
+    known = request.cookies.get(origin_of(request).cookie(request, COOKIE))
     if known is None:
         known = getattr(request.state, "form_cookie", None) or secrets.token_urlsafe(24)
         request.state.form_cookie = known
@@ -36,18 +40,22 @@ def remember(request: Request, response: Response) -> None:
     """Set the cookie of a page whose forms rest on it, where the browser has none yet."""
     made = getattr(request.state, "form_cookie", None)
     if made is not None:
-        secure = request.url.scheme == "https"
-        response.set_cookie(COOKIE, made, httponly=True, samesite="strict", secure=secure)
+        put_cookie(origin_of(request), request, response, COOKIE, made)
+
+
+def forget(request: Request, response: Response) -> None:
+    """Forms made before are of no use any more: somebody else signs in, or nobody is any more."""
+    drop_cookie(origin_of(request), request, response, COOKIE)
 
 
 async def check(request: Request) -> None:
     """Raises `ForbiddenError` for what another site may have made a browser send."""
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         raise ForbiddenError(REFUSED)
-    origin = request.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+    ours, claimed = origin_of(request), request.headers.get("origin")
+    if claimed is not None and not ours.is_own(request, claimed):
         raise ForbiddenError(REFUSED)
-    known, brought = request.cookies.get(COOKIE), request.headers.get(HEADER)
+    known, brought = request.cookies.get(ours.cookie(request, COOKIE)), request.headers.get(HEADER)
     if brought is None and _is_form(request):
         brought = str((await request.form()).get(FIELD) or "")
     if not known or not brought or not hmac.compare_digest(_hash(request, known).encode(), brought.encode()):
@@ -61,4 +69,6 @@ def _is_form(request: Request) -> bool:
 
 def _hash(request: Request, value: str) -> str:
     key: bytes = request.app.state.key
-    return hmac.new(key, value.encode(), hashlib.sha256).hexdigest()
+    person: Person | None = getattr(request.state, "person", None)
+    message = json.dumps(["form", person.key if person is not None else "", value])
+    return hmac.new(key, message.encode(), hashlib.sha256).hexdigest()

@@ -14,17 +14,24 @@ from starlette.routing import BaseRoute
 
 from dashboards.web.access import csrf
 from dashboards.web.access.doors import Door
-from dashboards.web.access.people import Person, Role
+from dashboards.web.access.gate import gate_of
+from dashboards.web.access.people import WHOLE, Person, Role, Scope
 from dashboards.web.errors import ForbiddenError, StrangerError
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+COUNTED = ("/api/", "/-/")
+"""Beginnings of paths that nobody may ask for as often as they like."""
 
 
 @dataclass(frozen=True)
 class Guard:
-    """Lets in whoever has a role: their `Person` is what the route gets."""
+    """Lets in whoever has a role: their `Person` is what the route gets.
+
+    A token needs the scope of the role besides, or the narrower one that the route names.
+    """
 
     role: Role
+    scope: Scope | None = None
 
     async def __call__(self, request: Request) -> Person:
         door: Door = request.app.state.door
@@ -32,13 +39,23 @@ class Guard:
         if person is None:
             raise StrangerError
         request.state.person = person
-        if person.role < self.role:
-            raise ForbiddenError(
-                f"this is for a {self.role.name.lower()}; {person.name} is a {person.role.name.lower()}"
-            )
+        if request.url.path.startswith(COUNTED):
+            gate_of(request).limits.api.take(person.key)
+        self._check(person)
         if request.method not in SAFE and person.ambient:
             await csrf.check(request)
         return person
+
+    def _check(self, person: Person) -> None:
+        if person.role < self.role:
+            raise ForbiddenError(f"this is for a {self.role.word}; {person.name} is a {person.role.word}")
+        if person.scopes is not None and not person.scopes & self.scopes:
+            raise ForbiddenError(f"this needs the scope {' or '.join(sorted(self.scopes))}; {person.name} has it not")
+
+    @property
+    def scopes(self) -> frozenset[Scope]:
+        """Of which a token needs one."""
+        return frozenset({WHOLE[self.role]} | ({self.scope} if self.scope is not None else set()))
 
 
 Viewer = Annotated[Person, Depends(Guard(Role.VIEWER))]

@@ -18,6 +18,34 @@ class Role(IntEnum):
     ADMIN = 3
     """Reads rules again, and gives and takes API tokens."""
 
+    @property
+    def word(self) -> str:
+        """As people and settings write it."""
+        return self.name.lower()
+
+
+class Scope(StrEnum):
+    """What a token may be used for, within the role of whoever holds it."""
+
+    READ = "read"
+    """Whatever a viewer sees."""
+    ACT = "act"
+    """Whatever a responder does."""
+    ADMIN = "admin"
+    """Whatever an admin does."""
+    MARKS = "marks"
+    """Say what has changed, and nothing else: for deployments."""
+    RELOAD = "reload"
+    """Have the rule files read again, and nothing else."""
+    METRICS = "metrics"
+    """/metrics alone: for Prometheus."""
+
+
+WHOLE = {Role.VIEWER: Scope.READ, Role.RESPONDER: Scope.ACT, Role.ADMIN: Scope.ADMIN}
+"""What a token needs for all that a role may do."""
+PREFIX = "swt_"
+"""How tokens begin: by it scanners of published code know what they have found."""
+
 
 class Via(StrEnum):
     """How somebody came in."""
@@ -37,6 +65,13 @@ class Person:
     name: str
     role: Role
     via: Via
+    scopes: frozenset[Scope] | None = None
+    """What a token is for; None of people, who do what their role may."""
+
+    @property
+    def key(self) -> str:
+        """By what their requests are counted, and their forms told from those of others."""
+        return f"{self.via}:{self.id}"
 
     @property
     def actor(self) -> Actor:
@@ -47,3 +82,7 @@ class Person:
     def ambient(self) -> bool:
         """Whether the browser brings it along by itself: then a form has to show that a page of ours was its origin."""
         return self.via is not Via.TOKEN
+
+
+NOBODY = Person("", "", Role.VIEWER, Via.LOOPBACK)
+"""In whose name a page is shown that strangers see."""

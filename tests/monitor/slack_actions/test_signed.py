@@ -13,6 +13,7 @@ from slack_sdk.signature import SignatureVerifier
 from alerts.model import Act
 from monitor.slack_actions.listening import listening
 from monitor.slack_actions.reply import reply
+from monitor.web_settings import WebSettings
 from tests.monitor.slack_actions.place import AT, ENV, pressed, typed
 
 SIGNED = pytest.mark.parametrize("place", ['signing_secret = {env = "SIGNING"}'], indirect=True, ids=["signed"])
@@ -21,7 +22,7 @@ SIGNED = pytest.mark.parametrize("place", ['signing_secret = {env = "SIGNING"}']
 @pytest.fixture
 def server(place, unused_port):
     """One that listens for what was pressed."""
-    place.app.settings = replace(place.app.settings, listen=f"127.0.0.1:{unused_port}")
+    place.app.settings = replace(place.app.settings, web=WebSettings(listen=f"127.0.0.1:{unused_port}"))
     with listening(place.app, lambda: place.now):
         yield unused_port
 
@@ -109,7 +110,7 @@ def test_nonsense_that_is_signed_breaks_nothing(place, server, payload):
 @SIGNED
 def test_an_address_that_is_taken_stops_nobody(place, slack, caplog):
     """The daemon watches on, and its log says that no button works."""
-    place.app.settings = replace(place.app.settings, listen=f"127.0.0.1:{slack.port}")
+    place.app.settings = replace(place.app.settings, web=WebSettings(listen=f"127.0.0.1:{slack.port}"))
     with listening(place.app, lambda: place.now):
         assert "Slack's buttons do not work" in caplog.text
 
