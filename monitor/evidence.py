@@ -116,9 +116,9 @@ def _last_seen(view: View, followed: Track) -> datetime | None:
     return to_datetime(int(view.recent.starts[seen[-1]])) if len(seen) else None
 
 
-def series_of(view: View, followed: Track, p: float) -> Series:
-    """The last days of a cause for a chart, with the band that chance leaves with probability p a side."""
-    part = slice(max(0, len(view.recent.starts) - CHART_BUCKETS), None)
+def series_of(view: View, followed: Track, p: float, begin: int | None = None) -> Series:
+    """A cause for a chart, with the band that chance leaves with probability p a side: the last days, or from `begin` on."""
+    part = slice(max(0, len(view.recent.starts) - CHART_BUCKETS) if begin is None else begin, None)
     mu = followed.expected[part]
     low, high = _band(view, np.nan_to_num(mu), followed.alpha, p, 1)
     return Series(

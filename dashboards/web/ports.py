@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 from dashboards.views.audit import Audits
 from dashboards.views.deliveries import Deliveries
+from dashboards.views.incident import IncidentPages
+from dashboards.views.incidents import IncidentLists
 from dashboards.views.overview import Overviews
+from dashboards.views.people import People
 
 
 @dataclass(frozen=True)
@@ -16,3 +19,6 @@ class Ports:
     overview: Overviews
     deliveries: Deliveries
     audit: Audits
+    incidents: IncidentLists
+    incident: IncidentPages
+    people: People

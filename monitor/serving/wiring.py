@@ -22,8 +22,11 @@ from monitor.routing import routed
 from monitor.views.audit import AuditsOfStore
 from monitor.views.coverage import Coverages
 from monitor.views.deliveries import DeliveriesOfStore
+from monitor.views.incident import IncidentPagesOfStore
+from monitor.views.incidents import IncidentListsOfStore
 from monitor.views.overview import OverviewsOfStore
 from monitor.views.panorama import Panoramas
+from monitor.views.people import PeopleAtDesk
 from monitor.watched import Watched
 from rules.model import Rule
 
@@ -66,6 +69,9 @@ def web_app(app: App, door: Door, now: Callable[[], datetime], key: bytes) -> It
             overview=OverviewsOfStore(app, panoramas, coverages),
             deliveries=DeliveriesOfStore(app),
             audit=AuditsOfStore(app.state),
+            incidents=IncidentListsOfStore(app),
+            incident=IncidentPagesOfStore(app, panoramas),
+            people=PeopleAtDesk(app),
         )
         yield create_app(ports, door, now, key)
     finally:

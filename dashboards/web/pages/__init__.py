@@ -6,7 +6,7 @@ from typing import Protocol
 
 from fastapi import APIRouter
 
-from dashboards.web.pages import audit, deliveries, overview
+from dashboards.web.pages import audit, deliveries, incident, incidents, overview, silences
 
 
 class Page(Protocol):
@@ -16,4 +16,4 @@ class Page(Protocol):
     api: APIRouter
 
 
-PAGES: tuple[Page, ...] = (overview, deliveries, audit)
+PAGES: tuple[Page, ...] = (overview, deliveries, audit, incidents, incident, silences)
