@@ -8,6 +8,8 @@
     desk.not_a_problem("sw-0123456789", kari, now, Feedback.LEAVE_OUT)
     desk.silence(Scope("playback_*", Slice.of({"device": "ios"})), kari, now, ends, "app 7.3 is rolled back")  # -> Silence
     desk.end_silence("sl-0123456789", kari, now)          # -> Silence
+    desk.mark("app 7.3 is rolled back", now, Scope(), kari, now)  # -> Mark
+    desk.remove_mark("mk-0123456789", kari, now)          # -> Mark, or None
 
 `Answer.text` is a sentence for whoever acted. An action that makes no sense any more (the incident is closed, unknown,
 the time is over) raises `RefusedError` with such a sentence; `StoreError` where the store fails. Each is one transaction:
@@ -26,7 +28,7 @@ from datetime import datetime
 
 from alerts import actions
 from alerts.actions import RefusedError, name_of
-from alerts.marks import CHARTED, Mark
+from alerts.marks import CHARTED, Mark, new_mark
 from alerts.message import RuleFacts
 from alerts.model import Actor, Feedback, Incident, Transition
 from alerts.plan import Routes, plan
@@ -115,6 +117,23 @@ class Desk:
             store.put_silence(tx, ended)
             store.add_action(tx, store.Acted("end silence", known.id, by, at, f"ended by {name_of(by)}"))
         return ended
+
+    def mark(self, text: str, when: datetime, scope: Scope, by: Actor, at: datetime) -> Mark:
+        """Say that something changed at a moment; the same again is the same mark."""
+        made = new_mark(text, when, scope, by)
+        with self.app.state.write() as tx:
+            store.put_mark(tx, made)
+            store.add_action(tx, store.Acted("mark", made.id, by, at, f"{instant(when)}: {made.text}"))
+        return made
+
+    def remove_mark(self, mark: str, by: Actor, at: datetime) -> Mark | None:
+        """Take a mark back; None where there is none of that id."""
+        with self.app.state.write() as tx:
+            known = store.mark(tx, mark)
+            if known is not None:
+                store.remove_mark(tx, mark)
+                store.add_action(tx, store.Acted("remove mark", mark, by, at, known.text))
+        return known
 
     def _do(self, name: str, incident: str, by: Actor, at: datetime, action: Action) -> Answer:
         for _ in range(ATTEMPTS - 1):

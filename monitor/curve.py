@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alerts.model import Series
-from monitor.buckets import to_datetime
+from monitor.buckets import Times, to_datetime
 from monitor.detectors.fit import level_span
 from monitor.detectors.model import LeafSeries
 from monitor.detectors.view import View
@@ -43,12 +43,21 @@ def curve_of(view: View, followed: Track, band: Band, members: Bools, past: Leaf
     known = np.flatnonzero(~np.isnan(observed))
     # What lies before everything that is known is no gap.
     first = max(len(starts) - most_buckets(daily=view.grid.daily), int(known[0]) if len(known) else 0, 0)
-    low, high = band(np.nan_to_num(expected[first:]))
-    unsaid = np.isnan(expected[first:])
+    return _series(starts[first:], observed[first:], expected[first:], band)
+
+
+def series_from(view: View, followed: Track, band: Band, begin: int) -> Series:
+    """The same from column `begin` of the view on."""
+    return _series(view.recent.starts[begin:], followed.observed[begin:], followed.expected[begin:], band)
+
+
+def _series(starts: Times, observed: Floats, expected: Floats, band: Band) -> Series:
+    low, high = band(np.nan_to_num(expected))
+    unsaid = np.isnan(expected)
     return Series(
-        starts=tuple(to_datetime(int(t)) for t in starts[first:]),
-        observed=_optional(observed[first:]),
-        expected=_optional(expected[first:]),
+        starts=tuple(to_datetime(int(t)) for t in starts),
+        observed=_optional(observed),
+        expected=_optional(expected),
         low=_optional(np.where(unsaid, np.nan, low)),
         high=_optional(np.where(unsaid, np.nan, high)),
     )

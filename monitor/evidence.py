@@ -7,9 +7,9 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from alerts.model import Evidence, SliceFact, TotalState
+from alerts.model import Evidence, Series, SliceFact, TotalState
 from monitor.buckets import to_datetime
-from monitor.curve import Band, curve_of
+from monitor.curve import Band, curve_of, series_from
 from monitor.detectors.bounds import limits
 from monitor.detectors.model import Context, LeafSeries
 from monitor.detectors.view import View
@@ -121,3 +121,8 @@ def _children(view: View, cause: Cause) -> list[SliceFact]:
 def _last_seen(view: View, followed: Track) -> datetime | None:
     seen = np.flatnonzero(np.nan_to_num(followed.observed) > 0)
     return to_datetime(int(view.recent.starts[seen[-1]])) if len(seen) else None
+
+
+def series_of(view: View, followed: Track, p: float, begin: int) -> Series:
+    """A cause from column `begin` on, with the band that chance leaves with probability p a side."""
+    return series_from(view, followed, _bucket_band(view, followed, p), begin)

@@ -63,6 +63,11 @@ class IncidentLine:
     """Why news of it is held back."""
     feedback: Feedback | None = None
 
+    @property
+    def measured(self) -> bool:
+        """Whether its numbers say anything: of a source that could not be judged nothing was counted."""
+        return self.kind not in (Kind.BLIND, Kind.LATE)
+
     @classmethod
     def of(cls, item: Incident, held: str = "") -> IncidentLine:
         return cls(

@@ -30,6 +30,12 @@ class MissingError(WebError):
     status = 404
 
 
+class UnreadableError(WebError):
+    """What was sent says nothing that is understood."""
+
+    status = 422
+
+
 class TooManyError(WebError):
     """Too many requests; `seconds` says when to try again."""
 

@@ -8,8 +8,11 @@ from dashboards.views.audit import Audits
 from dashboards.views.blindspots import BlindSpotsSource
 from dashboards.views.deliveries import Deliveries
 from dashboards.views.health import Healths
+from dashboards.views.incident import IncidentPages
+from dashboards.views.incidents import IncidentLists
 from dashboards.views.noise import Noises
 from dashboards.views.overview import Overviews
+from dashboards.views.people import People
 from dashboards.views.rules import Rules
 
 
@@ -24,3 +27,6 @@ class Ports:
     noise: Noises
     health: Healths
     blind_spots: BlindSpotsSource
+    incidents: IncidentLists
+    incident: IncidentPages
+    people: People

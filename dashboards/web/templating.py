@@ -14,11 +14,15 @@ from markupsafe import Markup
 from alerts.wording import clean, counted, lasting, number, percent, signed
 from alerts.wording import name_of as slice_name
 from dashboards.web.assets import assets
+from dashboards.web.drawing.share import share_bar
 from dashboards.web.drawing.sparkline import sparkline
 from rules.slices import Slice, slice_to_json
 
 LONGEST = 120
 """Characters of a value from outside that a page shows."""
+
+WHOLE_LINE = 10_000
+"""Characters of a line of a text that is shown as it is, such as a query."""
 
 
 @cache
@@ -41,13 +45,20 @@ def environment() -> Environment:
         "counted": counted,
         "lasting": lasting,
         "clean": lambda text, limit=LONGEST: clean(str(text), limit),
+        "clean_lines": lambda text: "\n".join(clean(line, WHOLE_LINE) for line in str(text).splitlines()),
         "when": when,
         "ago": ago,
         "slice": slice_name,
         "slice_key": slice_key,
         "segment": lambda text: quote(str(text), safe=""),
     }
-    made.globals |= {"sparkline": sparkline, "asset": lambda name: assets()[name].url, "link": link, "data": data}
+    made.globals |= {
+        "sparkline": sparkline,
+        "share_bar": share_bar,
+        "asset": lambda name: assets()[name].url,
+        "link": link,
+        "data": data,
+    }
     return made
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from alerts.actions import name_of
-from alerts.marks import Mark, new_mark
+from alerts.marks import Mark
 from alerts.operations import matches
 from alerts.silences import Scope
 from monitor import store
@@ -50,25 +50,15 @@ def mark(
     """
     now = datetime.now(UTC)
     with desk(config, name) as (people, who):
-        state = people.app.state
-        if removed is not None:
-            _remove(state, removed)
+        if removed is not None and people.remove_mark(removed, who, now) is None:
+            raise click.UsageError(f"no mark is called {removed!r}: `slicewatch mark` lists them")
         if text is not None:
             _known(people.app, pattern)
-            made = new_mark(text, moment or now, Scope(pattern, owner=owner), who)
-            with state.write() as tx:
-                store.put_mark(tx, made)
-            _show([made], as_json=as_json)
+            _show([people.mark(text, moment or now, Scope(pattern, owner=owner), who, now)], as_json=as_json)
         elif removed is None:
-            with state.read() as tx:
+            with people.app.state.read() as tx:
                 found = store.marks(tx, now - LISTED)
             _show(found, as_json=as_json)
-
-
-def _remove(state: store.Store, mark_id: str) -> None:
-    with state.write() as tx:
-        if not store.remove_mark(tx, mark_id):
-            raise click.UsageError(f"no mark is called {mark_id!r}: `slicewatch mark` lists them")
 
 
 def _known(app: App, pattern: str) -> None:

@@ -26,9 +26,12 @@ from monitor.views.blindspots import BlindSpotsOfStore
 from monitor.views.coverage import Coverages
 from monitor.views.deliveries import DeliveriesOfStore
 from monitor.views.health import HealthOfStore
+from monitor.views.incident import IncidentPagesOfStore
+from monitor.views.incidents import IncidentListsOfStore
 from monitor.views.noise import NoiseOfStore
 from monitor.views.overview import OverviewsOfStore
 from monitor.views.panorama import Panoramas
+from monitor.views.people import PeopleAtDesk
 from monitor.views.rules import RulesOfStore
 from monitor.watched import Watched
 from rules.model import Rule
@@ -79,6 +82,9 @@ def web_app(
             health=HealthOfStore(app),
             noise=NoiseOfStore(app),
             blind_spots=BlindSpotsOfStore(app, coverages),
+            incidents=IncidentListsOfStore(app),
+            incident=IncidentPagesOfStore(app, panoramas),
+            people=PeopleAtDesk(app),
         )
         yield create_app(ports, door, now, key, around)
     finally:

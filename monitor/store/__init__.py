@@ -23,6 +23,8 @@ from monitor.store.incident_tables import (
     add_transition,
     decisions,
     incident,
+    incident_page,
+    incident_rules,
     incidents,
     open_incidents,
     rules_with_open,
@@ -33,7 +35,7 @@ from monitor.store.incident_tables import (
 from monitor.store.leaf_table import LeafTable, add_leaves, leaves
 from monitor.store.letters import Letter, letters, requeue
 from monitor.store.mail_view import Parcel, Traffic, parcels, traffic
-from monitor.store.mark_table import marks, put_mark, remove_mark
+from monitor.store.mark_table import mark, marks, put_mark, remove_mark
 from monitor.store.membership_table import Membership, membership, put_membership
 from monitor.store.outbox_table import (
     Delivered,
@@ -147,6 +149,8 @@ __all__ = [
     "fit",
     "flags",
     "incident",
+    "incident_page",
+    "incident_rules",
     "incidents",
     "inhibitors",
     "is_known",
@@ -154,6 +158,7 @@ __all__ = [
     "lately",
     "leaves",
     "letters",
+    "mark",
     "marks",
     "membership",
     "newest_actions",

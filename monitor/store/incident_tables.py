@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import ColumnElement, RowMapping, Table, select
@@ -15,6 +16,7 @@ from monitor.store.bodies import from_body, to_body
 from monitor.store.errors import ConflictError
 from monitor.store.moments import from_micros, to_micros
 from monitor.store.tx import Tx
+from rules.model import Severity
 
 BECAUSE_LENGTH = 4_000
 
@@ -57,6 +59,42 @@ def incidents(
     order = (table.since.desc(), table.id.desc()) if newest_first else (table.since, table.id)
     query = select(table.body).where(*wanted).order_by(*order).limit(limit)
     return [from_body(Incident, body) for body in tx.connection.execute(query).scalars()]
+
+
+def incident_page(
+    tx: Tx,
+    *,
+    rules: Collection[str] | None,
+    states: Collection[State],
+    severity: Severity | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    offset: int = 0,
+    limit: int = 100,
+) -> list[Incident]:
+    """Incidents that began last first; `rules` None is any, [since, until) is when they began."""
+    table = schema.incident.c
+    wanted: list[ColumnElement[bool]] = [table.state.in_([state.value for state in states])]
+    if rules is not None:
+        wanted.append(table.rule.in_(list(rules)))
+    if since is not None:
+        wanted.append(table.since >= to_micros(since))
+    if until is not None:
+        wanted.append(table.since < to_micros(until))
+    query = select(table.body).where(*wanted).order_by(table.since.desc(), table.id.desc())
+    if severity is None:
+        page = tx.connection.execute(query.limit(limit).offset(offset)).scalars()
+        return [from_body(Incident, body) for body in page]
+    # No column of its own: the text passes more than it should, and the incident itself decides.
+    query = query.where(table.body.contains(f'"severity":"{severity.value}"', autoescape=True))
+    with tx.connection.execute(query.execution_options(yield_per=limit)) as rows:
+        found = (from_body(Incident, body) for body in rows.scalars())
+        return list(islice((item for item in found if item.severity is severity), offset, offset + limit))
+
+
+def incident_rules(tx: Tx) -> list[str]:
+    """Names of all rules that ever had an incident, sorted; rules that are gone included."""
+    return sorted(tx.connection.execute(select(schema.incident.c.rule).distinct()).scalars())
 
 
 def save_incident(tx: Tx, item: Incident) -> None:

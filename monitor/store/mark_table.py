@@ -25,6 +25,12 @@ def marks(tx: Tx, after: datetime) -> list[Mark]:
     return [from_body(Mark, body) for body in tx.connection.execute(query).scalars()]
 
 
+def mark(tx: Tx, mark_id: str) -> Mark | None:
+    """The mark of this id."""
+    body = tx.connection.execute(select(schema.mark.c.body).where(schema.mark.c.id == mark_id)).scalar()
+    return None if body is None else from_body(Mark, body)
+
+
 def remove_mark(tx: Tx, mark_id: str) -> bool:
     """Take a mark back; whether there was one of that id."""
     return tx.connection.execute(delete(schema.mark).where(schema.mark.c.id == mark_id)).rowcount == 1

@@ -102,16 +102,18 @@ class Delivered:
     state: str
     attempts: int
     last_error: str
+    finished_at: datetime | None = None
 
 
 def deliveries(tx: Tx, incident: str) -> list[Delivered]:
     """What became of an incident's messages, in their order."""
     table = schema.outbox.c
-    query = select(table.receiver, table.seq, table.part, table.state, table.attempts, table.last_error)
+    told = (table.receiver, table.seq, table.part, table.state, table.attempts, table.last_error)
+    query = select(*told, table.finished_at)
     rows = tx.connection.execute(
         query.where(table.incident == incident).order_by(table.seq, table.receiver, table.rank)
     )
-    return [Delivered(*row) for row in rows]
+    return [Delivered(*row[:-1], None if row[-1] is None else from_micros(row[-1])) for row in rows]
 
 
 @dataclass(frozen=True)

@@ -48,3 +48,11 @@ def is_elsewhere(url: str) -> bool:
     """Whether a request leaves this machine."""
     parts = urlsplit(url)
     return parts.scheme not in ("data", "blob", "about") and parts.hostname not in LOOPBACK
+
+
+def unusable(page: object) -> list[str]:
+    """What axe-core finds seriously wrong for people with a screen reader, a keyboard alone or weak eyes."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(page).response["violations"]
+    return [f"{v['id']}: {v['nodes'][0]['html'][:200]}" for v in found if v["impact"] in ("serious", "critical")]

@@ -6,7 +6,19 @@ from typing import Protocol
 
 from fastapi import APIRouter
 
-from dashboards.web.pages import audit, blindspots, deliveries, health, metrics, noise, overview, rules
+from dashboards.web.pages import (
+    audit,
+    blindspots,
+    deliveries,
+    health,
+    incident,
+    incidents,
+    metrics,
+    noise,
+    overview,
+    rules,
+    silences,
+)
 
 
 class Page(Protocol):
@@ -16,4 +28,16 @@ class Page(Protocol):
     api: APIRouter
 
 
-PAGES: tuple[Page, ...] = (overview, rules, blindspots, noise, deliveries, health, audit, metrics)
+PAGES: tuple[Page, ...] = (
+    overview,
+    incidents,
+    incident,
+    rules,
+    blindspots,
+    noise,
+    deliveries,
+    health,
+    audit,
+    silences,
+    metrics,
+)

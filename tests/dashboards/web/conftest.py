@@ -20,8 +20,7 @@ from monitor.commands.demo import END
 from monitor.demo import DEVICE_NAMES, write_demo_config, write_lake
 from monitor.serving.server import WebServer
 from monitor.serving.wiring import web_app
-
-pytest_plugins = ["tests.standins.browser"]
+from tests.standins.browser import chromium, tab  # noqa: F401  # fixtures
 
 EVENTS = 400_000
 HOURS_IN = 3
@@ -58,6 +57,10 @@ class Served:
     def get(self, path: str, **given) -> httpx.Response:
         """An answer, redirections not followed."""
         return httpx.get(self.url + path, timeout=30, **given)
+
+    def send(self, method: str, path: str, **given) -> httpx.Response:
+        """The same of any request."""
+        return httpx.request(method, self.url + path, timeout=30, **given)
 
 
 def build_world(folder: Path) -> World:

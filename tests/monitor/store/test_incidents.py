@@ -14,12 +14,16 @@ from monitor.store import (
     decisions,
     dump,
     incident,
+    incident_page,
+    incident_rules,
     incidents,
     inhibitors,
     open_incidents,
     save_incident,
     transitions,
 )
+from rules.model import Severity
+from rules.slices import Slice
 from tests.monitor.store import make
 
 
@@ -163,3 +167,31 @@ def test_a_decision_may_name_any_value(store: Store) -> None:
         add_decision(tx, replace(make.decision(item), because="it is device=\x00\ud800"))
         (found,) = decisions(tx, item.id)
     assert found.because == "it is device=\\x00\\ud800"
+
+
+def test_a_page_of_incidents_holds_those_wanted_newest_first(store: Store) -> None:
+    """By rule, state, when they began and severity, also where a value spells one."""
+    loud = Slice.of({"severity": "critical"})
+    kept = [
+        make.incident("i-1", since=make.START, severity=Severity.CRITICAL),
+        make.incident("i-2", since=make.START + timedelta(hours=1), severity=Severity.WARNING, cause=loud),
+        make.incident("i-3", since=make.START + timedelta(hours=2), severity=Severity.CRITICAL, rule="other"),
+        make.incident("i-4", since=make.START + timedelta(hours=3), severity=Severity.CRITICAL, state=State.RESOLVED),
+    ]
+    with store.write() as tx:
+        for item in kept:
+            save_incident(tx, item)
+
+    def found(**wanted) -> list[str]:
+        with store.read() as tx:
+            return [item.id for item in incident_page(tx, **{"rules": None, "states": tuple(State)} | wanted)]
+
+    assert found() == ["i-4", "i-3", "i-2", "i-1"]
+    assert found(severity=Severity.CRITICAL) == ["i-4", "i-3", "i-1"]
+    assert found(severity=Severity.CRITICAL, offset=1, limit=1) == ["i-3"]
+    assert found(rules=["playback"], states=[State.FIRING]) == ["i-2", "i-1"]
+    assert found(rules=[]) == []
+    assert found(since=make.START + timedelta(hours=1), until=make.START + timedelta(hours=3)) == ["i-3", "i-2"]
+    assert found(offset=3, limit=5) == ["i-1"]
+    with store.read() as tx:
+        assert incident_rules(tx) == ["other", "playback"]
