@@ -23,6 +23,7 @@ COMMANDS = {
     "not-a-problem": "Close an incident that is no problem, and say what it is.",
     "once": "Evaluate rules once, now or as if it were another time.",
     "replay": "Evaluate a stretch of history as if live, sending nothing.",
+    "report": "Write how everything stands as one HTML file.",
     "run": "Run the daemon: evaluate on schedule, deliver alerts.",
     "schema": "Write the JSON Schema of rule files, for editors.",
     "send-test": "Send a test to a receiver, and say what came of it.",

@@ -71,10 +71,16 @@ def web_app(
     app: App, door: Door, now: Callable[[], datetime], key: bytes, gate: Gate | None = None
 ) -> Iterator[FastAPI]:
     """The web application of an app; what works aside for its pages ends with it. Without a gate, the usual one."""
-    around = gate or Gate(JournalOfStore(app.state), now)
-    panoramas, coverages = Panoramas(app.state, Asking(app)), Coverages(app.state)
+    with ports_of(app) as ports:
+        yield create_app(ports, door, now, key, gate or Gate(JournalOfStore(app.state), now))
+
+
+@contextmanager
+def ports_of(app: App, *, waits: bool = False) -> Iterator[Ports]:
+    """Where the pages of an app get their data; `waits` for what is worked out aside, in place of leaving it out."""
+    panoramas, coverages = Panoramas(app.state, Asking(app)), Coverages(app.state, waits)
     try:
-        ports = Ports(
+        yield Ports(
             overview=OverviewsOfStore(app, panoramas, coverages),
             deliveries=DeliveriesOfStore(app),
             audit=AuditsOfStore(app.state),
@@ -86,6 +92,5 @@ def web_app(
             incident=IncidentPagesOfStore(app, panoramas),
             people=PeopleAtDesk(app),
         )
-        yield create_app(ports, door, now, key, around)
     finally:
         coverages.close()

@@ -29,6 +29,8 @@ class Coverages:
     """
 
     state: store.Store
+    waits: bool = False
+    """Whether whoever asks waits for what is not known yet."""
     worker: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "coverage"))
     _known: dict[str, tuple[tuple[Rule, int], tuple[BlindSpots, ...]]] = field(default_factory=dict)
     _asked: set[tuple[str, int]] = field(default_factory=set)
@@ -36,7 +38,7 @@ class Coverages:
 
     def protected(self, rule: Rule) -> float | None:
         """Share of the events, from 0 to 1, in slices whose silence is noticed within a day; None if not known yet."""
-        found = self.of(rule)
+        found = self.now(rule) if self.waits else self.of(rule)
         return None if not found else _protected(found[0])
 
     def of(self, rule: Rule) -> tuple[BlindSpots, ...] | None:
