@@ -32,7 +32,7 @@ ABILITIES = {
         "the first message", "in its thread", "in the thread", "buttons, `/slicewatch`", "looked for first"
     ),
     "slack-webhook": Abilities(),
-    "pagerduty": Abilities("the alert", "the alert's log", NO, NO, "dedup_key"),
+    "pagerduty": Abilities("the alert", "the alert's log", NO, "acknowledged, resolved", "dedup_key"),
     "email": Abilities(NO, "In-Reply-To", "in the mail", NO, "Message-ID"),
     "webhook": Abilities(NO, "incident", "its numbers", NO, "id"),
     "alertmanager": Abilities("the alert", NO, NO, NO, "labels"),
