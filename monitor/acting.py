@@ -174,6 +174,13 @@ class Desk:
         record_news(tx, [made], decisions, composed([made], decisions, facts), at)
 
 
+def told_of(app: App, incident: str) -> frozenset[str] | None:
+    """The receivers that were told of an incident; None where there is no such incident."""
+    with app.state.read() as tx:
+        found = store.incident(tx, incident)
+        return None if found is None else frozenset(store.told(tx, found.rule, [found.id]).get(found.id, ()))
+
+
 def _facts(rule: Rule | None, step: Transition, marks: Sequence[Mark]) -> RuleFacts:
     """What is known of the rule; its name alone where its file is broken at the moment."""
     if rule is None:

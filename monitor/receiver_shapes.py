@@ -112,6 +112,7 @@ class PagerDutyShape(ReceiverShape):
 
     kind: Literal["pagerduty"]
     routing_key: Annotated[SecretRef, Doc("secret", 'routing_key = {env = "PAGERDUTY_ROUTING_KEY"}')]
+    webhook_secret: SecretRef | None = None
     base_url: Http = None
 
 

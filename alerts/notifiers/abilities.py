@@ -39,7 +39,7 @@ ABILITIES = {
         "looked for first",
     ),
     "slack-webhook": Abilities(),
-    "pagerduty": Abilities("the alert", "the alert's log", NO, NO, NO, "dedup_key"),
+    "pagerduty": Abilities("the alert", "the alert's log", NO, NO, "acknowledged, resolved", "dedup_key"),
     "email": Abilities(NO, "In-Reply-To", "in the mail", "attached", NO, "Message-ID"),
     "webhook": Abilities(NO, "incident", "its numbers", "its numbers", NO, "id"),
     "alertmanager": Abilities("the alert", NO, NO, NO, NO, "labels"),

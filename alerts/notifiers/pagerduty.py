@@ -17,6 +17,7 @@ BASE_URL = "https://events.pagerduty.com"
 WHO = "PagerDuty"
 SUMMARY_LENGTH = 1_024
 KEY_LENGTH = 255
+PREFIX = "slicewatch/"
 SEVERITIES = {Severity.CRITICAL: "critical", Severity.WARNING: "warning", Severity.INFO: "info"}
 NO_INCIDENT = "slicewatch-check"
 """A key that no incident has: resolving it changes nothing, and tells whether PagerDuty knows the routing key."""
@@ -30,6 +31,7 @@ class PagerDutyNotifier:
         routing_key: str,
         *,
         base_url: str = BASE_URL,
+        webhook_secret: str | None = None,  # noqa: ARG002  # for what comes back; the notifier only sends
         timeout: float = http.TIMEOUT_SECONDS,
         context: ssl.SSLContext | None = None,
     ) -> None:
@@ -71,13 +73,14 @@ def event(message: Message, what: str, *, plain: bool = False) -> dict[str, Any]
 def action(message: Message) -> str:
     """`trigger`, `acknowledge` or `resolve`; a value that is new stays open until somebody has seen it.
 
-    Whatever ends an incident resolves its alert, since nothing else would.
+    Whatever ends an incident resolves its alert, since nothing else would. What is told though somebody snoozed the
+    incident is louder than that: where the alert was resolved by hand it is triggered anew.
     """
     if message.change is Change.OPENED:
         return "trigger"
     if message.change in ENDS or message.state is State.RESOLVED:
         return "resolve"
-    return "acknowledge" if message.state in {State.ACKNOWLEDGED, State.SNOOZED} else "trigger"
+    return "acknowledge" if message.state is State.ACKNOWLEDGED or message.change is Change.SNOOZED else "trigger"
 
 
 def _payload(message: Message, *, plain: bool) -> dict[str, Any]:
@@ -99,5 +102,11 @@ def _details(message: Message) -> dict[str, str]:
     return {"What happened": plain_text(message), **facts, "Incident": message.key}
 
 
+def incident_of(dedup_key: str) -> str | None:
+    """The incident that an alert is about; None for an alert of somebody else."""
+    ours = dedup_key.startswith(PREFIX) and len(dedup_key) > len(PREFIX)
+    return dedup_key.removeprefix(PREFIX) if ours else None
+
+
 def _dedup_key(key: str) -> str:
-    return f"slicewatch/{key}"[:KEY_LENGTH]
+    return f"{PREFIX}{key}"[:KEY_LENGTH]

@@ -10,10 +10,10 @@ import click
 
 from alerts.wording import counted
 from monitor import store
+from monitor.answers import listening
 from monitor.commands import HELP
 from monitor.commands.common import config_option, log_to_stderr, opened
 from monitor.scheduler import DAEMON, Daemon, log
-from monitor.slack_actions.listening import listening
 
 
 @click.command("run", context_settings=HELP)
@@ -24,7 +24,7 @@ def run(config: Path, *, as_json: bool) -> None:  # noqa: ARG001  # every comman
 
     SIGTERM and SIGINT let running evaluations finish. Ticks missed while the daemon was down are caught up. Rule
     files that change are read again within seconds, and at once on SIGHUP; a broken one keeps its last good version.
-    What people press and type in Slack is answered, where a receiver is set up for it.
+    What people press and type in Slack, and do in PagerDuty, is taken, where a receiver is set up for it.
     """
     log_to_stderr()
     with opened(config, sends=True) as app, app.state.lock_daemon() as lock:

@@ -113,6 +113,7 @@ class Points:
         text = "\n".join(self.written)
         marks = {
             "CREATE TABLE": "migration",
+            "INTO slicewatch_effort": "what it took",
             "INTO slicewatch_run": "evaluation",
             "INTO slicewatch_page": "a day of history",
             "slicewatch_rule SET definition": "definition",

@@ -5,11 +5,10 @@ from __future__ import annotations
 import pytest
 
 from alerts.model import Act
-from monitor.acting import Desk
+from monitor.acting import Desk, told_of
 from monitor.slack_actions.clerk import Clerk
 from monitor.slack_actions.gate import Gate
 from monitor.slack_actions.groups import members
-from monitor.slack_actions.listening import told_of
 from monitor.slack_actions.office import AppOffice
 from monitor.slack_actions.requests import read
 from tests.monitor.slack_actions.place import pressed, typed

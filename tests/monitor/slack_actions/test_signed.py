@@ -11,7 +11,7 @@ import pytest
 from slack_sdk.signature import SignatureVerifier
 
 from alerts.model import Act
-from monitor.slack_actions.listening import listening
+from monitor.answers import listening
 from monitor.slack_actions.reply import reply
 from monitor.web_settings import WebSettings
 from tests.monitor.slack_actions.place import AT, ENV, pressed, typed
@@ -112,7 +112,7 @@ def test_an_address_that_is_taken_stops_nobody(place, slack, caplog):
     """The daemon watches on, and its log says that no button works."""
     place.app.settings = replace(place.app.settings, web=WebSettings(listen=f"127.0.0.1:{slack.port}"))
     with listening(place.app, lambda: place.now):
-        assert "Slack's buttons do not work" in caplog.text
+        assert "what people do elsewhere does not come back (/slack/actions)" in caplog.text
 
 
 def test_an_answer_goes_to_slack_and_nowhere_else(place):

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from alerts.model import Act
-from monitor.slack_actions.listening import listening
+from monitor.answers import listening
 from tests.monitor.slack_actions.place import pressed, typed
 from tests.standins.slack_socket import SocketStandin
 

@@ -1,0 +1,1 @@
+"""What people do in PagerDuty, taken back: its webhooks of version 3."""
