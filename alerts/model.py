@@ -314,6 +314,8 @@ class Change(StrEnum):
     """The time of an acknowledgement or a snooze is up, and it is still bad."""
     DISMISSED = "dismissed"
     """Somebody said that it is no problem."""
+    REPORT = "report"
+    """Of no incident: what happened in a stretch of time."""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ from dashboards.backtest_text import moment, span
 from rules.duration import format_duration
 from rules.slices import Slice
 
+WITHIN = timedelta(days=1)
+"""A slice is protected where its total silence is noticed within a day."""
 LISTED = 10
 """Slices that a list names before it says "and N more"."""
 
@@ -58,6 +60,17 @@ class BlindSpots:
     """The longest window: what is not noticed within it is not noticed."""
     cover: tuple[Cover, ...]
     spots: tuple[Spot, ...]
+
+    @property
+    def protected(self) -> float | None:
+        """Share of the events in slices whose silence is noticed within a day; of a rule of days, within the longest time.
+
+        By the set of dimensions that is protected least, of those of the most dimensions. None where nothing is known.
+        """
+        within = [n for n, horizon in enumerate(self.horizons) if horizon <= WITHIN]
+        last = within[-1] if within and self.horizons[0] < WITHIN else len(self.horizons) - 1
+        deepest = max((len(row.dimensions) for row in self.cover), default=0)
+        return min((row.traffic[last] for row in self.cover if len(row.dimensions) == deepest), default=None)
 
     @property
     def unprotected(self) -> tuple[Spot, ...]:

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from alerts.model import Incident
 from alerts.silences import Silence
+from dashboards.precision import Fired
 
 
 class Health(StrEnum):
@@ -64,6 +65,8 @@ class RuleView:
     """What is to be known of the last days and woke nobody: when, and a line; newest first."""
     held: Mapping[str, str] = field(default_factory=dict)
     """Why news of open incidents were held back since they were last told, by their ids."""
+    fired: Fired = field(default_factory=Fired)
+    """What fired in the last three months, and was no problem."""
 
 
 @dataclass(frozen=True)

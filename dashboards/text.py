@@ -7,6 +7,7 @@ from datetime import datetime
 
 from alerts.actions import name_of
 from alerts.model import Hush
+from dashboards.precision import LOOKBACK, fired_text
 from dashboards.read import ArrivalStage, Overview, RuleView, Stage
 
 
@@ -35,6 +36,8 @@ def _rule(rule: RuleView) -> Iterator[str]:
     yield f"  protection: {rule.stage.value}{full}"
     until = f", until {_time(rule.arrivals_from)}" if rule.arrivals is ArrivalStage.LEARNING else ""
     yield f"  arrivals: {rule.arrivals.value}{until}"
+    if rule.fired.told:
+        yield f"  last {LOOKBACK.days} days: {fired_text(rule.fired)}"
     for at, notice in rule.notices:
         yield f"  {_time(at)}: {notice}"
     for incident in rule.open:

@@ -16,6 +16,7 @@ COMMANDS = {
     "check": "Check settings and rule files, and with --online the events themselves.",
     "deliveries": "List what waits to be delivered or was given up, and send it again.",
     "demo": "Generate a small lake, break one device under a stable total, show the alert.",
+    "digest": "Tell of the last week: what is protected, what was told, what was no problem.",
     "drill": "Lose every slice on purpose, and see which losses a rule tells.",
     "explain": "Say why a slice was, or was not, alarmed.",
     "init": "Write a first working configuration.",

@@ -14,6 +14,8 @@ from alerts.hours import Hours
 from alerts.operations import Maintenance, ReceiverPolicy, Route
 from monitor.setting_values import Pace, as_wait
 from rules.alerting import MuteShape
+from rules.cron import Cron
+from rules.cron_key import read_cron
 from rules.document import Path
 from rules.explain import Doc, described, refusal
 from rules.model import Mute, Severity
@@ -24,6 +26,9 @@ from rules.vocabulary import did_you_mean, one_of
 Name = Annotated[str, StringConstraints(min_length=1)]
 Zone = Annotated[str, BeforeValidator(read_timezone)]
 MOST_FALSE = 1_000
+MONDAY = Cron.parse("0 8 * * MON")
+ONLY_INCIDENTS = frozenset({"alertmanager", "pagerduty"})
+"""Kinds of receivers that have no place for a message that is about no incident."""
 Locate = Callable[[Path, bool], Span]
 
 
@@ -74,6 +79,48 @@ class MaintenanceShape(MuteShape):
     timezone: Annotated[Zone, Doc("time zone", "Of `cron`.")] = "UTC"
     rules: Annotated[tuple[Name, ...], Field(min_length=1), Doc("list of patterns", 'rules = ["playback_*"]')] = ("*",)
     owner: Annotated[Name | None, Doc("string", "Rules of this owner alone.")] = None
+
+
+@dataclass(frozen=True)
+class WeeklyPlan:
+    """When the digest of a week is sent, and to whom."""
+
+    receivers: tuple[str, ...]
+    cron: Cron
+    timezone: str
+
+
+def _no_oftener_than_daily(raw: object) -> Cron:
+    cron = read_cron(raw)
+    if cron.shortest_gap() < timedelta(days=1):
+        raise refusal("bad-value", f"'{cron.text}' comes more than once a day", 'write "0 8 * * MON"')
+    return cron
+
+
+class DigestShape(BaseModel):
+    """The week in a message, for those who answer for the data."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, title="[digest]")
+
+    receivers: Annotated[tuple[Name, ...], Field(min_length=1), Doc("list of receivers", 'receivers = ["leads"]')]
+    cron: Annotated[Cron, PlainValidator(_no_oftener_than_daily), Doc("cron", 'cron = "0 8 * * MON"')] = MONDAY
+    timezone: Annotated[Zone, Doc("time zone", "Of `cron`.")] = "UTC"
+
+
+def weekly_plan(shape: DigestShape | None) -> WeeklyPlan | None:
+    """When a digest is sent; None where none is."""
+    return None if shape is None else WeeklyPlan(shape.receivers, shape.cron, shape.timezone)
+
+
+def digest_problems(shape: DigestShape | None, kinds: Mapping[str, str], locate: Locate) -> Iterator[Problem]:
+    """Names that are no receiver's, and receivers that know incidents alone. `kinds` are those of all receivers."""
+    for n, name in enumerate(shape.receivers if shape is not None else ()):
+        span = locate(("digest", "receivers", n), False)
+        if name not in kinds:
+            yield _unknown(name, tuple(kinds), span)
+        elif kinds[name] in ONLY_INCIDENTS:
+            message = f"{name} ({kinds[name]}) knows incidents only, and a digest is none"
+            yield span.problem("contradiction", message, "name a channel or a mail address")
 
 
 class RouteShape(BaseModel):

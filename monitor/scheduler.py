@@ -25,6 +25,7 @@ from monitor.resending import Resender
 from monitor.settings import SettingsError
 from monitor.tick import Outcome
 from monitor.ticks import due_ticks
+from monitor.weekly import send_due
 from rules.cron import Cron
 from rules.model import Rule
 
@@ -43,6 +44,8 @@ WATCH_SECONDS = 2.0
 """Between two looks at the rule files: a change is in force after two of them."""
 FOLLOW_SECONDS = 15.0
 """Between two looks at what time alone makes due: snoozes that end, hours that begin, nobody who acknowledges."""
+DIGEST_SECONDS = 60.0
+"""Between two looks at whether the digest of a week is due."""
 TROUBLE_SECONDS = 10.0
 """Between two attempts to deliver while the store fails: a full disk gains nothing by a line a second."""
 
@@ -56,6 +59,7 @@ class Daemon:
     stopped: threading.Event = field(default_factory=threading.Event)
     watch_seconds: float = WATCH_SECONDS
     follow_seconds: float = FOLLOW_SECONDS
+    digest_seconds: float = DIGEST_SECONDS
     _news: threading.Event = field(default_factory=threading.Event)
     _asked: threading.Event = field(default_factory=threading.Event)
     _settled: bool = False
@@ -79,11 +83,13 @@ class Daemon:
         watcher = threading.Thread(target=self._watch, args=[scheduler], name="watch")
         follower = threading.Thread(target=self._follow, name="follow")
         resender = threading.Thread(target=self._resend, name="resend")
+        reporter = threading.Thread(target=self._report, name="digest")
         scheduler.start()
         courier.start()
         resender.start()
         watcher.start()
         follower.start()
+        reporter.start()
         try:
             self.stopped.wait()
         finally:
@@ -93,6 +99,7 @@ class Daemon:
             watcher.join()
             follower.join()
             resender.join()
+            reporter.join()
             scheduler.shutdown(wait=True)
             courier.join()
             self._leave()
@@ -159,6 +166,18 @@ class Daemon:
             except Exception:
                 log.exception("what fires could not be sent again")
             self.stopped.wait(self.follow_seconds)
+
+    def _report(self) -> None:
+        """Queue the digest of a week once it is due, until stopped. It takes seconds: nothing else waits for it."""
+        while not self.stopped.is_set():
+            try:
+                if send_due(self.app, self.now()):
+                    self._news.set()
+            except store.StoreError as error:
+                log.error("the digest of the week waits, the store failed: %s", error)
+            except Exception:
+                log.exception("the digest of the week could not be made")
+            self.stopped.wait(self.digest_seconds)
 
     def _swap(self, scheduler: BackgroundScheduler) -> None:
         swap = self.app.reload()

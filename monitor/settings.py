@@ -17,14 +17,18 @@ from alerts.deliver import PACE
 from alerts.operations import Maintenance, Operations, ReceiverPolicy, Route
 from monitor.operating import (
     Budget,
+    DigestShape,
     MaintenanceShape,
     ReceiverShape,
     RouteShape,
+    WeeklyPlan,
     budgets,
+    digest_problems,
     maintenances,
     policies,
     receiver_problems,
     routes,
+    weekly_plan,
 )
 from monitor.receiver_shapes import RECEIVERS, fields_of
 from monitor.setting_values import (
@@ -126,9 +130,11 @@ class Settings:
     budgets: tuple[Budget, ...] = field(default=(), compare=False)
     """How many false incidents receivers bear."""
     ack_expires: timedelta = DEFAULT_ACK_EXPIRES
+    """How long an acknowledgement holds."""
     look_closer: bool = True
     """Whether columns outside of a rule are asked for the place of a loss that was just told."""
-    """How long an acknowledgement holds."""
+    weekly: WeeklyPlan | None = None
+    """When the digest of a week is sent; None: never."""
     suppressions: tuple[Suppression, ...] = ()
     defaults: Layer = field(default_factory=Layer, compare=False, repr=False)
     """`[defaults]`: keys that hold for every rule whose files do not name them."""
@@ -286,6 +292,7 @@ class _RootShape(BaseModel):
     receivers: dict[str, dict[str, Any]] = {}
     web: WebShape = WebShape()
     alerts: _AlertsShape = _AlertsShape()
+    digest: DigestShape | None = None
     maintenance: tuple[MaintenanceShape, ...] = ()
     routes: tuple[RouteShape, ...] = ()
     defaults: dict[str, Any] = {}
@@ -322,6 +329,8 @@ class _Reader:
             known = tuple(root.receivers)  # a receiver with a mistake is one all the same
             self._check_fallback(root.fallback, list(known))
             said = policies(receivers)
+            kinds = {name: str(raw.get("kind")) for name, raw in root.receivers.items()}
+            self._problems += digest_problems(root.digest, kinds, self._places.locate)
             self._problems += receiver_problems(routes(root.routes), said, known, self._places.locate)
         if self._problems or not isinstance(root, _RootShape):
             raise SettingsError(tuple(sorted(self._problems, key=lambda problem: problem.place)))
@@ -340,6 +349,7 @@ class _Reader:
             budgets=budgets(receivers, self._places.locate),
             ack_expires=root.alerts.ack_expires,
             look_closer=root.alerts.look_closer,
+            weekly=weekly_plan(root.digest),
             defaults=defaults,
         )
 

@@ -99,7 +99,7 @@ def html(message: Message, *, chart: str = "") -> str:
 
 
 def _colour(message: Message) -> str:
-    if message.state is State.RESOLVED and message.change is not Change.OPENED:
+    if message.state is State.RESOLVED and message.change not in {Change.OPENED, Change.REPORT}:
         return OVER
     return UNKNOWN if message.state is State.UNKNOWN else COLOURS[message.severity]
 

@@ -32,6 +32,7 @@ EVENT_TYPE = "slicewatch_incident"
 MARKS = {Severity.CRITICAL: "🔴", Severity.WARNING: "🟠", Severity.INFO: "🔵"}
 OVER = "🟢"
 UNKNOWN = "⚪"
+REPORT = "📊"
 
 _AT_EVERYONE = re.compile(r"@(?=(?:channel|here|everyone)\b)", re.IGNORECASE)
 _FORMATS = re.compile(r"(?<!\w)[*_~`](?=\S)|(?<=\S)[*_~`](?!\w)")
@@ -104,8 +105,8 @@ def reader_time(at: datetime, text: str) -> str:
 
 
 def _mark(message: Message) -> str:
-    if message.change is Change.REMOVED:
-        return UNKNOWN
+    if message.change in {Change.REMOVED, Change.REPORT}:
+        return UNKNOWN if message.change is Change.REMOVED else REPORT
     if message.change is Change.OPENED:
         return MARKS[message.severity]  # a new value too, of which nothing stays open
     if message.state is State.RESOLVED or message.change in {

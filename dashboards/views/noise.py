@@ -12,7 +12,8 @@ from statistics import median
 from typing import Protocol
 
 from alerts.incidents import gap
-from alerts.model import Feedback, Incident
+from alerts.model import Incident
+from dashboards.precision import is_false
 from dashboards.views.common import IncidentLine, Table
 from rules.slices import Slice
 
@@ -35,7 +36,7 @@ class Lived:
     @property
     def false(self) -> bool:
         """Whether somebody called it no problem."""
-        return self.incident.feedback is Feedback.LEAVE_OUT
+        return is_false(self.incident)
 
     @property
     def ignored(self) -> bool:

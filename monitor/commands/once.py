@@ -36,6 +36,7 @@ from monitor.rewind import rewind
 from monitor.settings import SettingsError
 from monitor.tick import Outcome
 from monitor.watched import Watched
+from monitor.weekly import send_due
 from rules.model import Rule
 from rules.order import inhibitors_first
 
@@ -68,8 +69,9 @@ def once(rules: tuple[str, ...], at: datetime | None, config: Path, *, dry_run: 
                 _print(outcome, as_json=as_json, messages=dry_run)
         if not dry_run:
             app.follow_up(origin)
+            send_due(app, origin)
             clock = _clock(origin, began)
-            _deliver(app, clock)
+            deliver_now(app, clock)
             Resender.of(app.state, app.notifiers, time.sleep).look(clock())
     raise SystemExit(FAILED if any(outcome is None or outcome.blind for outcome in outcomes) else 0)
 
@@ -120,7 +122,7 @@ def _evaluate(app: App, rule: Rule, tick: datetime) -> Outcome | None:
         return app.tick(rule, tick, show)
 
 
-def _deliver(app: App, clock: Callable[[], datetime]) -> None:
+def deliver_now(app: App, clock: Callable[[], datetime]) -> None:
     """Send to all receivers side by side until nothing is due any more, or the time is up."""
     until = clock() + timedelta(seconds=DELIVER_SECONDS)
     crew = app.crew(clock, time.sleep, _report, f"once-{os.getpid()}")

@@ -44,6 +44,11 @@ def _to_json(view: Overview) -> dict[str, Any]:
                 "full_from": stamp(rule.full_from),
                 "arrivals": rule.arrivals.value,
                 "arrivals_from": stamp(rule.arrivals_from),
+                "precision": {
+                    "incidents": rule.fired.told,
+                    "no_problem": rule.fired.false,
+                    "precision": None if rule.fired.precision is None else round(rule.fired.precision, 4),
+                },
                 "notices": [{"at": stamp(at), "text": text} for at, text in rule.notices],
                 "open": [incident_to_json(i) | {"held": rule.held.get(i.id)} for i in rule.open],
             }

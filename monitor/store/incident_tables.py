@@ -46,16 +46,19 @@ def incidents(
     *,
     rule: str | None = None,
     states: Collection[State] | None = None,
+    began_after: datetime | None = None,
     limit: int | None = None,
     newest_first: bool = True,
 ) -> list[Incident]:
-    """Incidents by the time they began; `rule` and `states` narrow them down."""
+    """Incidents by the time they began; `rule`, `states` and `began_after` narrow them down."""
     table = schema.incident.c
     wanted: list[ColumnElement[bool]] = []
     if rule is not None:
         wanted.append(table.rule == rule)
     if states is not None:
         wanted.append(table.state.in_([state.value for state in states]))
+    if began_after is not None:
+        wanted.append(table.since > to_micros(began_after))
     order = (table.since.desc(), table.id.desc()) if newest_first else (table.since, table.id)
     query = select(table.body).where(*wanted).order_by(*order).limit(limit)
     return [from_body(Incident, body) for body in tx.connection.execute(query).scalars()]

@@ -6,7 +6,6 @@ import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import timedelta
 
 from dashboards.blindspots import BlindSpots
 from monitor import store
@@ -16,9 +15,6 @@ from monitor.views.panorama import FAR
 from rules.model import Rule
 
 log = logging.getLogger("slicewatch")
-
-WITHIN = timedelta(days=1)
-"""A slice is protected where its total silence is noticed within a day."""
 
 
 @dataclass
@@ -39,7 +35,7 @@ class Coverages:
     def protected(self, rule: Rule) -> float | None:
         """Share of the events, from 0 to 1, in slices whose silence is noticed within a day; None if not known yet."""
         found = self.now(rule) if self.waits else self.of(rule)
-        return None if not found else _protected(found[0])
+        return None if not found else found[0].protected
 
     def of(self, rule: Rule) -> tuple[BlindSpots, ...] | None:
         """What the rule would not notice, one for each metric; None where that is not worked out yet."""
@@ -89,15 +85,6 @@ def reports(state: store.Store, rule: Rule) -> tuple[BlindSpots, ...]:
     return tuple(
         Outlook(rule, metric.name, knowledge.lattice, learned, recent).report() for metric, learned, recent in parts
     )
-
-
-def _protected(found: BlindSpots) -> float | None:
-    """By the set of dimensions that is protected least, of those of the most dimensions."""
-    within = [n for n, horizon in enumerate(found.horizons) if horizon <= WITHIN]
-    if not found.cover or not within:
-        return None
-    deepest = max(len(cover.dimensions) for cover in found.cover)
-    return min(cover.traffic[within[-1]] for cover in found.cover if len(cover.dimensions) == deepest)
 
 
 def _nothing() -> None:

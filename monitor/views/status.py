@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from dashboards.precision import LOOKBACK, fired_of
 from dashboards.read import ArrivalStage, Overview, RuleView, Stage, health_of
 from monitor import store
 from monitor.app import App
@@ -59,6 +60,7 @@ def rule_view(tx: store.Tx, rule: Rule, now: datetime) -> RuleView:
         arrivals_from=read + LEARNED_AFTER if read is not None else None,
         open=opened_ones,
         held=_held(tx, rule),
+        fired=fired_of(store.incidents(tx, rule=rule.name, began_after=now - LOOKBACK)),
         notices=tuple((to_datetime(n.tick), n.detail) for n in store.notices(tx, rule.name, to_epoch(now - RECENT))),
     )
 

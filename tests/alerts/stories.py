@@ -41,7 +41,9 @@ from alerts.plan import Routes, plan
 from alerts.reminders import Telling, remind
 from alerts.removal import removed
 from alerts.reprocess import csv_of, file_name
-from alerts.silences import Scope
+from alerts.silences import Scope, new_silence
+from dashboards.weekly import BlindSpot, Coverage, RuleWeek, Week
+from dashboards.weekly_message import compose_week
 from rules.model import Escalation, Severity
 from rules.slices import Slice
 from tests.alerts.make import START, History, assess, blind, cause, evidence, fact, finding, tick
@@ -443,11 +445,42 @@ def digest_of(made: tuple[Transition, ...], seq: int = 1, joined: tuple[str, ...
     return compose_digest(digest_key("recs-oncall", tick(1)), seq, [t.incident for t in made], made, new)
 
 
+def week(**fields: object) -> Week:
+    """Two rules; five incidents of a week, one of them called no problem."""
+    lost = [step.incident for step in causes(4)]
+    ended = [replace(i, state=State.RESOLVED, resolved_at=tick(4 + n)) for n, i in enumerate(lost)]
+    fine = [replace(ended[0], feedback=Feedback.LEAVE_OUT), *ended[1:]]
+    warning = replace(partial_drop().incident, rule="shop_visits")
+    covered = Coverage(0.97, 68e6, 3_665, 3_204, (BlindSpot("playback_volume", cause(device="watch"), 41_000.0),))
+    made = Week(
+        start=tick(-150),
+        end=tick(18),
+        timezone="Europe/Oslo",
+        rules=(
+            RuleWeek("playback_volume", "recs-data", "", covered),
+            RuleWeek("shop_visits", None, "its source could not be asked"),
+        ),
+        incidents=(*fine, warning),
+        resolved=tuple(fine),
+        open=(warning,),
+        before=7,
+        silences=(new_silence(Scope("shop_*"), KARI, tick(10), tick(10), tick(60), "moving house"),),
+    )
+    return replace(made, **fields)
+
+
+def weekly() -> tuple[Message, ...]:
+    """A week with news, and one without."""
+    quiet = week(incidents=(), resolved=(), open=(), silences=(), rules=(week().rules[0],))
+    return compose_week(week(), "week-20261124T0800Z"), compose_week(quiet, "week-20261124T0800Z")
+
+
 SEVERAL: dict[str, Callable[[], tuple[Message, ...]]] = {
     "marked": marked,
     "five_causes": five_causes,
     "storm": storm,
     "storm_over": storm_over,
+    "weekly": weekly,
 }
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from alerts.hours import Hours
 from alerts.operations import Maintenance, ReceiverPolicy, Route
+from monitor.operating import WeeklyPlan
 from monitor.settings import Settings, SettingsError, parse_settings
 from rules.cron import Cron
 from rules.model import Mute, Severity
@@ -18,6 +19,14 @@ WINDOW = """\
 cron = "0 2 * * SUN"
 duration = "2h"
 reason = "weekly compaction"
+"""
+
+
+DIGEST = """\
+[receivers.leads]
+kind = "console"
+[digest]
+receivers = ["leads"]
 """
 
 
@@ -104,6 +113,16 @@ def test_hours_escalations_and_routes_are_read():
         (WINDOW + 'rule = "a"\n', "slicewatch.toml:6:1", "did you mean 'rules'?"),
         (WINDOW.replace('reason = "weekly compaction"\n', ""), "slicewatch.toml:2:3", "missing-key"),
         ('[alerts]\nack_expires = "soon"\n', "slicewatch.toml:3:15", "bad-duration"),
+        ('[alerts]\nlook_closer = "no"\n', "slicewatch.toml:3:15", "true or false"),
+        (DIGEST.replace('"leads"]', '"lead"]'), "slicewatch.toml:5:13", "did you mean 'leads'?"),
+        (
+            DIGEST.replace('"console"', '"alertmanager"\nurl = "http://a"'),
+            "slicewatch.toml:6:13",
+            "knows incidents only",
+        ),
+        (DIGEST + 'cron = "0 * * * MON"\n', "slicewatch.toml:6:8", "more than once a day"),
+        (DIGEST + 'cron = "monday"\n', "slicewatch.toml:6:8", "bad-cron"),
+        (DIGEST.replace('"leads"]', "]"), "slicewatch.toml:5:13", "receivers"),
     ],
 )
 def test_a_mistake_is_told_at_its_place(text, place, says):
@@ -113,9 +132,17 @@ def test_a_mistake_is_told_at_its_place(text, place, says):
     assert says in told
 
 
+def test_a_digest_comes_on_mondays():
+    """Unless it says when; nobody is sent one where the table is absent."""
+    assert parsed("").weekly is None
+    assert parsed(DIGEST).weekly == WeeklyPlan(("leads",), Cron.parse("0 8 * * MON"), "UTC")
+    later = parsed(DIGEST + 'cron = "30 6 1 * *"\ntimezone = "Europe/Oslo"\n').weekly
+    assert later == WeeklyPlan(("leads",), Cron.parse("30 6 1 * *"), "Europe/Oslo")
+
+
 def test_the_page_shows_what_can_be_written():
     """Each piece of `slicewatch.toml` in docs/alerting.md is read without a mistake."""
     page = Path(__file__).parents[2].joinpath("docs", "alerting.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
     phone = '[receivers.phone]\nkind = "console"\n'
-    assert [bool(parsed(block + phone).operations) for block in blocks] == [True] * 2
+    assert [bool(parsed(block + phone).operations) for block in blocks] == [True] * 3

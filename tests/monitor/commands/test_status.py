@@ -17,7 +17,7 @@ pytestmark = pytest.mark.xdist_group("commands")
 
 KEYS = [
     *("rule", "owner", "source", "health", "last_run", "last_error", "overdue", "history", "protection", "full_from"),
-    *("arrivals", "arrivals_from"),
+    *("arrivals", "arrivals_from", "precision"),
 ]
 
 

@@ -134,6 +134,8 @@ def test_open_incidents_are_those_not_resolved(store: Store) -> None:
         assert [item.id for item in incidents(tx, rule="playback")] == ["i-0", "i-1", "i-2", "i-3"]
         assert [item.id for item in incidents(tx, states=[State.RESOLVED, State.FIRING])] == ["other", "i-0"]
         assert [item.id for item in incidents(tx, limit=1, rule="sessions")] == ["other"]
+        after = make.START - timedelta(hours=2)
+        assert [item.id for item in incidents(tx, rule="playback", began_after=after)] == ["i-0", "i-1"]
 
 
 @pytest.mark.parametrize(
