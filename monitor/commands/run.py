@@ -14,6 +14,7 @@ from monitor.answers import listening
 from monitor.commands import HELP
 from monitor.commands.common import config_option, log_to_stderr, opened
 from monitor.scheduler import DAEMON, Daemon, log
+from monitor.serving.beside import serving
 
 
 @click.command("run", context_settings=HELP)
@@ -24,7 +25,8 @@ def run(config: Path, *, as_json: bool) -> None:  # noqa: ARG001  # every comman
 
     SIGTERM and SIGINT let running evaluations finish. Ticks missed while the daemon was down are caught up. Rule
     files that change are read again within seconds, and at once on SIGHUP; a broken one keeps its last good version.
-    What people press and type in Slack, and do in PagerDuty, is taken, where a receiver is set up for it.
+    What people press and type in Slack, and do in PagerDuty, is taken, where a receiver is set up for it. Where
+    slicewatch.toml has a [web] table, the pages and the API are served at its `listen`.
     """
     log_to_stderr()
     with opened(config, sends=True) as app, app.state.lock_daemon() as lock:
@@ -36,7 +38,7 @@ def run(config: Path, *, as_json: bool) -> None:  # noqa: ARG001  # every comman
         if hasattr(signal, "SIGHUP"):
             signal.signal(signal.SIGHUP, lambda *_: threading.Thread(target=daemon.reload, name="reload").start())
         log.info("watching %s", counted(len(app.rules.rules), "rule"))
-        with listening(app):
+        with listening(app) as doors, serving(app, doors, daemon.now):
             daemon.run()
         log.info("stopped")
 

@@ -23,6 +23,7 @@ from monitor.app import App, open_notifiers
 from monitor.news import record_news
 from monitor.pagerduty_actions.events import signature
 from monitor.routing import routed
+from monitor.serving.beside import serving
 from monitor.settings import parse_settings
 from monitor.telling import composed
 from rules.load import RuleSet
@@ -128,7 +129,7 @@ def place():
             record_news(tx, made, decisions, messages, AT)
         there = Place(app, port, history.only, pager)
         there.deliver()
-        with listening(app, there.now_):
+        with listening(app, there.now_) as doors, serving(app, doors, there.now_):
             yield there
         state.close()
 
