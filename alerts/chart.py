@@ -38,6 +38,10 @@ TICKS_AT_ZERO = ["", "%Y", "%b", "%-d %b", "%H:%M", "%H:%M"]
 """The same for the first of its unit: midnight says the day."""
 CHANGE = "#6A3D9A"
 CHANGE_LENGTH, MOST_CHANGES = 28, 3
+BORDER, ABOVE, BELOW, BETWEEN = 24, 84, 66, 64
+"""Pixels: at the sides beside what is written there; above, below and between the panels with what is written there."""
+SCALE_DIGIT, LAST_DIGIT = 13, 16
+"""Pixels of a character of the scale, and of the last count, which is bold."""
 TEXT_SIZE = 15
 """Points at 900 pixels: legible when a phone shows the picture at 360."""
 
@@ -59,6 +63,7 @@ def render_png(message: Message) -> bytes:
         _changes(axis, _edges(series), message.marks, named=axis is axes[0])
     _time_axis(axes[-1], message.chart)
     _legend(figure, axes[0])
+    _place(figure, [series for _, series in panels], list(axes))
     return _png(figure)
 
 
@@ -67,7 +72,25 @@ def _figure() -> Figure:
     from matplotlib.figure import Figure  # noqa: PLC0415  # takes half a second; a text needs no chart
 
     size = (WIDTH_PIXELS / DPI, HEIGHT_PIXELS / DPI)
-    return Figure(figsize=size, dpi=DPI, layout="constrained", facecolor="white")
+    return Figure(figsize=size, dpi=DPI, facecolor="white")
+
+
+def _place(figure: Figure, shown: Sequence[Series], axes: Sequence[Axes]) -> None:
+    """Room for what is written around the panels: the library's own way to find it draws everything twice more."""
+    scale = max((_length(value) for axis in axes for value in axis.get_yticks()), default=1)
+    last = max((_length(value) for series in shown for value in series.observed[-1:] if value is not None), default=0)
+    left, right = BORDER + scale * SCALE_DIGIT, BORDER + max(last, len("now")) * LAST_DIGIT
+    figure.subplots_adjust(
+        left=left / WIDTH_PIXELS,
+        right=1 - right / WIDTH_PIXELS,
+        top=1 - ABOVE / HEIGHT_PIXELS,
+        bottom=BELOW / HEIGHT_PIXELS,
+        hspace=BETWEEN / HEIGHT_PIXELS * len(axes),
+    )
+
+
+def _length(value: float) -> int:
+    return len(number(value))
 
 
 def _png(figure: Figure) -> bytes:
@@ -225,4 +248,4 @@ def _date(start: datetime) -> date:
 
 def _legend(figure: Figure, axis: Axes) -> None:
     handles, labels = axis.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels), frameon=False, fontsize=TEXT_SIZE - 1)
+    figure.legend(handles, labels, loc="upper center", ncols=len(labels), frameon=False, fontsize=TEXT_SIZE - 1)

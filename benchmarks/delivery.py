@@ -1,10 +1,12 @@
 """Delivery: whether a dead receiver delays the others, and whether faults lose anything.
 
-`python -m benchmarks.delivery` prints both and writes the tables of docs/delivery.md.
+`python -m benchmarks.delivery` prints both and writes the tables of docs/delivery.md. With `--only latency`, or `--only kill`
+for the faults whose names hold the word, it prints these and writes nothing; `--rows` and `--trials` make it shorter.
 """
 
 from __future__ import annotations
 
+import argparse
 import re
 import tempfile
 import threading
@@ -21,7 +23,7 @@ from alerts.crew import Crew
 from alerts.deliver import Courier
 from alerts.model import Receipt, SendError
 from alerts.ports import Delivery, Notifier, Part
-from benchmarks.delivery_faults import FAULTS, measure, table
+from benchmarks.delivery_faults import FAULTS, TRIALS, measure, table
 from monitor import store
 from tests.contracts.outbox_contract import message
 
@@ -128,10 +130,31 @@ def written(page: str, name: str, content: str) -> str:
     return pattern.sub(lambda _: f"{begin}\n{content}\n{end}", page)
 
 
+def _print_some(word: str, rows: int, trials: int) -> None:
+    names = [name for name in FAULTS if word in name]
+    if word == "latency":
+        print(latency_table(latency(rows)))
+    elif names:
+        print(table(measure(names, trials), trials))
+    else:
+        raise SystemExit(f"--only {word}: neither 'latency' nor a word in the name of a fault: {', '.join(FAULTS)}")
+
+
 def main() -> None:
-    """Measure, print, write the page."""
+    """Measure, print, and write the page where all was measured."""
+    parser = argparse.ArgumentParser(
+        description="Whether a dead receiver delays the others, and whether faults lose anything."
+    )
+    parser.add_argument("--only", metavar="WORD", help="latency, or a word in the names of faults; writes nothing")
+    parser.add_argument("--rows", type=int, default=ROWS)
+    parser.add_argument("--trials", type=int, default=TRIALS)
+    asked = parser.parse_args()
+    if asked.only is not None:
+        _print_some(asked.only, asked.rows, asked.trials)
+        return
     page = PAGE.read_text(encoding="utf-8")
-    for name, content in (("latency", latency_table(latency())), ("faults", table(measure(list(FAULTS))))):
+    found = table(measure(list(FAULTS), asked.trials), asked.trials)
+    for name, content in (("latency", latency_table(latency(asked.rows))), ("faults", found)):
         print(content)
         page = written(page, name, content)
     PAGE.write_text(page, encoding="utf-8")

@@ -2,7 +2,7 @@
 
 Time runs `SPEED` times as fast. In each trial incidents open, and resolve a while later; what was queued is compared
 with what stands in the channels. Lost is news whose text is nowhere; repeated is news that was posted again; out of
-order is a resolve that stands before its firing.
+order is a resolve that stands before its firing. Killed is `slicewatch run` itself, at the pace of the real clock.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from alerts.model import Change, Message, State
@@ -28,6 +29,7 @@ from rules.model import Severity
 from tests.standins.slack import Fault, SlackStandin
 
 ROOT = Path(__file__).parents[1]
+PROGRAM = str(Path(sys.executable).with_name("slicewatch"))
 SPEED = 30.0
 INCIDENTS = 4
 TRIALS = 5
@@ -44,6 +46,7 @@ kind = "slack"
 channel = "#oncall"
 token = {{env = "TEAM_TOKEN"}}
 base_url = "{url}"
+pace = "{pace}"
 
 [receivers.ops]
 kind = "slack"
@@ -79,13 +82,40 @@ class Place:
     slack: SlackStandin
     token: str = ""
     news: list[Message] = field(default_factory=list)
+    clock: Callable[[], datetime] = lambda: fast(SPEED)
+
+    @property
+    def config(self) -> Path:
+        """The operators' file."""
+        return self.folder / "slicewatch.toml"
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The environment with the receivers' secrets."""
+        return os.environ | {"TEAM_TOKEN": self.token or self.slack.token, "OPS_TOKEN": self.slack.token}
+
+    @contextmanager
+    def daemon(self) -> Iterator[None]:
+        """`slicewatch run`, once it is up; killed at the end."""
+        log = self.folder / "run.log"
+        with (
+            log.open("w", encoding="utf-8") as told,
+            subprocess.Popen(
+                [PROGRAM, "run", "--config", str(self.config)], cwd=self.folder, env=self.env, stderr=told
+            ) as process,
+        ):
+            try:
+                _until(lambda: "watching" in log.read_text(encoding="utf-8") or process.poll() is not None, "no start")
+                assert process.poll() is None, log.read_text(encoding="utf-8")
+                yield
+            finally:
+                process.kill()
 
     @contextmanager
     def worker(self) -> Iterator[subprocess.Popen[str]]:
         """A process that delivers; killed at the end."""
-        env = os.environ | {"TEAM_TOKEN": self.token or self.slack.token, "OPS_TOKEN": self.slack.token}
-        command = [sys.executable, "-m", "benchmarks.delivery_worker", str(self.folder / "slicewatch.toml"), str(SPEED)]
-        with subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, text=True) as process:
+        command = [sys.executable, "-m", "benchmarks.delivery_worker", str(self.config), str(SPEED)]
+        with subprocess.Popen(command, cwd=ROOT, env=self.env, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             assert process.stdout.readline() == "up\n"
             try:
@@ -107,17 +137,26 @@ class Place:
         item = _message(change, incident)
         self.news.append(item)
         with self.state() as state, state.write() as tx:
-            store.enqueue(tx, item, "team", [Part.TEXT], fast(SPEED))
+            store.enqueue(tx, item, "team", [Part.TEXT], self.clock())
 
     def wait_until_delivered(self) -> None:
         """Until nothing waits."""
-        until = time.monotonic() + PATIENCE
-        while time.monotonic() < until:
-            with self.state() as state, state.read() as tx:
-                if not store.outbox_counts(tx).queued:
-                    return
-            time.sleep(0.1)
-        raise AssertionError("not all was delivered in time")
+        with self.state() as state:
+
+            def done() -> bool:
+                with state.read() as tx:
+                    return not store.outbox_counts(tx).queued
+
+            _until(done, "not all was delivered in time")
+
+
+def _until(done: Callable[[], bool], what: str) -> None:
+    """Wait for something; AssertionError where it takes longer than anybody's patience."""
+    until = time.monotonic() + PATIENCE
+    while not done():
+        if time.monotonic() > until:
+            raise AssertionError(what)
+        time.sleep(0.05)
 
 
 def _message(change: Change, incident: int) -> Message:
@@ -194,16 +233,21 @@ def _archived(place: Place) -> None:
 
 def _killed(place: Place) -> None:
     """Killed at random points, while news come and Slack is slow enough to be killed within a call."""
+    place.clock = lambda: datetime.now(UTC)
     place.slack.faults.append(Fault("slow", seconds=0.05))
     chance = random.Random(str(place.folder))
     news = [(change, n) for change in (Change.OPENED, Change.RESOLVED) for n in range(KILLS // 2)]
     for change, incident in news:
-        with place.worker():
-            place.tell(change, incident)
+        place.tell(change, incident)
+        with place.daemon():
             time.sleep(chance.uniform(0.0, 0.4))
-    with place.worker():
+    with place.daemon():
         place.wait_until_delivered()
 
+
+KILLED = f"`kill -9` at {KILLS} random points"
+REAL_PACE = {KILLED: "0"}
+"""Where the clock is the real one a second between messages would be all that is seen."""
 
 FAULTS: dict[str, Script] = {
     "none": _with(),
@@ -221,16 +265,17 @@ FAULTS: dict[str, Script] = {
     "invalid token": _bad_token,
     "archived channel": _archived,
     "blocks refused": _with(Fault("refuse_blocks")),
-    f"`kill -9` at {KILLS} random points": _killed,
+    KILLED: _killed,
 }
 
 
-def trial(script: Script) -> Trial:
-    """One trial in a folder and with a Slack of its own."""
+def trial(fault: str) -> Trial:
+    """One trial of a fault, in a folder and with a Slack of its own."""
     with tempfile.TemporaryDirectory() as name, SlackStandin() as slack:
         place = Place(Path(name), slack)
-        (place.folder / "slicewatch.toml").write_text(SETTINGS.format(url=slack.url), encoding="utf-8")
-        script(place)
+        text = SETTINGS.format(url=slack.url, pace=REAL_PACE.get(fault, "1s"))
+        place.config.write_text(text, encoding="utf-8")
+        FAULTS[fault](place)
         return _judged(place)
 
 
@@ -251,7 +296,7 @@ def measure(names: list[str], trials: int = TRIALS, at_once: int = 4) -> dict[st
     """The sum of the trials of each fault."""
     jobs = [name for name in names for _ in range(trials)]
     with ThreadPoolExecutor(at_once) as pool:
-        made = list(pool.map(lambda name: trial(FAULTS[name]), jobs))
+        made = list(pool.map(trial, jobs))
     found = {name: Trial(0, 0, 0) for name in names}
     for name, one in zip(jobs, made, strict=True):
         found[name] += one

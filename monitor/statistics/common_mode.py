@@ -135,10 +135,25 @@ def _by_column(y: Singles, mu: Singles, otherwise: Floats) -> Floats:
     """C [K] of columns that lie in one piece each, [K, R]."""
     common = otherwise.copy()
     usable = (mu > k.COMMON_MIN_EXPECTED) & ~np.isnan(y)
-    for t in np.flatnonzero(usable.sum(axis=1) >= k.COMMON_MIN_SLICES):
+    enough = np.flatnonzero(usable.sum(axis=1) >= k.COMMON_MIN_SLICES)
+    if y.shape[1] <= SAMPLED:
+        common[enough] = _medians(y[enough], mu[enough], usable[enough])
+        return common
+    for t in enough:
         seen, normal = y[t, usable[t]], mu[t, usable[t]]
         common[t] = weighted_median((seen + 1.0) / (normal + 1.0), np.sqrt(normal))
     return common
+
+
+def _medians(y: Singles, mu: Singles, usable: Bools) -> Singles:
+    """[K], as `weighted_median` of each row's usable cells [K, R], all rows at once: what is not usable weighs nothing."""
+    seen, normal = np.where(usable, y, 0), np.where(usable, mu, 0)
+    values = np.where(usable, (seen + 1.0) / (normal + 1.0), np.inf)
+    order = np.argsort(values, axis=1, kind="stable")
+    cumulated = np.cumsum(np.take_along_axis(np.sqrt(normal), order, axis=1), axis=1)
+    at = (cumulated < 0.5 * cumulated[:, -1:]).sum(axis=1, keepdims=True)
+    found: Singles = np.take_along_axis(values, np.take_along_axis(order, at, axis=1), axis=1)[:, 0]
+    return found
 
 
 def reference_rows(cuboid: Ints, mean: Floats) -> Bools:

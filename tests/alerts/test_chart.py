@@ -3,9 +3,11 @@
 import struct
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from itertools import pairwise
 
 import pytest
+from matplotlib import image
 from matplotlib.figure import Figure
 
 from alerts.chart import HEIGHT_PIXELS, WIDTH_PIXELS, _time_axis, render_png
@@ -48,6 +50,15 @@ def size(png: bytes) -> tuple[int, int]:
 def test_every_series_makes_a_picture_of_the_same_size(line, total):
     """Nine hundred pixels wide, without a warning from the library."""
     assert size(render_png(charted(line, total))) == (WIDTH_PIXELS, HEIGHT_PIXELS)
+
+
+@pytest.mark.parametrize("most", [0.031, 7.0, 812_345.0, 2.4e9], ids=str)
+def test_nothing_that_is_written_is_cut_off(most):
+    """Neither the scale nor the last count, of whatever size they are: the edge of the picture is white."""
+    line = series(*[most] * 30, most * 0.87)
+    picture = image.imread(BytesIO(render_png(charted(line, series(*[most * 12] * 31)))))
+    edges = (picture[:2], picture[-2:], picture[:, :2], picture[:, -2:])
+    assert all(bool((edge[..., :3] == 1).all()) for edge in edges)
 
 
 def test_names_from_outside_are_drawn_as_they_are():

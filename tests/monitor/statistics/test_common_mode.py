@@ -39,6 +39,21 @@ def test_a_known_factor_is_found(factor):
     assert common_mode(factor * MU, MU, ALL) == pytest.approx(factor, rel=0.02)
 
 
+@given(seed=st.integers(0, 10_000), dtype=st.sampled_from([np.float32, np.float64]))
+def test_all_columns_at_once_are_as_each_alone(seed, dtype):
+    """To the last bit, with unknown cells, small references and ties."""
+    chance = np.random.default_rng(seed)
+    mu = (chance.integers(0, 9, (30, 12)) * 20.0).astype(dtype)
+    y = np.round(mu * chance.uniform(0.5, 1.5, (30, 12))).astype(dtype)
+    y[chance.random((30, 12)) < 0.2] = np.nan
+    found = common_mode(y, mu, np.arange(30))
+    for column in range(12):
+        usable = (mu[:, column] > 20) & ~np.isnan(y[:, column])
+        seen, normal = y[usable, column], mu[usable, column]
+        alone = weighted_median((seen + 1.0) / (normal + 1.0), np.sqrt(normal)) if usable.sum() >= 8 else 1.0
+        assert found[column] == np.clip(alone, *COMMON_CLIP)
+
+
 def test_one_dead_slice_does_not_touch_it():
     """The largest slice dies, the rest is as usual: C stays 1."""
     y = MU.copy()
