@@ -21,6 +21,7 @@ from monitor.evaluation import Evaluator
 from monitor.query import SourceError
 from monitor.routing import routed
 from monitor.serving.access import JournalOfStore
+from monitor.token_desk import Tokens
 from monitor.views.audit import AuditsOfStore
 from monitor.views.blindspots import BlindSpotsOfStore
 from monitor.views.coverage import Coverages
@@ -91,6 +92,7 @@ def ports_of(app: App, *, waits: bool = False) -> Iterator[Ports]:
             incidents=IncidentListsOfStore(app),
             incident=IncidentPagesOfStore(app, panoramas),
             people=PeopleAtDesk(app),
+            tokens=Tokens(app.state),
         )
     finally:
         coverages.close()

@@ -18,6 +18,7 @@ from dashboards.web.pages import (
     overview,
     rules,
     silences,
+    tokens,
 )
 
 
@@ -39,5 +40,6 @@ PAGES: tuple[Page, ...] = (
     health,
     audit,
     silences,
+    tokens,
     metrics,
 )
