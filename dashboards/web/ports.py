@@ -13,6 +13,7 @@ from dashboards.views.incidents import IncidentLists
 from dashboards.views.noise import Noises
 from dashboards.views.overview import Overviews
 from dashboards.views.people import People
+from dashboards.views.reload import Reloader
 from dashboards.views.rules import Rules
 from dashboards.views.tokens import TokenDesk
 
@@ -32,3 +33,4 @@ class Ports:
     incident: IncidentPages
     people: People
     tokens: TokenDesk
+    reloader: Reloader

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from dashboards.views.tokens import NewToken, Standing, TokenRow, Wanted
+from dashboards.views.tokens import NewToken, TokenRow, TokenStanding, Wanted
 from dashboards.web.access.people import Role, Scope
 from monitor.commands import HELP
 from monitor.commands.common import Length, config_option, json_option
@@ -107,9 +107,9 @@ def _show(rows: Sequence[TokenRow], as_json: bool) -> None:
 
 def _line(row: TokenRow) -> str:
     ends = "for good" if row.expires is None else f"until {stamp(row.expires)}"
-    if row.standing is Standing.REVOKED and row.revoked_at is not None:
+    if row.standing is TokenStanding.REVOKED and row.revoked_at is not None:
         ends = f"revoked {stamp(row.revoked_at)}"
-    elif row.standing is Standing.EXPIRED and row.expires is not None:
+    elif row.standing is TokenStanding.EXPIRED and row.expires is not None:
         ends = f"expired {stamp(row.expires)}"
     used = "never used" if row.used_at is None else f"last used {stamp(row.used_at)}"
     return f"{row.id}  {row.name}: {row.role} ({', '.join(row.scopes)}), {ends}, {used}, by {row.by}"

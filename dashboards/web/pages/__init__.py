@@ -16,6 +16,7 @@ from dashboards.web.pages import (
     metrics,
     noise,
     overview,
+    reload,
     rules,
     silences,
     tokens,
@@ -42,4 +43,5 @@ PAGES: tuple[Page, ...] = (
     silences,
     tokens,
     metrics,
+    reload,
 )
