@@ -35,6 +35,7 @@ COMMANDS = {
     "status": "Show how every rule stands.",
     "suggest": "Print a rule for a table, from what it holds.",
     "test": "Run the tests that stand in rules.",
+    "token": "Give, list and take back tokens for programs.",
 }
 
 

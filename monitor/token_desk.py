@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from alerts.actions import RefusedError, name_of
 from alerts.model import Actor
 from alerts.wording import clean, instant
-from dashboards.views.tokens import NewToken, Standing, TokenRow, TokensPage, Wanted, order
+from dashboards.views.tokens import NewToken, TokenRow, TokensPage, TokenStanding, Wanted, order
 from dashboards.web.access.people import PREFIX, WHOLE, Person, Role, Scope, Via
 from dashboards.web.errors import StrangerError
 from monitor import store
@@ -81,7 +81,7 @@ class Holders:
         if known is None:
             raise StrangerError("this token is none: it was never given here")
         standing = standing_of(known.token, now)
-        if standing is not Standing.GOOD:
+        if standing is not TokenStanding.GOOD:
             raise StrangerError(f"this token is {standing}: ask an admin for another")
         self._remember(known, now)
         item = known.token
@@ -130,11 +130,11 @@ LEAST = {scope: role for role, scope in WHOLE.items()} | {
 """The role without which a scope means nothing."""
 
 
-def standing_of(item: Token, now: datetime) -> Standing:
+def standing_of(item: Token, now: datetime) -> TokenStanding:
     """Whether it opens anything."""
     if item.revoked_at is not None:
-        return Standing.REVOKED
-    return Standing.EXPIRED if item.expires is not None and item.expires <= now else Standing.GOOD
+        return TokenStanding.REVOKED
+    return TokenStanding.EXPIRED if item.expires is not None and item.expires <= now else TokenStanding.GOOD
 
 
 def row_of(used: Used, now: datetime) -> TokenRow:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import GetCoreSchemaHandler
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 
@@ -60,6 +60,25 @@ class Slice:
             lambda raw: raw if isinstance(raw, Slice) else slice_from_json(raw),
             serialization=core_schema.plain_serializer_function_ser_schema(slice_to_json),
         )
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:  # as pydantic asks
+        """How a description of an API tells of that object."""
+        folded = {
+            "type": "object",
+            "properties": {"folded": {"const": True}, "values": {"type": "integer"}},
+            "required": ["folded"],
+            "description": "All values that are not kept apart; `values` is how many, where that is known.",
+        }
+        return {
+            "type": "object",
+            "title": "Slice",
+            "additionalProperties": {"anyOf": [{"type": "string"}, {"type": "null"}, folded]},
+            "description": "Values of some dimensions; one that is not named means any value, and `{}` is the total.",
+            "examples": [{"device": "iphone", "country": "NO"}],
+        }
 
     def covers(self, other: Slice) -> bool:
         """Whether every event of `other` is an event of this slice (a slice covers itself)."""

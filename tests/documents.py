@@ -1,21 +1,27 @@
-"""Pages made from the program: docs/cli.md, docs/checks/, the alert on README's first screen, what commands print on the demo.
+"""Pages made from the program: docs/cli.md, docs/checks/, docs/openapi.json, the alert on README's first screen, what commands print on the demo.
 
 `.venv/bin/python -m tests.documents` writes them anew; tests compare them with what the program prints.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
 import tempfile
+from datetime import UTC, datetime
+from io import StringIO
 from pathlib import Path
 
 import click
 from click.testing import CliRunner
 
 from alerts.notifiers.abilities import table
+from dashboards.web.access.doors import Loopback
+from monitor.app import App
 from monitor.cli import COMMANDS, slicewatch
+from monitor.serving.wiring import web_app
 from tests import check_pages
 from tests.monitor.commands.place import PROGRAM
 
@@ -25,6 +31,7 @@ SHOWN = re.compile(r"```sh\n(slicewatch [^\n]*)\n```\n\n```text\n(.*?)```", re.D
 PAGES = tuple(ROOT / "docs" / f"{name}.md" for name in ("backtest", "blindspots", "explain", "suggest"))
 CLI, README = ROOT / "docs" / "cli.md", ROOT / "README.md"
 BEGIN = "<!-- commands: made from the program by tests/documents.py; a test compares -->"
+OPENAPI = ROOT / "docs" / "openapi.json"
 RECEIVERS, WEBHOOK = ROOT / "docs" / "receivers.md", ROOT / "docs" / "webhook.schema.json"
 ABILITIES = re.compile(
     r"(?<=<!-- abilities: made from the program by tests/documents.py; a test compares -->\n\n)(\|.*?\n)(?=\n)",
@@ -48,6 +55,16 @@ def receivers_page() -> str:
 def webhook_schema() -> str:
     """What `slicewatch schema --webhook` prints."""
     return CliRunner().invoke(slicewatch, ["schema", "--webhook"]).output
+
+
+def openapi() -> str:
+    """The description of the API, as any site serves it."""
+    with tempfile.TemporaryDirectory() as folder:
+        config = Path(folder) / "slicewatch.toml"
+        config.write_text('rules = ["*.yaml"]\n', encoding="utf-8")
+        now = datetime(2026, 1, 1, tzinfo=UTC)
+        with App.open(config, {}, StringIO()) as app, web_app(app, Loopback(), lambda: now, bytes(32)) as web:
+            return json.dumps(web.openapi(), indent=1, ensure_ascii=False) + "\n"
 
 
 def help_of(command: str) -> str:
@@ -87,6 +104,7 @@ def main() -> None:
     CLI.write_text(f"{head}{BEGIN}\n\n{command_reference()}\n", encoding="utf-8")
     RECEIVERS.write_text(receivers_page(), encoding="utf-8")
     WEBHOOK.write_text(webhook_schema(), encoding="utf-8")
+    OPENAPI.write_text(openapi(), encoding="utf-8")
     check_pages.main()
     with tempfile.TemporaryDirectory() as folder:
         block = f"```text\n{messages(demo_output(folder))[0]}\n```"

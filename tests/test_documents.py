@@ -16,10 +16,12 @@ from rules.parse import parse_rules
 from tests.documents import (
     BEGIN,
     CLI,
+    OPENAPI,
     README,
     RECEIVERS,
     WEBHOOK,
     command_reference,
+    openapi,
     receivers_page,
     webhook_schema,
 )
@@ -46,6 +48,11 @@ def test_the_page_of_receivers_says_what_each_can_do():
 def test_the_schema_of_the_webhook_is_published():
     """As the command prints it."""
     assert WEBHOOK.read_text(encoding="utf-8") == webhook_schema()
+
+
+def test_the_description_of_the_api_is_published():
+    """As any site serves it: what programs are made from changes in sight."""
+    assert OPENAPI.read_text(encoding="utf-8") == openapi()
 
 
 def test_the_page_documents_the_keys_of_replay():

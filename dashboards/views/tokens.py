@@ -11,7 +11,7 @@ from alerts.model import Actor
 from dashboards.views.common import Table
 
 
-class Standing(StrEnum):
+class TokenStanding(StrEnum):
     """Whether a token opens anything."""
 
     GOOD = "good"
@@ -27,7 +27,7 @@ class TokenRow:
     name: str
     role: str
     scopes: tuple[str, ...]
-    standing: Standing
+    standing: TokenStanding
     by: str
     """Who gave it."""
     made_at: datetime
@@ -82,7 +82,9 @@ class TokenDesk(Protocol):
 
 def order(rows: list[TokenRow]) -> tuple[TokenRow, ...]:
     """Those that are good first, then the newest."""
-    return tuple(sorted(rows, key=lambda row: (row.standing is not Standing.GOOD, -row.made_at.timestamp(), row.id)))
+    return tuple(
+        sorted(rows, key=lambda row: (row.standing is not TokenStanding.GOOD, -row.made_at.timestamp(), row.id))
+    )
 
 
 def table(page: TokensPage) -> Table:

@@ -13,7 +13,7 @@ from dashboards.web.access.doors import Door
 from dashboards.web.access.gate import Gate
 from dashboards.web.access.guard import unguarded
 from dashboards.web.bounds import Bounds
-from dashboards.web.described import FAILURES
+from dashboards.web.described import FAILURES, DescribedApp, name_of
 from dashboards.web.pages import PAGES
 from dashboards.web.ports import Ports
 from dashboards.web.security import SecurityHeaders
@@ -31,13 +31,14 @@ def create_app(ports: Ports, door: Door, now: Callable[[], datetime], key: bytes
 
     `now` is the time of what is shown. Raises `ValueError` where a route does not say who may use it.
     """
-    app = FastAPI(
+    app = DescribedApp(
         title="slicewatch",
         summary="What is watched, what is wrong, and what people do about it.",
         version="1",
         docs_url=None,
         redoc_url=None,
         openapi_url=f"{API}/openapi.json",
+        generate_unique_id_function=name_of,
     )
     app.state.site, app.state.door, app.state.key, app.state.gate = Site(ports, now), door, key, gate
     app.include_router(assets.router)

@@ -13,7 +13,9 @@ from dashboards.views.incidents import IncidentLists
 from dashboards.views.noise import Noises
 from dashboards.views.overview import Overviews
 from dashboards.views.people import People
+from dashboards.views.reload import Reloader
 from dashboards.views.rules import Rules
+from dashboards.views.tokens import TokenDesk
 
 
 @dataclass(frozen=True)
@@ -30,3 +32,5 @@ class Ports:
     incidents: IncidentLists
     incident: IncidentPages
     people: People
+    tokens: TokenDesk
+    reloader: Reloader

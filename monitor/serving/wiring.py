@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NoReturn
 
 from fastapi import FastAPI
 
+from dashboards.views.reload import Reloader
 from dashboards.web.access.doors import Door
 from dashboards.web.access.gate import Gate
 from dashboards.web.app import create_app
@@ -21,6 +22,8 @@ from monitor.evaluation import Evaluator
 from monitor.query import SourceError
 from monitor.routing import routed
 from monitor.serving.access import JournalOfStore
+from monitor.serving.reloading import ViewReloader
+from monitor.token_desk import Tokens
 from monitor.views.audit import AuditsOfStore
 from monitor.views.blindspots import BlindSpotsOfStore
 from monitor.views.coverage import Coverages
@@ -68,11 +71,20 @@ class Asking:
 
 @contextmanager
 def web_app(
-    app: App, door: Door, now: Callable[[], datetime], key: bytes, gate: Gate | None = None
+    app: App,
+    door: Door,
+    now: Callable[[], datetime],
+    key: bytes,
+    gate: Gate | None = None,
+    reloader: Reloader | None = None,
 ) -> Iterator[FastAPI]:
-    """The web application of an app; what works aside for its pages ends with it. Without a gate, the usual one."""
+    """The web application of an app; what works aside for its pages ends with it.
+
+    Without a gate, the usual one; without a reloader, that of pages that stand alone.
+    """
     with ports_of(app) as ports:
-        yield create_app(ports, door, now, key, gate or Gate(JournalOfStore(app.state), now))
+        whole = ports if reloader is None else replace(ports, reloader=reloader)
+        yield create_app(whole, door, now, key, gate or Gate(JournalOfStore(app.state), now))
 
 
 @contextmanager
@@ -91,6 +103,8 @@ def ports_of(app: App, *, waits: bool = False) -> Iterator[Ports]:
             incidents=IncidentListsOfStore(app),
             incident=IncidentPagesOfStore(app, panoramas),
             people=PeopleAtDesk(app),
+            tokens=Tokens(app.state),
+            reloader=ViewReloader(app),
         )
     finally:
         coverages.close()

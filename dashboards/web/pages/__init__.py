@@ -16,8 +16,10 @@ from dashboards.web.pages import (
     metrics,
     noise,
     overview,
+    reload,
     rules,
     silences,
+    tokens,
 )
 
 
@@ -39,5 +41,7 @@ PAGES: tuple[Page, ...] = (
     health,
     audit,
     silences,
+    tokens,
     metrics,
+    reload,
 )

@@ -7,8 +7,9 @@ same. Names and units follow Prometheus' own advice: base units, and `_timestamp
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
@@ -18,15 +19,19 @@ from starlette.responses import Response
 from dashboards.read import Health
 from dashboards.views.deliveries import DeliveriesPage
 from dashboards.views.health import HealthPage, WorkLine
-from dashboards.web.access.guard import Viewer
+from dashboards.web.access.guard import Guard
+from dashboards.web.access.people import Person, Role, Scope
 from dashboards.web.site import Here
 
 router = APIRouter(include_in_schema=False)
 api = APIRouter()
 
+Scraper = Annotated[Person, Depends(Guard(Role.VIEWER, Scope.METRICS))]
+"""Whoever sees all, or has a token for this alone."""
+
 
 @router.get("/metrics")
-def metrics(_: Viewer, here: Here) -> Response:
+def metrics(_: Scraper, here: Here) -> Response:
     """Everything at once."""
     now = here.now()
     registry = CollectorRegistry()
