@@ -14,6 +14,7 @@ from dashboards.views.noise import Noises
 from dashboards.views.overview import Overviews
 from dashboards.views.people import People
 from dashboards.views.rules import Rules
+from dashboards.views.slices import Heatmaps
 
 
 @dataclass(frozen=True)
@@ -30,3 +31,4 @@ class Ports:
     incidents: IncidentLists
     incident: IncidentPages
     people: People
+    heatmap: Heatmaps

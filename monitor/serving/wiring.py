@@ -33,6 +33,7 @@ from monitor.views.overview import OverviewsOfStore
 from monitor.views.panorama import Panoramas
 from monitor.views.people import PeopleAtDesk
 from monitor.views.rules import RulesOfStore
+from monitor.views.slices import HeatmapsOfStore
 from monitor.watched import Watched
 from rules.model import Rule
 
@@ -91,6 +92,7 @@ def ports_of(app: App, *, waits: bool = False) -> Iterator[Ports]:
             incidents=IncidentListsOfStore(app),
             incident=IncidentPagesOfStore(app, panoramas),
             people=PeopleAtDesk(app),
+            heatmap=HeatmapsOfStore(app, panoramas),
         )
     finally:
         coverages.close()

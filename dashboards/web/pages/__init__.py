@@ -18,6 +18,7 @@ from dashboards.web.pages import (
     overview,
     rules,
     silences,
+    slices,
 )
 
 
@@ -30,6 +31,7 @@ class Page(Protocol):
 
 PAGES: tuple[Page, ...] = (
     overview,
+    slices,
     incidents,
     incident,
     rules,
