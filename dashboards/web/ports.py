@@ -14,6 +14,7 @@ from dashboards.views.noise import Noises
 from dashboards.views.overview import Overviews
 from dashboards.views.people import People
 from dashboards.views.rules import Rules
+from dashboards.views.slice import SlicePages
 from dashboards.views.slices import Heatmaps
 
 
@@ -32,3 +33,4 @@ class Ports:
     incident: IncidentPages
     people: People
     heatmap: Heatmaps
+    slice: SlicePages

@@ -20,6 +20,7 @@ from dashboards.web.pages import (
     silences,
     slices,
 )
+from dashboards.web.pages import slice as one_slice
 
 
 class Page(Protocol):
@@ -32,6 +33,7 @@ class Page(Protocol):
 PAGES: tuple[Page, ...] = (
     overview,
     slices,
+    one_slice,
     incidents,
     incident,
     rules,
