@@ -80,7 +80,7 @@ def cold_load(browser: Any, url: str, drawn: str, into: Load) -> None:
 
 
 @contextmanager
-def dash_page(app: App, slices: list[str], z: list[list[float | None]], x: list[str], curve: Any) -> Iterator[str]:
+def dash_page(slices: list[str], z: list[list[float | None]], x: list[str], curve: Any) -> Iterator[str]:
     """The peer: two charts on a page, as one writes it in Dash."""
     import dash
     import plotly.graph_objects as go
@@ -167,7 +167,7 @@ def measure(leaves: int, runs: int) -> Iterator[Row]:
         server = WebServer(web, "127.0.0.1", 0)
         stack.callback(server.close)
         server.start()
-        peer = stack.enter_context(dash_page(app, *heat(app)))
+        peer = stack.enter_context(dash_page(*heat(app)))
         browser = stack.enter_context(sync_playwright()).chromium.launch(executable_path=program, args=["--no-sandbox"])
         stack.callback(browser.close)
         paths = pages_of(app)

@@ -15,6 +15,8 @@ from dashboards.views.overview import Overviews
 from dashboards.views.people import People
 from dashboards.views.reload import Reloader
 from dashboards.views.rules import Rules
+from dashboards.views.slice import SlicePages
+from dashboards.views.slices import Heatmaps
 from dashboards.views.tokens import TokenDesk
 
 
@@ -34,3 +36,5 @@ class Ports:
     people: People
     tokens: TokenDesk
     reloader: Reloader
+    heatmap: Heatmaps
+    slice: SlicePages

@@ -116,7 +116,8 @@ class Alarm:
 def alarms(view: View, verdicts: Verdicts, context: Context, *, down: bool) -> list[Alarm]:
     """Effect and persistence (step 10), strongest first."""
     nats = verdicts.drop if down else verdicts.spike
-    beyond = (nats >= verdicts.threshold) & _effect(verdicts, context, down=down)
+    large = large_enough(verdicts.observed, verdicts.expected, context, down=down)
+    beyond = (nats >= verdicts.threshold) & large
     rows = np.flatnonzero(beyond.any(axis=1))
     if not len(rows):
         return []
@@ -126,15 +127,11 @@ def alarms(view: View, verdicts: Verdicts, context: Context, *, down: bool) -> l
     return [Alarm(int(rows[i]), int(windows[i]), float(nats[rows[i], windows[i]]), down) for i in order]
 
 
-def _effect(verdicts: Verdicts, context: Context, *, down: bool) -> Bools:
-    """At least `min_change`, against the bare expectation and against the common mode, and `min_loss`.
-
-    What is judged plainly needs the bare change only.
-    """
-    y, mu = verdicts.observed, verdicts.expected
+def large_enough(y: Floats, mu: Floats, context: Context, *, down: bool) -> Bools:
+    """At least `min_change` of the bare expectation, and `min_loss`."""
     change = (mu - y) if down else (y - mu)
-    large = (change >= context.min_change * mu) & (change >= context.min_loss)
-    return np.asarray(large)
+    with np.errstate(invalid="ignore"):
+        return np.asarray((change >= context.min_change * mu) & (change >= context.min_loss))
 
 
 def _persistent(view: View, verdicts: Verdicts, context: Context, nats: Floats, rows: Ints, *, down: bool) -> Bools:
@@ -144,21 +141,25 @@ def _persistent(view: View, verdicts: Verdicts, context: Context, nats: Floats, 
     """
     first = verdicts.windows.index(1)
     y, mu = verdicts.observed[rows, first], verdicts.expected[rows, first]
-    newest = _leans(y, mu, context, down=down)
+    newest = leans(y, mu, context, down=down)
     before_y, before_mu = (part[rows, first] for part in view.windows(back=1))
-    before = _leans(before_y, before_mu, context, down=down) & view.known_at(-2)[rows]
+    before = leans(before_y, before_mu, context, down=down) & view.known_at(-2)[rows]
     enough = np.zeros((len(rows), nats.shape[1]), dtype=bool)
     if view.grid.seconds >= k.LONG_BUCKET_SECONDS:
         enough = nats[rows] >= verdicts.threshold + k.LONG_BUCKET_MARGIN
     elif down:
-        excused = excuse(verdicts.common[rows, first], down=True)
-        nominal = lower_tail(y, mu * excused, view.fit.alpha[rows, first])
-        gone = y < k.OVERWHELMING_RATIO * mu
-        enough = np.broadcast_to(((nominal < k.OVERWHELMING_P) & gone)[:, None], enough.shape)
+        gone = overwhelming(y, mu, verdicts.common[rows, first], view.fit.alpha[rows, first])
+        enough = np.broadcast_to(gone[:, None], enough.shape)
     return np.asarray(newest[:, None] & (before[:, None] | enough))
 
 
-def _leans(y: Floats, mu: Floats, context: Context, *, down: bool) -> Bools:
+def overwhelming(y: Floats, mu: Floats, common: Floats, alpha: Floats) -> Bools:
+    """Where next to nothing came to a slice, and that cannot be chance: one bucket is evidence enough."""
+    nominal = lower_tail(y, mu * excuse(common, down=True), alpha)
+    return np.asarray((nominal < k.OVERWHELMING_P) & (y < k.OVERWHELMING_RATIO * mu))
+
+
+def leans(y: Floats, mu: Floats, context: Context, *, down: bool) -> Bools:
     """Whether a bucket leans the way of the alarm by at least half the smallest change told."""
     half = context.min_change / 2.0
     with np.errstate(invalid="ignore"):

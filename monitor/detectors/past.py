@@ -93,7 +93,7 @@ class Past:
         """Dispersion and tails of the windows of `width` buckets."""
         # Long windows overlap: of many slices every third of a width says as much about their noise.
         step = max(1, width // 3) if len(self.observed) >= MANY else 1
-        seen = self._windows(width, np.arange(len(self.observed)), step, who.references)
+        seen = self.windows(width, np.arange(len(self.observed)), step, who.references)
         independent = len(np.unique(self.day)) * self.grid.per_day / width
         raw = np.concatenate([raw_alpha(*seen.around(rows), seen.day) for rows in blocks(len(seen.y))])
         alpha = shrink(raw, who.volume, independent, weight=2.0 if self.grid.daily else 1.0)
@@ -122,7 +122,7 @@ class Past:
     def _plainly(self, width: int, who: Learners, alpha: Floats) -> tuple[Floats, Floats, ClassTail]:
         """(alpha [N], unrest [N], tail) of those that are also judged without the common mode."""
         chosen = np.flatnonzero(who.plain)
-        seen = self._windows(width, chosen, 1, References.none(len(chosen)))
+        seen = self.windows(width, chosen, 1, References.none(len(chosen)))
         bare, restless = alpha.copy(), np.ones(len(alpha))
         bare[chosen] = np.maximum(raw_alpha(seen.y, seen.mu, seen.day), alpha[chosen])
         part = np.flatnonzero(who.judged[chosen])
@@ -130,7 +130,7 @@ class Past:
         restless[chosen[part]] = found.unrest
         return bare, restless, replace(found, noted=found.noted.of(chosen))
 
-    def _windows(self, width: int, chosen: Ints, step: int, references: References) -> Seen:
+    def windows(self, width: int, chosen: Ints, step: int, references: References) -> Seen:
         """Windows of the slices `chosen` [n], every `step` buckets, the newest among them."""
         last = np.arange(len(self.day) - 1, width - 2, -step, dtype=np.int64)[::-1]
         y, mu = np.empty((2, len(chosen), len(last)), dtype=np.float32)

@@ -29,6 +29,7 @@ from monitor.views.blindspots import BlindSpotsOfStore
 from monitor.views.coverage import Coverages
 from monitor.views.deliveries import DeliveriesOfStore
 from monitor.views.health import HealthOfStore
+from monitor.views.histories import Histories
 from monitor.views.incident import IncidentPagesOfStore
 from monitor.views.incidents import IncidentListsOfStore
 from monitor.views.noise import NoiseOfStore
@@ -36,6 +37,8 @@ from monitor.views.overview import OverviewsOfStore
 from monitor.views.panorama import Panoramas
 from monitor.views.people import PeopleAtDesk
 from monitor.views.rules import RulesOfStore
+from monitor.views.slice import SlicePagesOfStore
+from monitor.views.slices import HeatmapsOfStore
 from monitor.watched import Watched
 from rules.model import Rule
 
@@ -105,6 +108,8 @@ def ports_of(app: App, *, waits: bool = False) -> Iterator[Ports]:
             people=PeopleAtDesk(app),
             tokens=Tokens(app.state),
             reloader=ViewReloader(app),
+            heatmap=HeatmapsOfStore(app, panoramas),
+            slice=SlicePagesOfStore(app, panoramas, Histories(app.state)),
         )
     finally:
         coverages.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -102,4 +103,4 @@ def curve_of(panorama: Panorama, rows: NDArray[np.int64], *, band: bool = False)
 
 def optional(values: NDArray[np.float64]) -> tuple[float | None, ...]:
     """Numbers as they are shown, None for what is unknown."""
-    return tuple(None if np.isnan(value) else round(float(value), 2) for value in values)
+    return tuple(None if math.isnan(value) else value for value in np.round(values, 2).tolist())

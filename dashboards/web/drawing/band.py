@@ -41,6 +41,16 @@ def band(
     curve: Curve, *, height: int, shades: Iterable[Shade] = (), lines: Sequence[Line] = (), legend: bool = True
 ) -> dict[str, Any]:
     """The figure as plain data, for `Plotly.react`."""
+    figure = band_of(curve, height, legend=legend)
+    for shade in shades:
+        add_shade(figure, shade)
+    for line in lines:
+        add_line(figure, line)
+    return plain(figure)
+
+
+def band_of(curve: Curve, height: int, *, legend: bool) -> go.Figure:
+    """The figure to add more to; `plain` makes data of it."""
     x = [clock(at) for at in curve.starts]
     figure = go.Figure()
     if curve.low:
@@ -49,11 +59,7 @@ def band(
     figure.add_trace(_trace(x, curve.expected, "expected", "expected", legend=legend))
     figure.add_trace(_trace(x, curve.observed, "observed", "observed", legend=legend))
     _lay_out(figure, height, legend=legend)
-    for shade in shades:
-        add_shade(figure, shade)
-    for line in lines:
-        add_line(figure, line)
-    return plain(figure)
+    return figure
 
 
 def _trace(x: list[str], y: Sequence[float | None], role: str, name: str, *, legend: bool) -> go.Scatter:

@@ -19,8 +19,10 @@ from dashboards.web.pages import (
     reload,
     rules,
     silences,
+    slices,
     tokens,
 )
+from dashboards.web.pages import slice as one_slice
 
 
 class Page(Protocol):
@@ -32,6 +34,8 @@ class Page(Protocol):
 
 PAGES: tuple[Page, ...] = (
     overview,
+    slices,
+    one_slice,
     incidents,
     incident,
     rules,

@@ -77,7 +77,10 @@ function drawCharts(within) {
     const drawn = `${source?.textContent.length} ${root.dataset.theme} ${isLocal()}`;
     if (!source || place.dataset.drawn === drawn) continue;
     const figure = clocked(JSON.parse(source.textContent));
-    Plotly.react(place, figure.data.map(dressed), themed(figure.layout), PLAIN).then(() => { place.dataset.ready = "true"; });
+    Plotly.react(place, figure.data.map(dressed), themed(figure.layout), PLAIN).then(() => {
+      place.dispatchEvent(new Event("slicewatch:drawn"));
+      place.dataset.ready = "true";
+    });
     place.dataset.drawn = drawn;
   }
 }
