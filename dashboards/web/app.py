@@ -38,6 +38,8 @@ def create_app(ports: Ports, door: Door, now: Callable[[], datetime], key: bytes
         docs_url=None,
         redoc_url=None,
         openapi_url=f"{API}/openapi.json",
+        # One model each: what is asked for and what is answered look alike.
+        separate_input_output_schemas=False,
         generate_unique_id_function=name_of,
     )
     app.state.site, app.state.door, app.state.key, app.state.gate = Site(ports, now), door, key, gate
