@@ -147,6 +147,7 @@ QUIET = {
     Change.FROZEN: "the source's own incident tells it",
     Change.THAWED: "it stands where it stood before the source fell silent",
     Change.WITHDRAWN: "it never fired",
+    Change.REPORT: "it is about no incident",
 }
 RESPECTIVE = {
     Change.OPENED: Reason.NEW,

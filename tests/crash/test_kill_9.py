@@ -9,6 +9,7 @@ import random
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -94,14 +95,21 @@ def _catches_up(on: Bench, undisturbed: Undisturbed) -> None:
     """A process that starts when the story is over judges all of it; what nobody has heard yet is told as one."""
     assert on.live(undisturbed.ticks, late=True) == 0
     found, wanted = on.rows(), dict(undisturbed.rows)
-    outbox = found.pop("slicewatch_outbox")
-    wanted.pop("slicewatch_outbox")
+    outbox, told = found.pop("slicewatch_outbox"), wanted.pop("slicewatch_outbox")
     assert found == wanted
+    assert [_item(row) for row in outbox] == [_item(row) for row in told]
     assert {row["state"] for row in outbox} <= {"done", "merged"}
+    texts = sorted((row["seq"], row["state"]) for row in outbox if row["part"] == "text")
+    assert [state for _, state in texts[-1:]] == ["done"] * bool(texts)
     posts = [call.what for call in on.told() if call.method == "chat.postMessage"]
     ends = [sum("RESOLVED playback" in what for what in told) for told in (posts, _posts(undisturbed))]
     assert ends[0] == ends[1]
     assert len(set(posts)) == len(posts)
+
+
+def _item(row: dict[str, Any]) -> dict[str, Any]:
+    """What of a queued message does not depend on when it was sent, alone or with later ones."""
+    return {name: row[name] for name in ("id", "incident", "receiver", "seq", "part", "rank", "attempts", "plain")}
 
 
 def _posts(undisturbed: Undisturbed) -> list[str]:

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from types import SimpleNamespace
 
+from alerts.ports import Notifier
 from monitor.scheduler import FOR_EVER, Daemon
+from monitor.store import Store
 
 SLOW = 60.0
 """Seconds after which something that takes a moment has failed, on a busy machine."""
@@ -22,11 +24,19 @@ class Deliveries:
     calls: list[Callable[[Callable[[], datetime], Callable[[float], None]], object]]
     rules: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(rules=()))
     book: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(changed=lambda: False))
+    notifiers: dict[str, Notifier] = field(default_factory=dict)
+    state: Store = field(default_factory=lambda: Store.open("sqlite://"))
+    settings: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(weekly=None))
+    daemon: Daemon | None = None
     made: int = 0
     finished: threading.Event = field(default_factory=threading.Event)
 
     def settle(self, now):
         """No rule file changed."""
+
+    def follow_up(self, now):  # noqa: ARG002  # the app's own form
+        """No incident is open."""
+        return 0
 
     def crew(self, clock, wait, report, owner, stopped):  # noqa: ARG002  # the app's own form
         self.clock, self.wait, self.stopped = clock, wait, stopped
@@ -43,7 +53,7 @@ class Deliveries:
 
 @contextmanager
 def running(app: Deliveries):
-    daemon = Daemon(app)
+    daemon = app.daemon = Daemon(app)
     thread = threading.Thread(target=daemon.run)
     thread.start()
     try:
@@ -51,6 +61,7 @@ def running(app: Deliveries):
     finally:
         daemon.stop()
         thread.join(SLOW)
+        app.state.close()
         assert not thread.is_alive()
 
 
@@ -75,7 +86,7 @@ def test_news_are_looked_for_once():
     seen = []
 
     def look(clock, wait):  # noqa: ARG001  # as every look
-        seen.append(daemon._news.is_set())
+        seen.append(app.daemon._news.is_set())
         if len(seen) == 3:
             looked.set()
 
