@@ -15,6 +15,7 @@ from dashboards.views.incident import IncidentPage, Panel
 from dashboards.views.people import Done
 from dashboards.views.post_mortem import markdown
 from dashboards.web.access.guard import Responder, Viewer
+from dashboards.web.asked import NAMED, PRINTED
 from dashboards.web.drawing.band import Line, Shade, band
 from dashboards.web.errors import MissingError
 from dashboards.web.site import Here, Site
@@ -29,7 +30,7 @@ MOMENTS = 60
 
 WHOLE = TypeAdapter(IncidentPage)
 
-Id = Annotated[str, Path(max_length=64, description="The incident's id.")]
+Id = Annotated[str, Path(max_length=64, pattern=NAMED, description="The incident's id.")]
 Until = Annotated[str, Form(max_length=40)]
 Reason = Annotated[str, Form(max_length=2_000)]
 
@@ -143,7 +144,10 @@ def silence_form(
 class Snoozing(BaseModel):
     """How long nobody wants to hear of it."""
 
-    until: Annotated[str, Field(max_length=40, description="`30m`, `2h`, `morning`, `resolved`, or an ISO 8601 time.")]
+    until: Annotated[
+        str,
+        Field(max_length=40, pattern=PRINTED, description="`30m`, `2h`, `morning`, `resolved`, or an ISO 8601 time."),
+    ]
 
 
 class Dismissing(BaseModel):
@@ -155,7 +159,7 @@ class Dismissing(BaseModel):
 class Silencing(BaseModel):
     """Why, and for how long."""
 
-    lasting: Annotated[str, Field(max_length=40, description="How long, such as `2h`.")]
+    lasting: Annotated[str, Field(max_length=40, pattern=PRINTED, description="How long, such as `2h`.")]
     reason: Annotated[str, Field(max_length=2_000)]
     whole_rule: bool = False
 

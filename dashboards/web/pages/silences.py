@@ -6,11 +6,12 @@ from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from alerts.marks import Mark
 from alerts.silences import Scope, Silence
 from dashboards.web.access.guard import Responder, Viewer
+from dashboards.web.asked import NAMED, Moment, SliceBody
 from dashboards.web.errors import MissingError
 from dashboards.web.site import Here
 from rules.slices import Slice
@@ -21,7 +22,7 @@ api = APIRouter()
 LISTED = timedelta(days=30)
 """Marks that are listed where nobody says since when."""
 
-Id = Annotated[str, Path(max_length=64)]
+Id = Annotated[str, Path(max_length=64, pattern=NAMED)]
 Name = Annotated[str, Field(max_length=200)]
 
 
@@ -29,7 +30,7 @@ class Concerned(BaseModel):
     """Which rules are meant, and what of them: all that is given must hold."""
 
     rules: Annotated[str, Field(max_length=200, description="A rule's name, or a pattern such as `playback_*`.")] = "*"
-    slice: Annotated[Slice, Field(description='Values of dimensions, such as {"device":"ios"}.')] = Slice()
+    slice: Annotated[SliceBody, Field(description='Values of dimensions, such as {"device":"ios"}.')] = Slice()
     owner: Name | None = None
     labels: dict[Name, Name] = Field(default_factory=dict, max_length=20)
 
@@ -42,8 +43,8 @@ class Concerned(BaseModel):
 class NewSilence(Concerned):
     """Nobody is told within [starts, ends)."""
 
-    ends: AwareDatetime
-    starts: AwareDatetime | None = Field(None, description="Now, where it is not given.")
+    ends: Moment
+    starts: Moment | None = Field(None, description="Now, where it is not given.")
     reason: Annotated[str, Field(max_length=2_000)]
 
 
@@ -51,7 +52,7 @@ class NewMark(BaseModel):
     """Something changed."""
 
     text: Annotated[str, Field(max_length=2_000)]
-    at: AwareDatetime | None = Field(None, description="Now, where it is not given.")
+    at: Moment | None = Field(None, description="Now, where it is not given.")
     rules: Annotated[str, Field(max_length=200)] = "*"
     owner: Name | None = None
 
@@ -78,7 +79,7 @@ def end_silence(name: Id, person: Responder, here: Here) -> Silence:
 
 
 @api.get("/marks", tags=["marks"])
-def marks(_: Viewer, here: Here, since: Annotated[AwareDatetime | None, Query()] = None) -> tuple[Mark, ...]:
+def marks(_: Viewer, here: Here, since: Annotated[Moment | None, Query()] = None) -> tuple[Mark, ...]:
     """What is known to have changed in the last 30 days, or since a moment, oldest first."""
     return here.ports.people.marks(here.now() - LISTED if since is None else since)
 
