@@ -8,9 +8,8 @@ from fastapi import APIRouter, Form, Path, Request
 from pydantic import BaseModel, Field, TypeAdapter
 from starlette.responses import RedirectResponse, Response
 
-from alerts.marks import Mark
 from alerts.model import Feedback
-from alerts.silences import Silence
+from dashboards.views.common import MarkLine, SilenceLine
 from dashboards.views.incident import IncidentPage, Panel
 from dashboards.views.people import Done
 from dashboards.views.post_mortem import markdown
@@ -52,7 +51,7 @@ def _figure(page: IncidentPage, panel: Panel, height: int) -> dict[str, object]:
     return band(panel.curve, height=height, shades=[shade], lines=lines, legend=height == TALL)
 
 
-def _inside(panel: Panel, mark: Mark) -> bool:
+def _inside(panel: Panel, mark: MarkLine) -> bool:
     starts = panel.curve.starts
     return bool(starts) and starts[0] <= mark.at <= starts[-1]
 
@@ -201,11 +200,11 @@ def not_a_problem(name: Id, person: Responder, here: Here, body: Dismissing) -> 
 
 
 @api.post("/incidents/{name}/silence")
-def silence(name: Id, person: Responder, here: Here, body: Silencing) -> Silence:
+def silence(name: Id, person: Responder, here: Here, body: Silencing) -> SilenceLine:
     """Tell nobody of its cause, or of its whole rule, for a while."""
     made = here.ports.people.silence_incident(
         name, person.actor, here.now(), body.lasting, body.reason, whole_rule=body.whole_rule
     )
     if made is None:
         raise _missing(name)
-    return made
+    return SilenceLine.of(made)
