@@ -163,5 +163,5 @@ def _told_to_json(told: Told) -> dict[str, Any]:
         "actions": [
             {"at": stamp(a.at), "action": a.action, "by": dict(vars(a.by)), "detail": a.detail} for a in told.actions
         ],
-        "deliveries": [dict(vars(part)) for part in told.deliveries],
+        "deliveries": [vars(part) | {"finished_at": stamp(part.finished_at)} for part in told.deliveries],
     }

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from alerts.actions import name_of
+from alerts.marks import Mark
 from alerts.model import Feedback, Incident, Kind, Series, State
+from alerts.silences import Silence
 from alerts.wording import name_of as slice_name
 from rules.model import Severity
 from rules.slices import Slice
@@ -89,6 +91,56 @@ class IncidentLine:
             held=held,
             feedback=item.feedback,
         )
+
+
+@dataclass(frozen=True)
+class SilenceLine:
+    """A silence: nobody is told of what it holds within [starts, ends)."""
+
+    id: str
+    rules: str
+    """A rule's name, or a pattern."""
+    slice: Slice
+    owner: str | None
+    labels: dict[str, str]
+    starts: datetime
+    ends: datetime
+    by: str
+    reason: str
+    label: str
+    """Until when, by whom and why."""
+
+    @classmethod
+    def of(cls, item: Silence) -> SilenceLine:
+        scope = item.scope
+        return cls(
+            id=item.id,
+            rules=scope.rules,
+            slice=scope.slice,
+            owner=scope.owner,
+            labels=dict(scope.labels),
+            starts=item.starts,
+            ends=item.ends,
+            by=name_of(item.by),
+            reason=item.reason,
+            label=item.label(),
+        )
+
+
+@dataclass(frozen=True)
+class MarkLine:
+    """Something that somebody says has changed."""
+
+    id: str
+    at: datetime
+    text: str
+    rules: str
+    owner: str | None
+    by: str
+
+    @classmethod
+    def of(cls, item: Mark) -> MarkLine:
+        return cls(item.id, item.at, item.text, item.scope.rules, item.scope.owner, name_of(item.by))
 
 
 @dataclass(frozen=True)

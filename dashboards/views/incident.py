@@ -13,7 +13,7 @@ from alerts.marks import Mark
 from alerts.message import ENDS
 from alerts.model import Change, Decision, Incident, Message, Reason, Transition
 from alerts.silences import Silence
-from dashboards.views.common import Curve, IncidentLine
+from dashboards.views.common import Curve, IncidentLine, MarkLine, SilenceLine
 from rules.model import Severity
 from rules.slices import Slice
 
@@ -125,13 +125,13 @@ class IncidentPage:
     panels: tuple[Panel, ...]
     """The cause, the total, and siblings; as it was last told where it cannot be worked out again."""
     differing: tuple[Differing, ...]
-    marks: tuple[Mark, ...]
+    marks: tuple[MarkLine, ...]
     timeline: tuple[Entry, ...]
     deliveries: tuple[DeliveryLine, ...]
     unsaid: int
     """Steps that were no news to anybody."""
     alike: tuple[Alike, ...]
-    silence: Silence | None
+    silence: SilenceLine | None
     """The one that holds news of it back now."""
     did: Did | None
     """What somebody did last."""

@@ -8,8 +8,7 @@ from datetime import datetime, timedelta
 from math import log
 from typing import Protocol
 
-from alerts.marks import Mark
-from dashboards.views.common import Curve, IncidentLine, Table
+from dashboards.views.common import Curve, IncidentLine, MarkLine, Table
 from rules.slices import Slice
 
 DAYS = (7, 28)
@@ -68,7 +67,7 @@ class SlicePage:
     """For each bucket the highest threshold at which it would have been alarmed, 0 for none; () where that is not known."""
     steps: tuple[Step, ...]
     shaded: tuple[Shaded, ...]
-    marks: tuple[Mark, ...]
+    marks: tuple[MarkLine, ...]
     incidents: tuple[IncidentLine, ...]
     parents: tuple[tuple[str, Slice], ...]
     """Broader slices, by name."""

@@ -110,7 +110,8 @@ def seconds(value: float | None) -> str:
 
 def slice_key(item: Slice) -> str:
     """A slice in a query string; the total is ""."""
-    return json.dumps(slice_to_json(item), ensure_ascii=False, separators=(",", ":")) if item.terms else ""
+    # ASCII: an address cannot hold the half of a character that a broken source may send.
+    return json.dumps(slice_to_json(item), ensure_ascii=True, separators=(",", ":")) if item.terms else ""
 
 
 def link(path: str, **query: object) -> str:

@@ -15,7 +15,7 @@ from alerts.model import Incident, Kind
 from alerts.ports import Part
 from alerts.silences import LONGEST_SILENCE, Silence, silencing
 from alerts.wording import name_of
-from dashboards.views.common import Curve
+from dashboards.views.common import Curve, MarkLine, SilenceLine
 from dashboards.views.incident import (
     Did,
     Differing,
@@ -74,6 +74,7 @@ class IncidentPagesOfStore:
         sent, unsaid = deliveries(told.transitions, told.decisions, _sent(told))
         stretch = None if rule is None else self._stretch(rule, item)
         facts = RuleFacts(item.rule, source="", place="not read") if rule is None else _facts(rule, item, marks)
+        quiet = silencing(item, over, now)
         return IncidentPage(
             now=now,
             line=line,
@@ -84,12 +85,12 @@ class IncidentPagesOfStore:
             message=compose(as_it_stands(item, told.transitions), facts),
             panels=tuple(_worked_out(stretch, item)) if stretch is not None else tuple(_as_told(item)),
             differing=tuple(_differing(stretch, item.cause)) if stretch is not None else (),
-            marks=marks,
+            marks=tuple(MarkLine.of(mark) for mark in marks),
             timeline=timeline(told.transitions, marks, _held(over, item, now), sent),
             deliveries=sent,
             unsaid=unsaid,
             alike=alike(item, others),
-            silence=silencing(item, over, now),
+            silence=None if quiet is None else SilenceLine.of(quiet),
             did=_did(told),
         )
 

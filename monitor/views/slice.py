@@ -13,7 +13,7 @@ from alerts.model import Incident
 from alerts.mutes import muted_until
 from alerts.operations import maintained_until
 from alerts.wording import clean, name_of
-from dashboards.views.common import Curve, IncidentLine
+from dashboards.views.common import Curve, IncidentLine, MarkLine
 from dashboards.views.slice import Decomposition, Shaded, SlicePage, steps, stretches
 from monitor import store
 from monitor.app import App
@@ -114,7 +114,7 @@ class SlicePagesOfStore:
             fires_at=looked.fires_at if judged else (),
             steps=steps(rule.false_incidents_per_week, panorama.fit.threshold) if looked.fires_at and judged else (),
             shaded=(*looked.shaded, *self._quiet(rule, starts), *held, *during),
-            marks=marks,
+            marks=tuple(MarkLine.of(mark) for mark in marks),
             incidents=tuple(IncidentLine.of(i) for i in incidents),
             parents=_parents(item),
         )

@@ -102,9 +102,15 @@ def add_line(figure: go.Figure, line: Line) -> None:
     # plotly.js reads a few tags in texts; there must be none.
     harmless = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     figure.add_annotation(
-        x=at, y=1, xref="x", yref="paper", text=harmless, showarrow=False, xanchor="left", yanchor="top",
+        x=at, y=1, xref="x", yref="paper", text=harmless, showarrow=False, xanchor=_side(figure, at), yanchor="top",
         font={"size": 11},
     )  # fmt: skip
+
+
+def _side(figure: go.Figure, at: str) -> str:
+    """Which end of its word stands at a moment: late ones have no room to their right."""
+    x = figure.data[0].x
+    return "right" if at > x[len(x) * 2 // 3] else "left"
 
 
 def plain(figure: go.Figure) -> dict[str, Any]:

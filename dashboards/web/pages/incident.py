@@ -8,13 +8,13 @@ from fastapi import APIRouter, Form, Path, Request
 from pydantic import BaseModel, Field, TypeAdapter
 from starlette.responses import RedirectResponse, Response
 
-from alerts.marks import Mark
 from alerts.model import Feedback
-from alerts.silences import Silence
+from dashboards.views.common import MarkLine, SilenceLine
 from dashboards.views.incident import IncidentPage, Panel
 from dashboards.views.people import Done
 from dashboards.views.post_mortem import markdown
 from dashboards.web.access.guard import Responder, Viewer
+from dashboards.web.asked import NAMED, PRINTED
 from dashboards.web.drawing.band import Line, Shade, band
 from dashboards.web.errors import MissingError
 from dashboards.web.site import Here, Site
@@ -29,7 +29,7 @@ MOMENTS = 60
 
 WHOLE = TypeAdapter(IncidentPage)
 
-Id = Annotated[str, Path(max_length=64, description="The incident's id.")]
+Id = Annotated[str, Path(max_length=64, pattern=NAMED, description="The incident's id.")]
 Until = Annotated[str, Form(max_length=40)]
 Reason = Annotated[str, Form(max_length=2_000)]
 
@@ -51,7 +51,7 @@ def _figure(page: IncidentPage, panel: Panel, height: int) -> dict[str, object]:
     return band(panel.curve, height=height, shades=[shade], lines=lines, legend=height == TALL)
 
 
-def _inside(panel: Panel, mark: Mark) -> bool:
+def _inside(panel: Panel, mark: MarkLine) -> bool:
     starts = panel.curve.starts
     return bool(starts) and starts[0] <= mark.at <= starts[-1]
 
@@ -143,7 +143,10 @@ def silence_form(
 class Snoozing(BaseModel):
     """How long nobody wants to hear of it."""
 
-    until: Annotated[str, Field(max_length=40, description="`30m`, `2h`, `morning`, `resolved`, or an ISO 8601 time.")]
+    until: Annotated[
+        str,
+        Field(max_length=40, pattern=PRINTED, description="`30m`, `2h`, `morning`, `resolved`, or an ISO 8601 time."),
+    ]
 
 
 class Dismissing(BaseModel):
@@ -155,7 +158,7 @@ class Dismissing(BaseModel):
 class Silencing(BaseModel):
     """Why, and for how long."""
 
-    lasting: Annotated[str, Field(max_length=40, description="How long, such as `2h`.")]
+    lasting: Annotated[str, Field(max_length=40, pattern=PRINTED, description="How long, such as `2h`.")]
     reason: Annotated[str, Field(max_length=2_000)]
     whole_rule: bool = False
 
@@ -197,11 +200,11 @@ def not_a_problem(name: Id, person: Responder, here: Here, body: Dismissing) -> 
 
 
 @api.post("/incidents/{name}/silence")
-def silence(name: Id, person: Responder, here: Here, body: Silencing) -> Silence:
+def silence(name: Id, person: Responder, here: Here, body: Silencing) -> SilenceLine:
     """Tell nobody of its cause, or of its whole rule, for a while."""
     made = here.ports.people.silence_incident(
         name, person.actor, here.now(), body.lasting, body.reason, whole_rule=body.whole_rule
     )
     if made is None:
         raise _missing(name)
-    return made
+    return SilenceLine.of(made)

@@ -11,7 +11,7 @@ from alerts.model import State
 from dashboards.views import incidents as views
 from dashboards.views.incidents import IncidentsPage, Lasting, Wanted
 from dashboards.web.access.guard import Viewer
-from dashboards.web.asked import BLANK, moment
+from dashboards.web.asked import BLANK, NO_NUL, moment
 from dashboards.web.export import as_csv
 from dashboards.web.site import Here
 from rules.model import Severity
@@ -19,7 +19,7 @@ from rules.model import Severity
 router = APIRouter(include_in_schema=False)
 api = APIRouter(tags=["incidents"])
 
-Text = Annotated[str, Query(max_length=200)]
+Text = Annotated[str, Query(max_length=200, pattern=NO_NUL)]
 Time = Annotated[str, Query(max_length=40, description="A date or a time, ISO 8601.")]
 Page = Annotated[int, Query(ge=0, le=100_000, description="Which hundred, from 0.")]
 

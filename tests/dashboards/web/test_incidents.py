@@ -185,3 +185,25 @@ def test_programs_silence_and_mark(site):
     assert post(site, f"/api/v1/marks/{mark['id']}", method="DELETE").status_code == 404
     with site.app.state.read() as tx:
         assert [a.action for a in store.actions(tx, mark["id"])] == ["mark", "remove mark"]
+
+
+def test_what_no_field_can_hold_is_not_understood(site):
+    """A slice that is none, a time beyond all dates, an id or a name that no database takes: 422 each, never a failure."""
+    wanted = {"rules": "*", "ends": "2026-03-04T13:00:00Z", "reason": "deploy"}
+    for wrong in (
+        {"slice": 5},
+        {"slice": {"device": 5}},
+        {"ends": "0001-01-01T00:00:00+14:00"},
+        {"ends": "2026-03-04T13:00:00"},
+        {"labels": {"a": 5}},
+    ):
+        assert post(site, "/api/v1/silences", wanted | wrong).status_code == 422, wrong
+    assert post(site, f"/api/v1/incidents/{site.incident}/snooze", {"until": "mañana"}).status_code == 422
+    for path in ("incidents/%00", "incidents?rule=%00", "incidents?since=0001-01-01T00:00%2B14:00", "marks?since=now"):
+        assert site.get(f"/api/v1/{path}").status_code == 422, path
+
+
+def test_the_description_of_the_api_tells_of_slices(site):
+    """An object of values, where NULL and the folded rest are told apart from strings."""
+    described = site.get("/api/v1/openapi.json").json()["components"]["schemas"]
+    assert described["NewSilence"]["properties"]["slice"]["type"] == "object"

@@ -84,6 +84,6 @@ def test_a_slice_that_is_not_there_says_why(site):
     )
     assert "The rule has no dimension planet" in site.get(path(planet="mars")).text
     assert site.get("/slices/one?rule=nothing&slice=").status_code == 404
-    for wrong in ("[1]", "{", '{"device":5}', "[" * 9_000):
+    for wrong in ("[1]", "{", '{"device":5}', '{"device":"\\ud800"}', "[" * 9_000):
         assert site.get("/slices/one?rule=playback_volume&slice=" + quote(wrong)).status_code == 422
     assert site.get(path(days=9)).status_code == 422

@@ -7,6 +7,7 @@ from functools import cache
 import numpy as np
 import pytest
 
+from monitor.buckets import DAY, Grid
 from monitor.detectors.hindsight import Hindsight, hindsight, rows_needed
 from monitor.detectors.judge import judge
 from tests.monitor.world import CROSS, World, cause, world
@@ -76,3 +77,14 @@ def test_the_total_is_looked_back_at_as_well():
     made = cross().scaled(0.2, GONE, GONE + 4)
     found = back(made, 0)
     assert (found.drop[GONE + 1 : GONE + 4] > made.view(NEWEST).fit.threshold).all()
+
+
+def test_buckets_of_days_need_no_second_one_where_it_is_far_off():
+    """Three days at a third of the events: each fires, the first one alone, and no day before."""
+    made = world(CROSS, days=80, grid=Grid(DAY, "Europe/Oslo")).scaled(0.3, 70, 73, device="tv")
+    view, row = made.view(77), row_of(made, device="tv")
+    series, rows = made.series(78, 78 - 35), rows_needed(view.fit, row)
+    came = view.lattice.rollup(series.values, rows)
+    found = hindsight(view.fit, row, came, came, series.starts, made.context(view.lattice))
+    fired = np.flatnonzero(found.drop >= view.fit.threshold)
+    assert list(fired) == [70 - 43, 71 - 43, 72 - 43]
