@@ -11,7 +11,7 @@ from alerts.actions import RefusedError, name_of
 from alerts.model import Actor
 from alerts.wording import clean, instant
 from dashboards.views.tokens import NewToken, TokenRow, TokensPage, TokenStanding, Wanted, order
-from dashboards.web.access.people import PREFIX, WHOLE, Person, Role, Scope, Via
+from dashboards.web.access.people import PREFIX, WHOLE, Person, Role, TokenScope, Via
 from dashboards.web.errors import StrangerError
 from monitor import store
 from monitor.store import Store, Token, Used
@@ -85,7 +85,7 @@ class Holders:
             raise StrangerError(f"this token is {standing}: ask an admin for another")
         self._remember(known, now)
         item = known.token
-        return Person(item.id, item.name, Role[item.role.upper()], Via.TOKEN, frozenset(map(Scope, item.scopes)))
+        return Person(item.id, item.name, Role[item.role.upper()], Via.TOKEN, frozenset(map(TokenScope, item.scopes)))
 
     def _remember(self, known: Used, now: datetime) -> None:
         """Keep that it was used, at most once a minute; a store that is busy is no reason to refuse."""
@@ -109,23 +109,23 @@ def role_of(word: str) -> Role:
     return found
 
 
-def scopes_of(role: str, words: Collection[str]) -> list[Scope]:
+def scopes_of(role: str, words: Collection[str]) -> list[TokenScope]:
     """The scopes of a new token: those named, else all of the role. Raises `RefusedError`."""
     own = role_of(role)
-    known = {scope.value: scope for scope in Scope}
+    known = {scope.value: scope for scope in TokenScope}
     for word in words:
         if word not in known:
             raise RefusedError(f"'{clean(word)}' is no scope: write {', '.join(known)}")
         if LEAST[known[word]] > own:
             raise RefusedError(f"the scope {word} needs the role {LEAST[known[word]].word}; this token's is {own.word}")
     wanted = {known[word] for word in words} or {scope for held, scope in WHOLE.items() if held <= own}
-    return [scope for scope in Scope if scope in wanted]
+    return [scope for scope in TokenScope if scope in wanted]
 
 
 LEAST = {scope: role for role, scope in WHOLE.items()} | {
-    Scope.MARKS: Role.RESPONDER,
-    Scope.RELOAD: Role.ADMIN,
-    Scope.METRICS: Role.VIEWER,
+    TokenScope.MARKS: Role.RESPONDER,
+    TokenScope.RELOAD: Role.ADMIN,
+    TokenScope.METRICS: Role.VIEWER,
 }
 """The role without which a scope means nothing."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from dashboards.views.tokens import NewToken, TokenRow, TokenStanding, Wanted
-from dashboards.web.access.people import Role, Scope
+from dashboards.web.access.people import Role, TokenScope
 from monitor.commands import HELP
 from monitor.commands.common import Length, config_option, json_option
 from monitor.commands.people import as_option, desk
@@ -33,7 +33,7 @@ DEFAULT_LENGTH = timedelta(days=90)
 @click.option(
     "--scope",
     "scopes",
-    type=click.Choice([scope.value for scope in Scope]),
+    type=click.Choice([scope.value for scope in TokenScope]),
     multiple=True,
     help="What it may be used for; all that its role may by default.",
 )

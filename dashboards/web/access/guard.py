@@ -15,7 +15,7 @@ from starlette.routing import BaseRoute
 from dashboards.web.access import csrf
 from dashboards.web.access.doors import Door
 from dashboards.web.access.gate import gate_of
-from dashboards.web.access.people import WHOLE, Person, Role, Scope
+from dashboards.web.access.people import WHOLE, Person, Role, TokenScope
 from dashboards.web.errors import ForbiddenError, StrangerError
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -31,7 +31,7 @@ class Guard:
     """
 
     role: Role
-    scope: Scope | None = None
+    scope: TokenScope | None = None
 
     async def __call__(self, request: Request) -> Person:
         door: Door = request.app.state.door
@@ -53,7 +53,7 @@ class Guard:
             raise ForbiddenError(f"this needs the scope {' or '.join(sorted(self.scopes))}; {person.name} has it not")
 
     @property
-    def scopes(self) -> frozenset[Scope]:
+    def scopes(self) -> frozenset[TokenScope]:
         """Of which a token needs one."""
         return frozenset({WHOLE[self.role]} | ({self.scope} if self.scope is not None else set()))
 

@@ -24,7 +24,7 @@ class Role(IntEnum):
         return self.name.lower()
 
 
-class Scope(StrEnum):
+class TokenScope(StrEnum):
     """What a token may be used for, within the role of whoever holds it."""
 
     READ = "read"
@@ -41,7 +41,7 @@ class Scope(StrEnum):
     """/metrics alone: for Prometheus."""
 
 
-WHOLE = {Role.VIEWER: Scope.READ, Role.RESPONDER: Scope.ACT, Role.ADMIN: Scope.ADMIN}
+WHOLE = {Role.VIEWER: TokenScope.READ, Role.RESPONDER: TokenScope.ACT, Role.ADMIN: TokenScope.ADMIN}
 """What a token needs for all that a role may do."""
 PREFIX = "swt_"
 """How tokens begin: by it scanners of published code know what they have found."""
@@ -65,7 +65,7 @@ class Person:
     name: str
     role: Role
     via: Via
-    scopes: frozenset[Scope] | None = None
+    scopes: frozenset[TokenScope] | None = None
     """What a token is for; None of people, who do what their role may."""
 
     @property

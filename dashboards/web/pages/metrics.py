@@ -20,13 +20,13 @@ from dashboards.read import Health
 from dashboards.views.deliveries import DeliveriesPage
 from dashboards.views.health import HealthPage, WorkLine
 from dashboards.web.access.guard import Guard
-from dashboards.web.access.people import Person, Role, Scope
+from dashboards.web.access.people import Person, Role, TokenScope
 from dashboards.web.site import Here
 
 router = APIRouter(include_in_schema=False)
 api = APIRouter()
 
-Scraper = Annotated[Person, Depends(Guard(Role.VIEWER, Scope.METRICS))]
+Scraper = Annotated[Person, Depends(Guard(Role.VIEWER, TokenScope.METRICS))]
 """Whoever sees all, or has a token for this alone."""
 
 

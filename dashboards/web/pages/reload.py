@@ -9,14 +9,14 @@ from fastapi import APIRouter, Depends, Request
 from dashboards.views.reload import Reloaded
 from dashboards.web.access.gate import gate_of
 from dashboards.web.access.guard import Guard
-from dashboards.web.access.people import Person, Role, Scope
+from dashboards.web.access.people import Person, Role, TokenScope
 from dashboards.web.described import FAILURES
 from dashboards.web.site import Here
 
 router = APIRouter()
 api = APIRouter()
 
-May = Annotated[Person, Depends(Guard(Role.ADMIN, Scope.RELOAD))]
+May = Annotated[Person, Depends(Guard(Role.ADMIN, TokenScope.RELOAD))]
 
 
 @router.post("/-/reload", tags=["operation"], responses=FAILURES)

@@ -13,7 +13,7 @@ from dashboards.views import tokens as views
 from dashboards.views.tokens import NewToken, TokenRow, TokensPage, Wanted
 from dashboards.web.access.gate import gate_of
 from dashboards.web.access.guard import Admin
-from dashboards.web.access.people import Person, Role, Scope
+from dashboards.web.access.people import Person, Role, TokenScope
 from dashboards.web.errors import ForbiddenError
 from dashboards.web.export import as_csv
 from dashboards.web.site import Here
@@ -35,7 +35,8 @@ class TokenWish(BaseModel):
     name: Annotated[str, Field(min_length=1, max_length=80, description="What it is for.", examples=["deployments"])]
     role: RoleName = "viewer"
     scopes: Annotated[
-        list[Scope], Field(max_length=len(Scope), description="What it may be used for; none is all that its role may.")
+        list[TokenScope],
+        Field(max_length=len(TokenScope), description="What it may be used for; none is all that its role may."),
     ] = []
     expires: Annotated[AwareDatetime | None, Field(description="When it ends; null for never.")] = None
 
@@ -53,7 +54,7 @@ def give_by_form(
     here: Here,
     name: Annotated[str, Form(max_length=80)],
     role: Annotated[RoleName, Form()] = "viewer",
-    scopes: Annotated[list[Scope] | None, Form()] = None,
+    scopes: Annotated[list[TokenScope] | None, Form()] = None,
     days: Annotated[Literal["7", "90", "365", ""], Form()] = "90",
 ) -> Response:
     """A new token: its secret is on the page that answers, and on none after it. So it answers by no redirect."""
@@ -105,5 +106,5 @@ def _give(here: Here, person: Person, wanted: Wanted, request: Request) -> NewTo
 def _page(request: Request, person: Person, here: Here, made: NewToken | None = None) -> Response:
     shown = here.ports.tokens.tokens(gate_of(request).clock())
     return here.page(
-        request, "tokens.html", person, view=shown, made=made, roles=ROLES, scopes=list(Scope), lasting=LASTING
+        request, "tokens.html", person, view=shown, made=made, roles=ROLES, scopes=list(TokenScope), lasting=LASTING
     )
