@@ -8,6 +8,7 @@ from http.client import HTTPConnection
 
 import httpx
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -163,6 +164,24 @@ def test_a_token_for_one_thing_does_nothing_else(proxied):
         answer = script.get(API)
         assert (answer.status_code, answer.json()["error"]) == (403, "this needs the scope read; a script has it not")
         assert script.get("/api/v1/tokens").status_code == 403
+
+
+def test_an_admin_gives_and_takes_a_token_on_the_page(empty, tmp_path, tab):
+    """It is shown once, opens what it is for, and nothing once it was revoked; axe finds nothing to complain of."""
+    with guarded(empty, tmp_path, "") as site:
+        tab.goto(f"{site.url}/tokens")
+        tab.get_by_label("What it is for").fill("deployments")
+        tab.get_by_label("Role").select_option("admin")
+        tab.get_by_label("reload").check()
+        tab.get_by_role("button", name="Give token").click()
+        secret = tab.get_by_label("Token", exact=True).input_value()
+        assert Axe().run(tab).response["violations"] == []
+        headers = {"Authorization": f"Bearer {secret}"}
+        assert httpx.post(f"{site.url}/-/reload", headers=headers).status_code == 200
+        tab.get_by_role("button", name="Revoke deployments").click()
+        tab.get_by_text("revoked", exact=True).wait_for()
+        assert secret not in tab.content()
+        assert httpx.post(f"{site.url}/-/reload", headers=headers).status_code == 401
 
 
 # --- how often, and how much ------------------------------------------------------------------------------------
