@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 from click.testing import CliRunner
+from pydantic import BaseModel
 
 from alerts.notifiers.abilities import ABILITIES
+from monitor import web_settings
 from monitor.cli import COMMANDS, slicewatch
 from monitor.replay import LINE
 from monitor.settings import parse_settings
@@ -53,6 +56,20 @@ def test_the_schema_of_the_webhook_is_published():
 def test_the_description_of_the_api_is_published():
     """As any site serves it: what programs are made from changes in sight."""
     assert OPENAPI.read_text(encoding="utf-8") == openapi()
+
+
+def test_the_settings_on_the_page_of_dashboards_are_read():
+    """Each way in, as it is to be copied; every key of `[web]` and its tables stands there."""
+    page = (CLI.parent / "dashboards.md").read_text(encoding="utf-8")
+    blocks = [dedent(block) for block in re.findall(r"^ *```toml\n(.*?)```", page, re.DOTALL | re.MULTILINE)]
+    ways = [
+        parse_settings(f'rules = ["*.yaml"]\n{block}', "slicewatch.toml", Path(), {}).web.access for block in blocks
+    ]
+    assert ways == ["none", "oidc", "proxy"]
+    shapes = [item for item in vars(web_settings).values() if isinstance(item, type) and issubclass(item, BaseModel)]
+    keys = {key for shape in shapes for key in shape.model_fields}
+    assert {"listen", "networks", "issuer", "viewer"} <= keys
+    assert [key for key in sorted(keys) if not re.search(rf"\b{key}\b", page)] == []
 
 
 def test_the_page_documents_the_keys_of_replay():

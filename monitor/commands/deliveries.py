@@ -13,6 +13,7 @@ from alerts.wording import counted
 from monitor import store
 from monitor.commands import HELP
 from monitor.commands.common import config_option, json_option, opened
+from monitor.commands.people import acting
 from monitor.replay import stamp
 
 SHOWN = 12
@@ -60,10 +61,12 @@ def retry(ids: tuple[str, ...], config: Path, *, everything: bool, receiver: str
         dead = store.letters(tx, dead_only=True, receiver=receiver)
         chosen = dead if everything else [_called(name, dead) for name in ids]
         again = [letter.id for letter in chosen if store.requeue(tx, letter.id, now)]
+        detail = f"{counted(len(again), 'message')} queued again"
+        store.add_action(tx, store.Acted("retry", ids[0] if len(ids) == 1 else "outbox", acting(None), now, detail))
     if as_json:
         click.echo(json.dumps({"queued": again, "told_since": len(chosen) - len(again)}))
         return
-    click.echo(f"{counted(len(again), 'message')} queued again")
+    click.echo(detail)
     if len(again) < len(chosen):
         click.echo(f"{len(chosen) - len(again)} left alone: their receivers were told the later course")
 

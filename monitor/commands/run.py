@@ -38,7 +38,7 @@ def run(config: Path, *, as_json: bool) -> None:  # noqa: ARG001  # every comman
         if hasattr(signal, "SIGHUP"):
             signal.signal(signal.SIGHUP, lambda *_: threading.Thread(target=daemon.reload, name="reload").start())
         log.info("watching %s", counted(len(app.rules.rules), "rule"))
-        with listening(app) as doors, serving(app, doors, daemon.now):
+        with listening(app) as doors, serving(app, doors, daemon.now, daemon.reload):
             daemon.run()
         log.info("stopped")
 

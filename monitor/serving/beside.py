@@ -21,19 +21,24 @@ log = logging.getLogger("slicewatch")
 
 
 @contextmanager
-def serving(app: App, doors: Sequence[Door[Any]], now: Callable[[], datetime]) -> Iterator[None]:
-    """Serve meanwhile. Raises `SettingsError` for a secret that is missing, or a library that is."""
+def serving(
+    app: App, doors: Sequence[Door[Any]], now: Callable[[], datetime], reload: Callable[[], None]
+) -> Iterator[None]:
+    """Serve meanwhile; `reload` has the daemon read its rules again. Raises `SettingsError` for a secret that is missing, or a library that is."""
     with ExitStack() as stack:
         if app.settings.web.asked:
-            _pages(app, doors, now, stack)
+            _pages(app, doors, now, reload, stack)
         elif doors:
             _doors(app.settings.listen, doors, stack)
         yield
 
 
-def _pages(app: App, doors: Sequence[Door[Any]], now: Callable[[], datetime], stack: ExitStack) -> None:
+def _pages(
+    app: App, doors: Sequence[Door[Any]], now: Callable[[], datetime], reload: Callable[[], None], stack: ExitStack
+) -> None:
     # A daemon without pages needs none of what makes them.
     from monitor.serving.hooks import router_of  # noqa: PLC0415
+    from monitor.serving.reloading import DaemonReloader  # noqa: PLC0415
     from monitor.serving.server import CannotListenError, WebServer  # noqa: PLC0415
     from monitor.serving.wiring import web_app  # noqa: PLC0415
 
@@ -48,7 +53,7 @@ def _pages(app: App, doors: Sequence[Door[Any]], now: Callable[[], datetime], st
         routers=(*access.gate.routers, router_of(doors)),
         public=access.gate.public | {door.path for door in doors},
     )
-    web = stack.enter_context(web_app(app, access.door, now, access.key, gate))
+    web = stack.enter_context(web_app(app, access.door, now, access.key, gate, DaemonReloader(app, reload)))
     try:
         server = WebServer(web, *split_address(listen))
     except CannotListenError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -10,7 +11,7 @@ from alerts.model import Actor
 from dashboards.views.reload import Reloaded
 from monitor import store
 from monitor.app import App
-from monitor.rulebook import Swap
+from monitor.rulebook import Rulebook, Swap
 from rules.load import RuleSet
 
 
@@ -32,6 +33,28 @@ class ViewReloader:
             self.app.rules = fresh
         note_reload(self.app, by, at, swap.text())
         return reloaded(swap.text(), fresh)
+
+
+@dataclass(frozen=True)
+class DaemonReloader:
+    """Of a daemon: it is asked, and reads its rules by itself within seconds. What is wrong with the files is said at once.
+
+    Answers `dashboards.views.reload.Reloader`.
+    """
+
+    app: App
+    ask: Callable[[], None]
+
+    def reload(self, by: Actor, at: datetime) -> Reloaded:
+        """Have the rule files read."""
+        # Read beside the daemon's own book, of which its watching thread alone keeps the last good versions.
+        found = Rulebook(self.app.settings).read()
+        note_reload(self.app, by, at, ASKED)
+        self.ask()
+        return reloaded(ASKED, found)
+
+
+ASKED = "the daemon reads its rules within seconds; its log says what changed"
 
 
 def reloaded(text: str, rules: RuleSet) -> Reloaded:

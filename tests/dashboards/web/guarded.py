@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from monitor.serving.access import open_access
 from monitor.serving.server import WebServer
 from monitor.serving.wiring import web_app
 from monitor.token_desk import Tokens
+from tests.dashboards.web.conftest import World
 
 ROOT = Actor("cli", "root", "Root")
 PROXY = """
@@ -50,12 +52,6 @@ class Guarded:
     now: datetime
     routes: list[Entry] = field(default_factory=list)
 
-    @property
-    def incident(self) -> str:
-        """The id of the open incident."""
-        with self.app.state.read() as tx:
-            return store.open_incidents(tx, "playback_volume")[0].id
-
     def client(self, **headers: str) -> httpx.Client:
         """A browser without one: it keeps cookies."""
         return httpx.Client(base_url=self.url, headers=headers, timeout=30)
@@ -76,14 +72,10 @@ class Guarded:
 
 
 @contextmanager
-def guarded(world, folder: Path, web: str, port: int = 0, limits: Limits | None = None) -> Iterator[Guarded]:
+def guarded(world: World, folder: Path, web: str, port: int = 0, limits: Limits | None = None) -> Iterator[Guarded]:
     """A copy of a world, served on a port as `web` (TOML) says."""
     folder.mkdir(exist_ok=True)
-    for part in ("slicewatch.toml", "slicewatch.db"):
-        (folder / part).write_bytes((world.folder / part).read_bytes())
-    (folder / "rules").mkdir(exist_ok=True)
-    for rule in (world.folder / "rules").iterdir():
-        (folder / "rules" / rule.name).write_bytes(rule.read_bytes())
+    shutil.copytree(world.folder, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("lake"))
     config = folder / "slicewatch.toml"
     config.write_text(config.read_text() + web)
     with ExitStack() as stack:
@@ -97,6 +89,13 @@ def guarded(world, folder: Path, web: str, port: int = 0, limits: Limits | None 
         server.start()
         site.url = server.address
         yield site
+
+
+def empty_world(folder: Path) -> World:
+    """One without rules: who gets in does not depend on what there is to see, and its pages are quick."""
+    (folder / "rules").mkdir(parents=True)
+    (folder / "slicewatch.toml").write_text('rules = ["rules/*.yaml"]\n')
+    return World(folder, datetime(2026, 3, 4, 12, tzinfo=UTC))
 
 
 def lenient() -> Limits:

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.xdist_group("web")
 DESCRIPTION = "/api/v1/openapi.json"
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 LONGEST = 8_000
-EXAMPLES = 12
+EXAMPLES = 5
 """For each operation and each of right and wrong; what each costs is a request or a few."""
 
 

@@ -8,6 +8,7 @@ from http.client import HTTPConnection
 
 import httpx
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,7 +17,7 @@ from dashboards.web.access.limits import MOST, Limiter, Limits
 from dashboards.web.bounds import MOST_BODY, MOST_URL
 from dashboards.web.errors import TooManyError
 from monitor.token_desk import Tokens
-from tests.dashboards.web.guarded import PROXY, ROOT, guarded, lenient
+from tests.dashboards.web.guarded import PROXY, ROOT, empty_world, guarded, lenient
 
 pytestmark = pytest.mark.xdist_group("web")
 
@@ -24,9 +25,15 @@ API = "/api/v1/overview"
 
 
 @pytest.fixture(scope="module")
-def proxied(world, tmp_path_factory):
+def empty(tmp_path_factory):
+    """Nothing is watched: this is about who gets in."""
+    return empty_world(tmp_path_factory.mktemp("empty") / "world")
+
+
+@pytest.fixture(scope="module")
+def proxied(empty, tmp_path_factory):
     """Behind a proxy on this machine; tests of this file that change nothing share it."""
-    with guarded(world, tmp_path_factory.mktemp("proxied"), PROXY) as site:
+    with guarded(empty, tmp_path_factory.mktemp("proxied"), PROXY) as site:
         yield site
 
 
@@ -62,17 +69,17 @@ def test_names_are_utf8(proxied):
         assert "Kåre Ødegård" in browser.get("/", headers={"Remote-Name": "Kåre Ødegård".encode()}).text
 
 
-def test_headers_that_come_from_elsewhere_are_not_believed(world, tmp_path):
+def test_headers_that_come_from_elsewhere_are_not_believed(empty, tmp_path):
     """Whoever is not the proxy is a stranger, whatever they say of themselves."""
-    with guarded(world, tmp_path, PROXY.replace("127.0.0.1/32", "10.1.0.0/24")) as site, site.as_("admin") as browser:
+    with guarded(empty, tmp_path, PROXY.replace("127.0.0.1/32", "10.1.0.0/24")) as site, site.as_("admin") as browser:
         for path in ("/", API, "/overview.csv"):
             answer = browser.get(path, headers={"X-Forwarded-For": "10.1.0.7", "X-Real-IP": "10.1.0.7"})
             assert answer.status_code == 401, path
 
 
-def test_without_sign_in_no_proxy_is_answered(world, tmp_path):
+def test_without_sign_in_no_proxy_is_answered(empty, tmp_path):
     """One on this machine would let everybody in as whoever is on it."""
-    with guarded(world, tmp_path, "") as site, site.client() as browser:
+    with guarded(empty, tmp_path, "") as site, site.client() as browser:
         assert browser.get(API).status_code == 200
         for header in ("X-Forwarded-For", "Forwarded", "Via", "X-Real-IP"):
             answer = browser.get("/", headers={header: "203.0.113.9"})
@@ -93,9 +100,9 @@ def test_a_token_opens_what_it_is_for(proxied):
         assert both.get("/api/v1/tokens", headers={"Authorization": "Bearer ya29.of-the-proxy"}).status_code == 200
 
 
-def test_a_token_is_over_when_it_expires_and_when_it_is_revoked(world, tmp_path):
+def test_a_token_is_over_when_it_expires_and_when_it_is_revoked(empty, tmp_path):
     """At once, with a reason; and a session does not make up for it."""
-    with guarded(world, tmp_path, PROXY) as site:
+    with guarded(empty, tmp_path, PROXY) as site:
         short, long = site.token(lasting=timedelta(hours=1)), site.token()
         headers = {"Authorization": f"Bearer {short.secret}"}
         with site.client(**headers) as script, site.as_("admin") as both:
@@ -113,9 +120,9 @@ def test_a_token_is_over_when_it_expires_and_when_it_is_revoked(world, tmp_path)
         assert [act for act, _, _ in site.acts(long.token.id)] == ["give token", "revoke token"]
 
 
-def test_when_a_token_was_last_used_is_kept_once_a_minute(world, tmp_path):
+def test_when_a_token_was_last_used_is_kept_once_a_minute(empty, tmp_path):
     """Not every request writes."""
-    with guarded(world, tmp_path, PROXY) as site:
+    with guarded(empty, tmp_path, PROXY) as site:
         given_out, desk = site.token(), Tokens(site.app.state)
         used = []
         with site.client(Authorization=f"Bearer {given_out.secret}") as script:
@@ -123,12 +130,12 @@ def test_when_a_token_was_last_used_is_kept_once_a_minute(world, tmp_path):
                 site.now += timedelta(seconds=seconds)
                 script.get(API)
                 used.append(desk.tokens(site.now).tokens[0].used_at)
-        assert used == [world.now, world.now, world.now + timedelta(minutes=1)]
+        assert used == [empty.now, empty.now, empty.now + timedelta(minutes=1)]
 
 
-def test_the_secret_of_a_token_is_nowhere_in_the_store(world, tmp_path):
+def test_the_secret_of_a_token_is_nowhere_in_the_store(empty, tmp_path):
     """Whoever reads the store can be nobody by it."""
-    with guarded(world, tmp_path, PROXY) as site:
+    with guarded(empty, tmp_path, PROXY) as site:
         secret = site.token().secret
         held = b"".join(path.read_bytes() for path in tmp_path.glob("slicewatch.db*"))
     assert b"a script" in held
@@ -159,13 +166,31 @@ def test_a_token_for_one_thing_does_nothing_else(proxied):
         assert script.get("/api/v1/tokens").status_code == 403
 
 
+def test_an_admin_gives_and_takes_a_token_on_the_page(empty, tmp_path, tab):
+    """It is shown once, opens what it is for, and nothing once it was revoked; axe finds nothing to complain of."""
+    with guarded(empty, tmp_path, "") as site:
+        tab.goto(f"{site.url}/tokens")
+        tab.get_by_label("What it is for").fill("deployments")
+        tab.get_by_label("Role").select_option("admin")
+        tab.get_by_label("reload").check()
+        tab.get_by_role("button", name="Give token").click()
+        secret = tab.get_by_label("Token", exact=True).input_value()
+        assert Axe().run(tab).response["violations"] == []
+        headers = {"Authorization": f"Bearer {secret}"}
+        assert httpx.post(f"{site.url}/-/reload", headers=headers).status_code == 200
+        tab.get_by_role("button", name="Revoke deployments").click()
+        tab.get_by_text("revoked", exact=True).wait_for()
+        assert secret not in tab.content()
+        assert httpx.post(f"{site.url}/-/reload", headers=headers).status_code == 401
+
+
 # --- how often, and how much ------------------------------------------------------------------------------------
 
 
-def test_whoever_asks_too_often_waits(world, tmp_path):
+def test_whoever_asks_too_often_waits(empty, tmp_path):
     """Each person for themselves; the answer says for how long, and pages go on."""
     limits = Limits(lenient().sign_in, lenient().refused, Limiter(rate=0.1, burst=3, ticks=lambda: 0.0))
-    with guarded(world, tmp_path, PROXY, limits=limits) as site:
+    with guarded(empty, tmp_path, PROXY, limits=limits) as site:
         with site.as_("viewer") as busy:
             assert [busy.get(API).status_code for _ in range(4)] == [200, 200, 200, 429]
             assert busy.get(API).headers["retry-after"] == "10"
@@ -174,10 +199,10 @@ def test_whoever_asks_too_often_waits(world, tmp_path):
             assert calm.get(API).status_code == 200
 
 
-def test_whoever_tries_tokens_is_made_to_wait(world, tmp_path):
+def test_whoever_tries_tokens_is_made_to_wait(empty, tmp_path):
     """From one address; a good one still opens meanwhile."""
     limits = Limits(lenient().sign_in, Limiter(rate=0.1, burst=2, ticks=lambda: 0.0), lenient().api)
-    with guarded(world, tmp_path, PROXY, limits=limits) as site, site.client() as browser:
+    with guarded(empty, tmp_path, PROXY, limits=limits) as site, site.client() as browser:
         tried = [browser.get(API, headers={"Authorization": f"Bearer swt_{n}"}).status_code for n in range(3)]
         assert tried == [401, 401, 429]
         good = {"Authorization": f"Bearer {site.token().secret}"}
@@ -243,10 +268,10 @@ def test_nothing_but_this_site_runs_in_a_page(proxied):
             assert answer.headers["cache-control"] == "no-store"
 
 
-def test_behind_https_cookies_forms_and_headers_go_by_the_public_address(world, tmp_path):
+def test_behind_https_cookies_forms_and_headers_go_by_the_public_address(empty, tmp_path):
     """`public_url` says how browsers come; what a proxy says of it by the way is not asked."""
     web = PROXY.replace("[web]", '[web]\npublic_url = "https://slices.example.com"', 1)
-    with guarded(world, tmp_path, web) as site, site.as_("admin") as browser:
+    with guarded(empty, tmp_path, web) as site, site.as_("admin") as browser:
         answer = browser.get("/tokens", headers={"X-Forwarded-Proto": "http"})
         cookie = answer.headers["set-cookie"]
         assert cookie.startswith("__Host-slicewatch_form=")
@@ -257,7 +282,7 @@ def test_behind_https_cookies_forms_and_headers_go_by_the_public_address(world, 
         ours, theirs = {"Origin": "https://slices.example.com"}, {"Origin": f"http://{site.url.split('//')[1]}"}
         assert browser.post("/tokens", data=form, headers=sent | theirs).status_code == 403
         assert browser.post("/tokens", data=form, headers=sent | ours).status_code == 200
-    with guarded(world, tmp_path, PROXY) as site, site.as_("viewer") as browser:
+    with guarded(empty, tmp_path, PROXY) as site, site.as_("viewer") as browser:
         answer = browser.get("/", headers={"X-Forwarded-Proto": "https", "X-Forwarded-Host": "evil.example"})
         assert "Secure" not in answer.headers["set-cookie"]
         assert "strict-transport-security" not in answer.headers

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.dashboards.web.guarded import PROXY, guarded
+from monitor.serving.reloading import DaemonReloader
+from tests.dashboards.web.guarded import PROXY, ROOT, guarded
 
 pytestmark = pytest.mark.xdist_group("web")
 
@@ -26,3 +27,15 @@ def test_what_changed_is_shown_from_then_on(world, tmp_path):
         with site.as_("viewer") as browser:
             assert "second_volume" in browser.get("/").text
         assert [(act, who) for act, who, _ in site.acts("rules")] == [("reload", token.token.id)]
+
+
+def test_a_daemon_is_asked_and_says_at_once_what_is_wrong_with_the_files(world, tmp_path):
+    """Its own rules are left to the thread that watches them."""
+    with guarded(world, tmp_path, PROXY) as site:
+        (tmp_path / "rules" / "second.yaml").write_text("rules: [")
+        asked = []
+        before = site.app.rules
+        answer = DaemonReloader(site.app, lambda: asked.append(True)).reload(ROOT, site.now)
+        assert (asked, site.app.rules is before) == ([True], True)
+        assert "second.yaml:1:" in answer.problems[0]
+        assert [(act, who) for act, who, _ in site.acts("rules")] == [("reload", "root")]

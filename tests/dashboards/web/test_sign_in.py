@@ -16,7 +16,7 @@ from werkzeug.wrappers import Response
 
 from dashboards.web.access.oidc import Provider
 from dashboards.web.access.sign_in import inward
-from tests.dashboards.web.guarded import free_port, guarded
+from tests.dashboards.web.guarded import empty_world, free_port, guarded
 
 pytestmark = [
     pytest.mark.xdist_group("web"),
@@ -67,6 +67,12 @@ ELSEWHERE = re.compile(rb"<link[^>]*https://[^>]*>")
 
 
 @pytest.fixture(scope="module")
+def empty(tmp_path_factory):
+    """Nothing is watched: this is about who gets in."""
+    return empty_world(tmp_path_factory.mktemp("empty") / "world")
+
+
+@pytest.fixture(scope="module")
 def provider():
     """One for all tests of this file."""
     made = Provided()
@@ -76,12 +82,12 @@ def provider():
 
 
 @pytest.fixture
-def site(world, tmp_path, provider):
+def site(empty, tmp_path, provider):
     """Whoever signs in gets in, where they have a role."""
     provider.asked.clear()
     port = free_port()
     (tmp_path / "secret").write_text("s3cret")
-    with guarded(world, tmp_path, WEB.format(port=port, provider=provider.port), port) as made:
+    with guarded(empty, tmp_path, WEB.format(port=port, provider=provider.port), port) as made:
         yield made
 
 
@@ -195,11 +201,11 @@ def test_a_part_of_a_page_sends_the_whole_page_to_sign_in(site):
         assert (answer.status_code, answer.headers["hx-redirect"]) == (401, "/sign-in?next=%2F%3Fowner%3Da")
 
 
-def test_a_provider_that_cannot_be_asked_is_a_sentence(world, tmp_path):
+def test_a_provider_that_cannot_be_asked_is_a_sentence(empty, tmp_path):
     """And a line in the log, not a traceback on a page."""
     port = free_port()
     (tmp_path / "secret").write_text("s3cret")
-    with guarded(world, tmp_path, WEB.format(port=port, provider=free_port()), port) as site, site.client() as browser:
+    with guarded(empty, tmp_path, WEB.format(port=port, provider=free_port()), port) as site, site.client() as browser:
         answer = browser.get("/sign-in")
         assert answer.status_code == 401
         assert "the sign-in did not work" in answer.text

@@ -129,7 +129,7 @@ def place():
             record_news(tx, made, decisions, messages, AT)
         there = Place(app, port, history.only, pager)
         there.deliver()
-        with listening(app, there.now_) as doors, serving(app, doors, there.now_):
+        with listening(app, there.now_) as doors, serving(app, doors, there.now_, lambda: None):
             yield there
         state.close()
 

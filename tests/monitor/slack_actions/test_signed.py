@@ -27,7 +27,7 @@ def server(request, place, unused_port):
     """One that listens for what was pressed."""
     web = WebSettings(asked=request.param, listen=f"127.0.0.1:{unused_port}")
     place.app.settings = replace(place.app.settings, web=web)
-    with listening(place.app, lambda: place.now) as doors, serving(place.app, doors, lambda: place.now):
+    with listening(place.app, lambda: place.now) as doors, serving(place.app, doors, lambda: place.now, lambda: None):
         yield unused_port
 
 
@@ -116,7 +116,7 @@ def test_nonsense_that_is_signed_breaks_nothing(place, server, payload):
 def test_an_address_that_is_taken_stops_nobody(place, slack, caplog):
     """The daemon watches on, and its log says that no button works."""
     place.app.settings = replace(place.app.settings, web=WebSettings(listen=f"127.0.0.1:{slack.port}"))
-    with listening(place.app, lambda: place.now) as doors, serving(place.app, doors, lambda: place.now):
+    with listening(place.app, lambda: place.now) as doors, serving(place.app, doors, lambda: place.now, lambda: None):
         assert "what people do elsewhere does not come back (/slack/actions)" in caplog.text
 
 
