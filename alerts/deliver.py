@@ -8,13 +8,14 @@ lanes one step after another; `alerts.crew` gives each a thread of its own. What
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from random import Random
 
 from alerts.breaker import Breaker
 from alerts.failures import Dead, Next, Reroute, Retry, after_failure
+from alerts.links import linked
 from alerts.model import Receipt, SendError
 from alerts.ports import Delivery, Lane, Notifier, Outbox, Part
 from alerts.time_limit import within
@@ -93,6 +94,8 @@ class Courier:
     """Least time between two messages, by receiver."""
     lease_seconds: float = LEASE_SECONDS
     send_seconds: float = SEND_SECONDS
+    pages: str | None = None
+    """Address of the site that shows incidents, where there is one that others reach."""
     lanes: dict[Lane, Traffic] = field(default_factory=dict)
 
     def traffic(self, lane: Lane) -> Traffic:
@@ -184,7 +187,8 @@ def _send(delivery: Delivery, courier: Courier) -> Receipt | SendError:
     if notifier is None:
         return SendError(f"there is no receiver {delivery.receiver!r}", permanent=True)
     try:
-        return within(courier.send_seconds, lambda: notifier.send(delivery))
+        said = replace(delivery, message=linked(delivery.message, courier.pages))
+        return within(courier.send_seconds, lambda: notifier.send(said))
     except SendError as error:
         return error
     except TimeoutError as error:

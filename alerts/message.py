@@ -262,6 +262,8 @@ def plain_text(message: Message, carried: str = "") -> str:
         blocks.append("To see the numbers:\n" + "\n".join(f"  {line}" for line in message.query.splitlines()))
     if message.runbook_url:
         blocks.append(f"Runbook: {clean(message.runbook_url, 500)}")
+    if message.page_url:
+        blocks.append(f"Open: {message.page_url}")
     return "\n\n".join([*blocks, small_print(message, carried)])
 
 

@@ -418,6 +418,8 @@ class Message:
     query: str = ""
     """SQL to paste that returns the numbers in the warehouse; "" where there is none."""
     runbook_url: str | None = None
+    page_url: str | None = None
+    """Where it is looked at in a browser; known when it is sent."""
     broadcast: bool = False
     """Whether a thread reply also goes to the channel."""
     chart: Series | None = None

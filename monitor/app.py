@@ -280,7 +280,8 @@ class App:
         paces = {receiver.name: receiver.pace for receiver in self.settings.receivers}
         # The jitter of retries is no secret.
         rng = Random(owner)  # noqa: S311
-        return Courier(owner, rng, self.notifiers, self.settings.fallback, paces)
+        pages = self.settings.web.public_url
+        return Courier(owner, rng, self.notifiers, self.settings.fallback, paces, pages=pages)
 
 
 def open_notifiers(settings: Settings, out: TextIO) -> dict[str, Notifier]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from alerts.links import linked
 from alerts.message import ENDS
 from alerts.model import Message, SendError, State
 from alerts.ports import Expiring, Notifier
@@ -32,12 +33,20 @@ class Resender:
     state: store.Store
     receivers: Mapping[str, Expiring]
     wait: Callable[[float], None]
+    pages: str | None = None
+    """As of `alerts.deliver.Courier`."""
     _due: dict[str, datetime] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, state: store.Store, notifiers: Mapping[str, Notifier], wait: Callable[[float], None]) -> Resender:
+    def of(
+        cls,
+        state: store.Store,
+        notifiers: Mapping[str, Notifier],
+        wait: Callable[[float], None],
+        pages: str | None = None,
+    ) -> Resender:
         """For those of the notifiers that need it."""
-        return cls(state, {name: item for name, item in notifiers.items() if isinstance(item, Expiring)}, wait)
+        return cls(state, {name: item for name, item in notifiers.items() if isinstance(item, Expiring)}, wait, pages)
 
     def look(self, now: datetime) -> int:
         """Send again what is due; how many alerts that were. At the first look everything is: nobody knows since when."""
@@ -50,7 +59,7 @@ class Resender:
         self._due[name] = now + receiver.holds / SHARE
         try:
             if fires:
-                receiver.again(fires, now)
+                receiver.again([linked(message, self.pages) for message in fires], now)
                 self._correct(name, receiver, {message.key: message.seq for message in fires}, now)
         except SendError as error:
             self._due[name] = now + min(TRY_AGAIN, receiver.holds / SHARE)
@@ -68,7 +77,7 @@ class Resender:
             self.wait(1.0)
         told = [item.message for item in later if item.told]
         if told:
-            receiver.again(told, now)
+            receiver.again([linked(message, self.pages) for message in told], now)
 
 
 def goes_on(message: Message) -> bool:

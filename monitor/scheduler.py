@@ -157,7 +157,7 @@ class Daemon:
 
     def _resend(self) -> None:
         """Keep alive what fires at receivers where it is over by itself otherwise, until stopped."""
-        resender = Resender.of(self.app.state, self.app.notifiers, self._wait)
+        resender = Resender.of(self.app.state, self.app.notifiers, self._wait, self.app.settings.web.public_url)
         while resender.receivers and not self.stopped.is_set():
             try:
                 resender.look(self.now())

@@ -83,7 +83,8 @@ def _alert(message: Message, severity: Severity, at: datetime, until: datetime, 
         notes |= {"description": plain_text(message)}
         notes |= {"runbook_url": message.runbook_url} if message.runbook_url else {}
     start = min(message.since or at, until)
-    return {"labels": labels, "annotations": notes, "startsAt": start.isoformat(), "endsAt": until.isoformat()}
+    made = {"labels": labels, "annotations": notes, "startsAt": start.isoformat(), "endsAt": until.isoformat()}
+    return made | ({"generatorURL": message.page_url} if message.page_url and not plain else {})
 
 
 def _until(message: Message, at: datetime, holds: timedelta) -> datetime:

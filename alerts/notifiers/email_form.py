@@ -90,6 +90,7 @@ def html(message: Message, *, chart: str = "") -> str:
         *_facts(message.facts),
         *_query(message.query),
         *_runbook(message.runbook_url),
+        *_open(message.page_url),
         f'<p style="color:#667085;font-size:12px">{_text(small_print(message, CARRIED))}</p>',
     ]
     body = "\n".join(parts)
@@ -121,6 +122,11 @@ def _query(query: str) -> Iterator[str]:
     if query:
         style = "background:#f2f4f7;padding:10px;white-space:pre-wrap;font-size:13px"
         yield f'<p style="margin:0">To see the numbers:</p>\n<pre style="{style}">{escape(query)}</pre>'
+
+
+def _open(url: str | None) -> Iterator[str]:
+    if url:
+        yield f'<p><a href="{escape(url)}">Open in slicewatch</a></p>'
 
 
 def _runbook(url: str | None) -> Iterator[str]:

@@ -66,7 +66,8 @@ def event(message: Message, what: str, *, plain: bool = False) -> dict[str, Any]
     if what != "trigger":
         return form
     form |= {"payload": _payload(message, plain=plain), "client": "slicewatch"}
-    links = [{"href": message.runbook_url, "text": "Runbook"}] if message.runbook_url and not plain else []
+    named = (("Open in slicewatch", message.page_url), ("Runbook", message.runbook_url))
+    links = [{"href": url, "text": text} for text, url in named if url and not plain]
     return form | ({"links": links} if links else {})
 
 

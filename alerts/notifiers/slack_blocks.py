@@ -59,6 +59,7 @@ def blocks(message: Message, buttons: Sequence[Block] = (), *, carried: str = ""
         *_fields(message.facts),
         *_query(message.query),
         *_runbook(message.runbook_url),
+        *_open(message.page_url),
     ]
     last = [*buttons, _footer(small_print(message, carried))]
     return made[: BLOCKS - len(last)] + last
@@ -158,6 +159,11 @@ def _query(query: str) -> Iterator[Block]:
         code = query.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("```", "'''")
         if len(code) <= SECTION_TEXT - 40:
             yield _mrkdwn_section(f"*To see the numbers*\n```{code}```")
+
+
+def _open(url: str | None) -> Iterator[Block]:
+    if url:
+        yield _mrkdwn_section(f"<{url.replace('&', '&amp;')}|Open in slicewatch>")
 
 
 def _runbook(url: str | None) -> Iterator[Block]:

@@ -79,6 +79,7 @@ class WebhookBody(BaseModel):
     text: str = Field(description="The whole message as plain text.")
     query: str | None = Field(description="SQL that returns the numbers in the warehouse.")
     runbook_url: str | None
+    page_url: str | None = Field(description="Where a browser shows the incident, where pages are served.")
     source: str | None = Field(description="The table to load again from, where something was lost and is over.")
     reprocess: tuple[WebhookStretch, ...] = Field(description="What to load again, oldest first; empty before that.")
     chart: WebhookSeries | None = Field(description="The cause, bucket by bucket.")
@@ -105,6 +106,7 @@ def body_of(message: Message, *, plain: bool = False) -> bytes:
         text=plain_text(message),
         query=message.query or None,
         runbook_url=message.runbook_url,
+        page_url=message.page_url,
         source=message.reprocess.source if message.reprocess is not None else None,
         reprocess=tuple(map(_stretch, message.reprocess.stretches)) if message.reprocess is not None else (),
         chart=None if plain else _series(message.chart),

@@ -72,7 +72,7 @@ def once(rules: tuple[str, ...], at: datetime | None, config: Path, *, dry_run: 
             send_due(app, origin)
             clock = _clock(origin, began)
             deliver_now(app, clock)
-            Resender.of(app.state, app.notifiers, time.sleep).look(clock())
+            Resender.of(app.state, app.notifiers, time.sleep, app.settings.web.public_url).look(clock())
     raise SystemExit(FAILED if any(outcome is None or outcome.blind for outcome in outcomes) else 0)
 
 

@@ -146,10 +146,11 @@ class PagerDutyBench(Bench):
     def told(self):
         forms = [request.json() for request in self.standin.taken]
         forms = [form for form in forms if form["dedup_key"] != "slicewatch-check"]
-        return [
-            Told(form["dedup_key"], form.get("payload", {}).get("summary", ""), form["event_action"] == "resolve")
-            for form in forms
-        ]
+        return [Told(form["dedup_key"], self._said(form), form["event_action"] == "resolve") for form in forms]
+
+    def _said(self, form):
+        links = [link["href"] for link in form.get("links", ())]
+        return " ".join([form.get("payload", {}).get("summary", ""), *links])
 
 
 class TestPagerDuty(NotifierContract):

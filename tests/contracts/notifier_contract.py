@@ -157,6 +157,12 @@ class NotifierContract:
         (told,) = bench.told()
         assert "push 1" in told.text or "a paragraph" in told.text
 
+    def test_it_says_where_the_incident_is_looked_at(self, bench):
+        """Where pages are served that others reach: whoever is woken needs one press to see more."""
+        bench.notifier().send(delivery(page_url="https://watch.example.com/incidents/sw-1"))
+        (told,) = bench.told()
+        assert "https://watch.example.com/incidents/sw-1" in told.text
+
     def test_the_course_of_an_incident_arrives_in_order(self, bench):
         """Opened, wider, over: three messages of one key, and the last one is over."""
         notifier, root = bench.notifier(), None
