@@ -77,7 +77,7 @@ class Told:
 
     @classmethod
     def of(cls, call: Call) -> Told:
-        """Of a call: a message's text, or the chart's file."""
+        """Of a call: a message's text, or the name of a file."""
         return cls(call.method, str(call.args.get("text") or call.args.get("filename") or ""))
 
 

@@ -65,7 +65,7 @@ class Undisturbed:
     def told_after(self, stretch: Stretch, trace: Sequence[str], taken: int) -> tuple[Told, ...]:
         """What Slack has been told by a stretch's end if a process that left this trace in it was killed.
 
-        `taken` are the calls taken before its death. Of a send under way edits and charts are made again; a post that
+        `taken` are the calls taken before its death. Of a send under way edits and uploads are made again; a post that
         was taken is found.
         """
         told, repeated = self.told[: stretch.told_after], unsettled(trace, stretch.told)
