@@ -20,6 +20,7 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import argparse
 import json
+import logging
 import shutil
 import sys
 import tempfile
@@ -45,7 +46,7 @@ from monitor import store
 from monitor.app import App
 from monitor.serving.server import WebServer
 from monitor.serving.wiring import Asking, web_app
-from monitor.views.overview import curve_of
+from monitor.views.curves import curve_of
 from monitor.views.panorama import Panoramas
 
 MOST_BYTES = 600_000
@@ -97,6 +98,7 @@ def dash_page(slices: list[str], z: list[list[float | None]], x: list[str], curv
     )
     peer = dash.Dash(__name__, serve_locally=True)
     peer.layout = dash.html.Div([dash.dcc.Graph(figure=heatmap), dash.dcc.Graph(figure=band)])
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
     server = make_server("127.0.0.1", 0, peer.server, threaded=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -171,7 +173,8 @@ def measure(leaves: int, runs: int) -> Iterator[Row]:
         browser = stack.enter_context(sync_playwright()).chromium.launch(executable_path=program, args=["--no-sandbox"])
         stack.callback(browser.close)
         paths = pages_of(app)
-        httpx.get(f"{server.address}/api/v1/blind-spots", timeout=120)
+        while httpx.get(f"{server.address}/api/v1/blind-spots", timeout=120).json()["working"]:
+            time.sleep(0.5)
         first, warm = server_seconds(server.address, 9)
         yield Row("overview: server time, first after an evaluation", first, "s", f"at most {MOST_OVERVIEW:g}")
         yield Row("overview: server time, after that", warm, "s", f"at most {MOST_OVERVIEW:g}")

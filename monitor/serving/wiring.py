@@ -28,6 +28,7 @@ from monitor.views.audit import AuditsOfStore
 from monitor.views.blindspots import BlindSpotsOfStore
 from monitor.views.coverage import Coverages
 from monitor.views.deliveries import DeliveriesOfStore
+from monitor.views.glance import Glances
 from monitor.views.health import HealthOfStore
 from monitor.views.histories import Histories
 from monitor.views.incident import IncidentPagesOfStore
@@ -94,12 +95,14 @@ def web_app(
 def ports_of(app: App, *, waits: bool = False) -> Iterator[Ports]:
     """Where the pages of an app get their data; `waits` for what is worked out aside, in place of leaving it out."""
     panoramas, coverages = Panoramas(app.state, Asking(app)), Coverages(app.state, waits)
+    glances = Glances(app.state, panoramas, None if waits else coverages.worker)
+    glances.warm(app.rules.rules)
     try:
         yield Ports(
-            overview=OverviewsOfStore(app, panoramas, coverages),
+            overview=OverviewsOfStore(app, glances, coverages),
             deliveries=DeliveriesOfStore(app),
             audit=AuditsOfStore(app.state),
-            rules=RulesOfStore(app, panoramas),
+            rules=RulesOfStore(app, glances),
             health=HealthOfStore(app),
             noise=NoiseOfStore(app),
             blind_spots=BlindSpotsOfStore(app, coverages),

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import numpy as np
-from numpy.typing import NDArray
-
 from dashboards.read import RuleView
-from dashboards.views.common import Curve, IncidentLine
+from dashboards.views.common import IncidentLine
 from dashboards.views.overview import OverviewPage, RuleRow, Unwatched, order
 from monitor import store
 from monitor.app import App
 from monitor.buckets import to_datetime
 from monitor.views.coverage import Coverages
-from monitor.views.panorama import Panorama, Panoramas
+from monitor.views.glance import Glances
 from monitor.views.status import rule_view
 from monitor.watched import Watched
 from rules.model import Mode, Rule
 
 A_DAY = timedelta(days=1)
-TOTAL = np.zeros(1, dtype=np.int64)
-"""The total is the first row of every lattice."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +25,7 @@ class OverviewsOfStore:
     """`dashboards.views.overview.Overviews` of an app."""
 
     app: App
-    panoramas: Panoramas
+    glances: Glances
     coverages: Coverages
 
     def overview(self, now: datetime, owner: str | None) -> OverviewPage:
@@ -57,8 +51,8 @@ class OverviewsOfStore:
         )
 
     def _row(self, rule: Rule, view: RuleView) -> RuleRow:
-        found = self.panoramas.of(rule)
-        curve = curve_of(found[0], TOTAL) if found else None
+        seen = self.glances.of(rule)
+        curve = None if seen is None else seen.curve
         day = curve.sums(max(1, int(A_DAY / rule.time_bucket))) if curve is not None else (None, None)
         newest = None if view.history_to is None else _end(rule, view.history_to)
         return RuleRow(
@@ -87,20 +81,3 @@ class OverviewsOfStore:
 
 def _end(rule: Rule, start: datetime) -> datetime:
     return to_datetime(Watched.of(rule).grid.end(int(start.timestamp())))
-
-
-def curve_of(panorama: Panorama, rows: NDArray[np.int64], *, band: bool = False) -> Curve:
-    """The curve of one slice, `rows` [1], over the newest buckets."""
-    low, high = panorama.band_of(rows) if band else (np.zeros((1, 0)), np.zeros((1, 0)))
-    return Curve(
-        starts=tuple(to_datetime(start) for start in panorama.starts),
-        observed=optional(panorama.observed_of(rows)[0]),
-        expected=optional(panorama.expected_of(rows)[0]),
-        low=optional(low[0]),
-        high=optional(high[0]),
-    )
-
-
-def optional(values: NDArray[np.float64]) -> tuple[float | None, ...]:
-    """Numbers as they are shown, None for what is unknown."""
-    return tuple(None if math.isnan(value) else value for value in np.round(values, 2).tolist())

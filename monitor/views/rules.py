@@ -19,7 +19,7 @@ from monitor.routing import routed
 from monitor.settings import SourceSettings
 from monitor.ticks import latest_tick
 from monitor.views.blindspots import called
-from monitor.views.panorama import Panoramas
+from monitor.views.glance import Glances
 from monitor.views.status import rule_view
 from monitor.watched import Watched
 from rules.cron import Cron
@@ -37,7 +37,7 @@ class RulesOfStore:
     """`dashboards.views.rules.Rules` of an app."""
 
     app: App
-    panoramas: Panoramas
+    glances: Glances
 
     def rules(self, now: datetime) -> RulesPage:
         """All of them, by name."""
@@ -71,8 +71,7 @@ class RulesOfStore:
         )
 
     def _line(self, rule: Rule, view: RuleView, fired: int, takes: float | None, now: datetime) -> RuleLine:
-        found = self.panoramas.of(rule)
-        judged = None if not found else int(found[0].fit.eligible.sum())
+        seen = self.glances.of(rule)
         return RuleLine(
             name=rule.name,
             owner=rule.owner,
@@ -86,8 +85,8 @@ class RulesOfStore:
             next_run=next_tick(rule, now),
             overdue=view.overdue,
             slices=view.leaves,
-            judged=judged,
-            skipped=None if judged is None else len(found[0].lattice) - judged,
+            judged=None if seen is None else seen.judged,
+            skipped=None if seen is None else seen.skipped,
             nominal=rule.false_incidents_per_week,
             fired=fired / (BACK / timedelta(days=7)),
             run_seconds=takes,

@@ -23,8 +23,8 @@ from monitor.detectors.bounds import limits
 from monitor.detectors.hindsight import Hindsight, hindsight, rows_needed
 from monitor.detectors.model import LeafSeries
 from monitor.statistics.negbin import quantile_band
+from monitor.views.curves import optional
 from monitor.views.histories import Histories, usual
-from monitor.views.overview import optional
 from monitor.views.panorama import Panorama, Panoramas
 from rules.model import Direction, Rule
 from rules.slices import Slice

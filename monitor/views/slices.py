@@ -13,7 +13,7 @@ from dashboards.views.slices import Asked, HeatmapPage, HeatRow, Order
 from monitor.app import App
 from monitor.buckets import to_datetime
 from monitor.lattice import ANY, Lattice
-from monitor.views.overview import optional
+from monitor.views.curves import optional
 from monitor.views.panorama import Panorama, Panoramas
 from rules.model import Direction, Rule
 from rules.slices import label_of

@@ -53,11 +53,6 @@ def slice_page(value: str) -> str:
     return link("/slices/one", rule="hostile_events", metric="count", slice=slice_key(Slice.of({NAMES[0]: value})))
 
 
-def slice_page(value: str) -> str:
-    """The page of all that has a value, of 10,000 characters if need be."""
-    return link("/slices/one", rule="hostile_events", metric="count", slice=slice_key(Slice.of({NAMES[0]: value})))
-
-
 def look_at(tab, url: str, path: str) -> list[str]:
     """Open a page, move over it, measure it; the pages it links to. What is wrong with it fails the test."""
     tab.set_viewport_size({"width": 1280, "height": 900})
