@@ -31,7 +31,7 @@ class BlindSpotsPage:
 
 @dataclass(frozen=True)
 class Tried:
-    """A loss of one slice, injected into the newest history that is remembered, and judged as the daemon judges."""
+    """A loss of one slice, injected into the newest history in which nothing was wrong with it, and judged as the daemon judges."""
 
     rule: str
     slice: Slice

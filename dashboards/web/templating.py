@@ -21,6 +21,8 @@ from rules.slices import Slice, slice_to_json
 LONGEST = 120
 """Characters of a value from outside that a page shows."""
 
+JUST_NOW = timedelta(minutes=1)
+
 WHOLE_LINE = 10_000
 """Characters of a line of a text that is shown as it is, such as a query."""
 
@@ -86,6 +88,8 @@ def ago(at: datetime | None, now: datetime) -> str:
     if at is None:
         return "never"
     gap = now - at
+    if abs(gap) < JUST_NOW:
+        return "just now"
     return f"{lasting(gap)} ago" if gap >= timedelta(0) else f"in {lasting(-gap)}"
 
 

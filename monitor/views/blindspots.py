@@ -13,7 +13,7 @@ from dashboards.web.errors import MissingError
 from monitor import store
 from monitor.app import App
 from monitor.assess import codes_of
-from monitor.buckets import to_datetime
+from monitor.buckets import to_datetime, to_epoch
 from monitor.detectors.fit import level_span, windows_of
 from monitor.drill import Drill, Loss
 from monitor.history import read_series
@@ -68,6 +68,12 @@ class BlindSpotsOfStore:
             self._busy.release()
 
 
+def _meet(one: Slice, other: Slice) -> bool:
+    """Whether an event may be of both."""
+    terms = dict(one.terms)
+    return all(terms.get(name, value) == value for name, value in other.terms)
+
+
 def called(app: App, name: str) -> Rule:
     """The rule of a name. Raises `MissingError`."""
     rule = app.rule(name)
@@ -77,7 +83,7 @@ def called(app: App, name: str) -> Rule:
 
 
 def _drilled(state: store.Store, rule: Rule, item: Slice, loss: Loss) -> Tried:
-    scene = stored_scene(state, rule, loss.buckets)
+    scene = stored_scene(state, rule, loss.buckets, item)
     if scene is None:
         raise RefusedError(f"{rule.name} has not learned anything yet: there is no history to lose events from")
     if any(name not in rule.dimensions for name in item.dimensions):
@@ -100,13 +106,20 @@ def _drilled(state: store.Store, rule: Rule, item: Slice, loss: Loss) -> Tried:
     )
 
 
-def stored_scene(state: store.Store, rule: Rule, buckets: int) -> Scene | None:
-    """The newest buckets that are remembered, to be judged anew by what had been learned before them; None without any."""
+def stored_scene(state: store.Store, rule: Rule, buckets: int, quiet: Slice | None = None) -> Scene | None:
+    """The newest buckets that are remembered, to be judged anew by what had been learned before them; None without any.
+
+    With `quiet` the newest in which nothing was wrong with that slice: what is gone already cannot be lost.
+    """
     grid = Watched.of(rule).grid
     with state.read() as tx:
         last = store.newest_bucket(tx, rule.name)
+        known_bad = [] if quiet is None else [i for i in store.incidents(tx, rule=rule.name) if _meet(i.cause, quiet)]
     if last is None:
         return None
+    for incident in known_bad:
+        if to_epoch(incident.since) < grid.end(last) and to_epoch(incident.until) > grid.shift(last, 1 - buckets):
+            last = grid.shift(grid.floor(to_epoch(incident.since)), -1)
     first = grid.shift(last, 1 - buckets)
     known = newest(state, rule, first) or newest(state, rule, FAR)
     if known is None:

@@ -13,9 +13,21 @@ from markupsafe import Markup
 
 from alerts.wording import shorten
 
-WIDE, HIGH = 1200.0, 520.0
 LETTER = 7.6
 """Width of a letter at the size of the labels, in units of the picture."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A picture's size in its own units, and the class by which the style sheet shows it on the screens it is for."""
+
+    name: str
+    wide: float
+    high: float
+
+
+SHAPES = (Shape("desk", 1200.0, 520.0), Shape("phone", 480.0, 560.0))
+"""A picture that is scaled down to a phone has labels that nobody can read."""
 
 
 @dataclass(frozen=True)
@@ -30,15 +42,19 @@ class Tile:
 
 
 def treemap(tiles: Sequence[Tile], name: str) -> Markup:
-    """All of them; those of no size are left out. `name` says what the picture shows."""
+    """All of them, once for each shape; those of no size are left out. `name` says what the picture shows."""
     drawn = sorted((tile for tile in tiles if tile.size > 0), key=lambda tile: -tile.size)
     if not drawn:
         return Markup("")
-    sizes = squarify.normalize_sizes([tile.size for tile in drawn], WIDE, HIGH)
-    boxes = squarify.squarify(sizes, 0, 0, WIDE, HIGH)
+    return Markup("").join(_picture(drawn, name, shape) for shape in SHAPES)
+
+
+def _picture(drawn: Sequence[Tile], name: str, shape: Shape) -> Markup:
+    sizes = squarify.normalize_sizes([tile.size for tile in drawn], shape.wide, shape.high)
+    boxes = squarify.squarify(sizes, 0, 0, shape.wide, shape.high)
     body = Markup("").join(_tile(tile, box) for tile, box in zip(drawn, boxes, strict=True))
-    return Markup('<svg class="treemap" viewBox="0 0 {:g} {:g}" role="group" aria-label="{}">{}</svg>').format(
-        WIDE, HIGH, name, body
+    return Markup('<svg class="treemap {}" viewBox="0 0 {:g} {:g}" role="group" aria-label="{}">{}</svg>').format(
+        shape.name, shape.wide, shape.high, name, body
     )
 
 

@@ -85,9 +85,22 @@ function drawCharts(within) {
   }
 }
 
+// --- tables: on a phone each cell stands under the head of its column, and a table stays one for those who hear it -----------------
+
+const ROLES = { TABLE: "table", THEAD: "rowgroup", TBODY: "rowgroup", TR: "row", TH: "columnheader", TD: "cell" };
+
+function nameCells(within) {
+  for (const table of within.querySelectorAll(".wide > table:not(.heat, .shares, .rowed)")) {
+    const heads = [...table.tHead.rows[0].cells].map((cell) => cell.textContent);
+    for (const part of [table, ...table.querySelectorAll("*")]) if (ROLES[part.tagName]) part.setAttribute("role", ROLES[part.tagName]);
+    for (const row of table.tBodies[0].rows) [...row.cells].forEach((cell, i) => { if (heads[i]) cell.dataset.head = heads[i]; });
+    table.classList.add("rowed");
+  }
+}
+
 // --- everything that a page, or a part put into one, needs --------------------------------------------------------
 
-function dress(within) { showTimes(within); drawCharts(within); }
+function dress(within) { nameCells(within); showTimes(within); drawCharts(within); }
 
 document.addEventListener("click", (event) => {
   if (event.target.closest("[data-clock]")) {

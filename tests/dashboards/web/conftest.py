@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from io import StringIO
 from pathlib import Path
@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from dashboards.web.access.doors import Loopback
+from dashboards.web.access.guard import Entry, entries
 from monitor import store
 from monitor.app import App
 from monitor.commands.demo import END
@@ -46,6 +47,7 @@ class Served:
     app: App
     url: str
     now: datetime
+    routes: list[Entry] = field(default_factory=list)
 
     @property
     def incident(self) -> str:
@@ -100,6 +102,7 @@ def serving(world: World, folder: Path, door=None, now: datetime | None = None) 
         app = stack.enter_context(App.open(folder / "slicewatch.toml", {}, StringIO()))
         served = Served(app, "", now or world.now)
         web = stack.enter_context(web_app(app, door or Loopback(), lambda: served.now, b"k" * 32))
+        served.routes = entries(web.routes)
         server = stack.enter_context(closing(WebServer(web, "127.0.0.1", 0)))
         server.start()
         served.url = server.address
