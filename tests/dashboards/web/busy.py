@@ -36,7 +36,7 @@ TOML = """
 [sources.product]
 kind = "duckdb"
 tables.signups = "signups.parquet"
-tables.ad_clicks = "ad_clicks/*.parquet"
+tables.ad_clicks = "/lake/ad_clicks/*.parquet"
 tables.refunds = "refunds.parquet"
 
 [receivers.growth-data]

@@ -12,7 +12,8 @@ from monitor import store
 from rules.slices import Slice
 from tests.dashboards.web.busy import build_busy
 from tests.dashboards.web.conftest import serving
-from tests.dashboards.web.visits import PLAIN, Shown, settle
+from tests.dashboards.web.visits import PLAIN, Shown, name_of, settle
+from tests.screenshots import FOLDER, WIDTHS
 from tests.standins.browser import unusable
 
 pytestmark = pytest.mark.xdist_group("web")
@@ -55,6 +56,12 @@ def test_every_page_is_one_click_away(busy, visits, tab):
     tab.wait_for_url("**/tokens")
     inner = {route for route in visits if route.count("/") > 1}
     assert {*targets, "/tokens"} == visits.keys() - inner
+
+
+def test_docs_show_every_page(visits):
+    """On a desk and on a phone, as `python -m tests.screenshots` made them; no picture is of a page that is gone."""
+    wanted = {f"{name_of(route)}{suffix}.png" for route in visits for suffix in WIDTHS}
+    assert {path.name for path in FOLDER.iterdir()} == wanted
 
 
 def test_every_page_is_fit_to_use(busy, visits, tab):

@@ -44,6 +44,12 @@ def test_a_loss_is_tried_from_the_map_of_blind_spots(site, tab):
     assert found["cause"] == {"device": "android_phone"}
 
 
+def test_what_is_gone_already_is_tried_from_before_it_went(site):
+    """The device that is dark since 08:00 is lost from 02:00 on: nobody can lose it twice, and it would have been told."""
+    found = site.get("/api/v1/blind-spots/drill", params={"rule": RULE, "slice": '{"device": "iphone"}'}).json()
+    assert (found["begin"], found["buckets"], found["cause"]) == ("2026-03-04T02:00:00Z", 6, {"device": "iphone"})
+
+
 @pytest.mark.parametrize("raw", ["[]", "{", '{"device": 3}', '"ios"', "null"])
 def test_what_is_no_slice_is_refused_with_a_sentence(site, raw):
     """Of whatever else somebody writes into an address."""

@@ -56,8 +56,8 @@ class Shown:
 
 
 def name_of(route: str) -> str:
-    """A word for a page: `overview`, `incidents-name`."""
-    return "-".join(re.findall(r"[a-z]+", route.replace(":path", ""))) or "overview"
+    """A word for a page: `overview`, `incidents`, `incident` for one of them."""
+    return "-".join(re.findall(r"[a-z]+", re.sub(r"s/(\{.*\}|one)$", "", route))) or "overview"
 
 
 def settle(tab: object) -> None:
