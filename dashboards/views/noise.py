@@ -186,7 +186,7 @@ def _ignored(rule: str, false: Sequence[Incident], true: Sequence[Incident]) -> 
     cause, often = causes.most_common(1)[0]
     if often < ENOUGH or not cause.terms or any(item.cause == cause for item in true):
         return None
-    why = f"{cause.label()} was called no problem {often} times, and never anything else"
+    why = f"all {often} incidents of {cause.label()} were called no problem"
     return Suggestion(rule, "slices.ignore", ignore_value(cause), why, often, 0)
 
 
