@@ -10,6 +10,7 @@ import argparse
 import shutil
 import tempfile
 from collections.abc import Mapping
+from contextlib import chdir
 from io import BytesIO
 from pathlib import Path
 
@@ -35,14 +36,16 @@ def main() -> None:
     wanted.add_argument("--to", type=Path, default=FOLDER)
     wanted.add_argument("--theme", choices=("light", "dark"), default="light")
     given = wanted.parse_args()
-    given.to.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder:
-        demo, busy, served = (Path(folder, name) for name in ("demo", "busy", "served"))
+    to = given.to.resolve()
+    to.mkdir(parents=True, exist_ok=True)
+    # Within the folder, so that pages show paths as whoever runs slicewatch beside its files sees them.
+    with tempfile.TemporaryDirectory() as folder, chdir(folder):
+        demo, busy, served = (Path(name) for name in ("demo", "busy", "watch"))
         busy.mkdir()
         served.mkdir()
         with serving(build_busy(build_world(demo), busy), served) as site:
             shown = Shown("playback_volume", site.incident, IPHONE)
-            take(site, shown.visits(site.routes), given.to, given.theme)
+            take(site, shown.visits(site.routes), to, given.theme)
 
 
 def take(site: Served, visits: Mapping[str, str], folder: Path, theme: str) -> None:
