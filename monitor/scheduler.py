@@ -159,8 +159,10 @@ class Daemon:
         """Nothing rests on it but what people see: whatever fails, what has to be told goes on."""
         try:
             self._presence.say(self.app.state, self.now())
-        except Exception as error:
+        except store.StoreError as error:
             log.info("that this daemon is there is not noted: %s", error)
+        except Exception:
+            log.exception("that this daemon is there is not noted")
 
     def _resend(self) -> None:
         """Keep alive what fires at receivers where it is over by itself otherwise, until stopped."""

@@ -115,7 +115,7 @@ def _arrived(since: datetime) -> ColumnElement[bool]:
 
 def _done(tx: Tx, since: datetime) -> dict[str, int]:
     query = select(_box.receiver, func.count()).where(_arrived(since)).group_by(_box.receiver)
-    return {name: count for name, count in tx.connection.execute(query)}
+    return tx.pairs(query)
 
 
 def _took(tx: Tx, since: datetime) -> dict[str, tuple[float, ...]]:

@@ -26,7 +26,9 @@ class Deliveries:
     book: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(changed=lambda: False))
     notifiers: dict[str, Notifier] = field(default_factory=dict)
     state: Store = field(default_factory=lambda: Store.open("sqlite://"))
-    settings: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(weekly=None))
+    settings: SimpleNamespace = field(
+        default_factory=lambda: SimpleNamespace(weekly=None, web=SimpleNamespace(public_url=None))
+    )
     daemon: Daemon | None = None
     made: int = 0
     finished: threading.Event = field(default_factory=threading.Event)
