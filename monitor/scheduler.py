@@ -147,13 +147,22 @@ class Daemon:
         """Look after open incidents between their evaluations, and say that this daemon is there, until stopped."""
         while not self.stopped.wait(self.follow_seconds):
             try:
-                self._presence.say(self.app.state, self.now())
                 if self.app.follow_up(self.now()):
                     self._news.set()
             except store.StoreError as error:
                 log.error("open incidents are followed up later, the store failed: %s", error)
             except Exception:
                 log.exception("open incidents could not be followed up")
+            self._be_seen()
+
+    def _be_seen(self) -> None:
+        """Nothing rests on it but what people see: whatever fails, what has to be told goes on."""
+        try:
+            self._presence.say(self.app.state, self.now())
+        except store.StoreError as error:
+            log.info("that this daemon is there is not noted: %s", error)
+        except Exception:
+            log.exception("that this daemon is there is not noted")
 
     def _resend(self) -> None:
         """Keep alive what fires at receivers where it is over by itself otherwise, until stopped."""

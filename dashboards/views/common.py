@@ -30,14 +30,14 @@ class Curve:
         """The curve that stands in an incident's evidence."""
         return cls(series.starts, series.observed, series.expected, series.low, series.high)
 
-    def sums(self, buckets: int) -> tuple[float, float]:
-        """(observed, expected) over the known ones of the newest `buckets`."""
+    def sums(self, buckets: int) -> tuple[float, float] | tuple[None, None]:
+        """(observed, expected) over the known ones of the newest `buckets`; None where none of them is known."""
         pairs = [
             (y, mu)
             for y, mu in zip(self.observed[-buckets:], self.expected[-buckets:], strict=True)
             if y is not None and mu is not None
         ]
-        return sum(y for y, _ in pairs), sum(mu for _, mu in pairs)
+        return (sum(y for y, _ in pairs), sum(mu for _, mu in pairs)) if pairs else (None, None)
 
 
 @dataclass(frozen=True)

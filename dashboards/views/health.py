@@ -65,6 +65,8 @@ class HealthPage:
     version: str
     daemons: tuple[Daemon, ...]
     work: tuple[WorkLine, ...]
+    failed: tuple[tuple[str, int], ...]
+    """How many evaluations of the last seven days came to nothing, by why: `blind`, `late`."""
     troubles: tuple[Trouble, ...]
     """Of the last seven days, newest first."""
     store: str

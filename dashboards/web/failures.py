@@ -10,8 +10,10 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from alerts.actions import RefusedError
+from dashboards.web.access.origin import origin_of
 from dashboards.web.access.people import NOBODY
 from dashboards.web.errors import StrangerError, TooManyError, WebError
+from dashboards.web.security import secure
 from dashboards.web.site import Site
 
 log = logging.getLogger("slicewatch")
@@ -26,7 +28,14 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RefusedError, lambda request, error: _answer(request, 409, str(error)))
     app.add_exception_handler(RequestValidationError, _not_understood)
     app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(Exception, lambda request, _: _answer(request, 500, FAILED))
+    app.add_exception_handler(Exception, lambda request, _: _failed(request))
+
+
+def _failed(request: Request) -> Response:
+    """Of what nobody foresaw: Starlette answers it outside of all middleware, that with the headers included."""
+    answer = _answer(request, 500, FAILED)
+    secure(answer.headers, https=origin_of(request).is_secure(request))
+    return answer
 
 
 def _web_error(request: Request, error: Exception) -> Response:

@@ -31,8 +31,17 @@ HEADERS = {
 }
 
 
+def secure(headers: MutableHeaders, *, https: bool) -> None:
+    """Add them to those of an answer."""
+    for name, value in HEADERS.items():
+        headers.setdefault(name, value)
+    headers.setdefault("Cache-Control", "no-store")
+    if https:
+        headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+
+
 class SecurityHeaders:
-    """Adds them to every answer, errors included. Over HTTPS, browsers are told to come no other way."""
+    """Adds them to every answer but that to a failure of our own, which `failures` gives. Over HTTPS, browsers are told to come no other way."""
 
     def __init__(self, app: ASGIApp, public_url: str | None = None) -> None:
         self._app = app
@@ -46,12 +55,8 @@ class SecurityHeaders:
 
         async def secured(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    headers.setdefault(name, value)
-                headers.setdefault("Cache-Control", "no-store")
-                if (self._public_url or f"{scope['scheme']}://").startswith("https:"):
-                    headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+                https = (self._public_url or f"{scope['scheme']}://").startswith("https:")
+                secure(MutableHeaders(scope=message), https=https)
             await send(message)
 
         await self._app(scope, receive, secured)

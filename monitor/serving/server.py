@@ -10,6 +10,8 @@ import uvicorn
 from fastapi import FastAPI
 
 GRACE_SECONDS = 5
+MOST_AT_ONCE = 500
+"""Connections that are answered: beyond them a 503, so that a crowd leaves the daemon its files."""
 START_SECONDS = 30.0
 MOST_HEAD = 192 * 1024
 """Bytes of address and headers together: more than `dashboards.web.bounds` lets an address have."""
@@ -48,6 +50,7 @@ class WebServer:
             http="h11",
             h11_max_incomplete_event_size=MOST_HEAD,
             timeout_graceful_shutdown=GRACE_SECONDS,
+            limit_concurrency=MOST_AT_ONCE,
             # Who asks is told from what a proxy says of it by the door that knows the proxy.
             proxy_headers=False,
         )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import RowMapping, and_, case, func, select
+from sqlalchemy import ColumnElement, RowMapping, and_, func, select
 
 from alerts.model import Message
 from alerts.ports import Part
@@ -85,27 +85,42 @@ def _parcel(row: RowMapping) -> Parcel:
 
 
 def traffic(tx: Tx, since: datetime) -> list[Traffic]:
-    """Every receiver that anything was ever for, by name."""
-    recent = and_(_box.state == DONE, _box.finished_at >= to_micros(since))
-    query = select(
-        _box.receiver,
-        func.sum(case((recent, 1), else_=0)),
-        func.sum(case((_box.state == DEAD, 1), else_=0)),
-        func.sum(case((_box.state == QUEUED, 1), else_=0)),
-        func.min(case((_box.state == QUEUED, _box.created_at))),
-    ).group_by(_box.receiver)
-    took = _took(tx, since)
-    rows = tx.connection.execute(query.order_by(_box.receiver)).all()
+    """Every receiver that was sent anything since, or has anything that waits or was given up, by name."""
+    done, took = _done(tx, since), _took(tx, since)
+    query = (
+        select(_box.receiver, _box.state, func.count(), func.min(_box.created_at))
+        .where(_box.state.in_([QUEUED, DEAD]))
+        .group_by(_box.receiver, _box.state)
+    )
+    left = {(name, state): (count, oldest) for name, state, count, oldest in tx.connection.execute(query)}
     return [
-        Traffic(name, done, dead, queued, None if oldest is None else from_micros(oldest), took.get(name, ()))
-        for name, done, dead, queued, oldest in rows
+        Traffic(
+            receiver=name,
+            done=done.get(name, 0),
+            dead=left.get((name, DEAD), NONE)[0],
+            queued=left.get((name, QUEUED), NONE)[0],
+            oldest=None if (name, QUEUED) not in left else from_micros(left[name, QUEUED][1]),
+            seconds=took.get(name, ()),
+        )
+        for name in sorted({*done, *(name for name, _ in left)})
     ]
 
 
+NONE = (0, 0)
+
+
+def _arrived(since: datetime) -> ColumnElement[bool]:
+    return and_(_box.state == DONE, _box.finished_at >= to_micros(since))
+
+
+def _done(tx: Tx, since: datetime) -> dict[str, int]:
+    query = select(_box.receiver, func.count()).where(_arrived(since)).group_by(_box.receiver)
+    return tx.pairs(query)
+
+
 def _took(tx: Tx, since: datetime) -> dict[str, tuple[float, ...]]:
-    texts = and_(_box.state == DONE, _box.part == Part.TEXT.value, _box.finished_at >= to_micros(since))
     found: dict[str, list[float]] = {}
-    query = select(_box.receiver, _box.created_at, _box.finished_at).where(texts)
-    for name, created, finished in tx.connection.execute(query):
+    query = select(_box.receiver, _box.created_at, _box.finished_at)
+    for name, created, finished in tx.connection.execute(query.where(_arrived(since), _box.part == Part.TEXT.value)):
         found.setdefault(name, []).append((finished - created) / 1e6)
     return {name: tuple(sorted(values)) for name, values in found.items()}

@@ -107,3 +107,10 @@ def failed_runs(tx: Tx, rule: str, after: int, limit: int = 100) -> list[Run]:
         .limit(limit)
     )
     return [Run(*row) for row in tx.connection.execute(query)]
+
+
+def failed_counts(tx: Tx, after: int) -> dict[str, int]:
+    """How many evaluations after a tick came to nothing, of all rules, by their outcome."""
+    table = schema.run.c
+    query = select(table.outcome, func.count()).where(table.tick > after, table.outcome != OK).group_by(table.outcome)
+    return tx.pairs(query)

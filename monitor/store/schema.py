@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 
 VERSION_TABLE = "slicewatch_schema"
-REVISION = "0009"
+REVISION = "0010"
 """The newest migration: what these tables are."""
 
 metadata = MetaData(
@@ -150,6 +150,7 @@ decision = Table(
     Column("reason", Text, nullable=False),
     Column("because", Text, nullable=False),
     Column("at", BigInteger, nullable=False),
+    Index(None, "at"),
 )
 
 outbox = Table(
@@ -179,6 +180,9 @@ outbox = Table(
     UniqueConstraint("incident", "receiver", "seq", "rank"),
     Index(None, "state", "receiver", "rank", "due"),
     Index(None, "state", "receiver", "rank", "deadline"),
+    Index(None, "created_at"),
+    Index(None, "state", "created_at"),
+    Index(None, "state", "finished_at"),
 )
 
 action = Table(
@@ -193,6 +197,7 @@ action = Table(
     Column("actor_name", Text, nullable=False),
     Column("detail", Text, nullable=False),
     Index(None, "subject"),
+    Index(None, "at"),
 )
 
 silence = Table(

@@ -50,7 +50,8 @@ class Coverages:
             if (rule.name, as_of) not in self._asked:
                 self._asked.add((rule.name, as_of))
                 self.worker.submit(self._work, rule, as_of)
-        return None if known is None else known[1]
+        # Of a rule that has been changed what was known says nothing: it may have other metrics by now.
+        return None if known is None or known[0][0] != rule else known[1]
 
     def now(self, rule: Rule) -> tuple[BlindSpots, ...]:
         """The same, worked out here and now where it is not known."""

@@ -60,7 +60,12 @@ class Glances:
         if self.aside is not None and (many or (known is not None and known[0] == rule)):
             self._make_aside(rule, self.aside)
             return None if known is None or known[0] != rule else known[2]
-        return self._made(rule, tick)
+        try:
+            return self._made(rule, tick)
+        except Exception:
+            # One rule whose counts cannot be read takes no page of all rules with it.
+            log.exception("%s: what the pages show of it could not be made", rule.name)
+            return None
 
     def warm(self, rules: Iterable[Rule]) -> None:
         """Have those of all rules made, before somebody asks."""

@@ -33,6 +33,7 @@ class HealthOfStore(Healths):
         with self.app.state.read() as tx:
             daemons = tuple(_daemon(item, now) for item in store.replicas(tx))
             work = tuple(_work(tx, rule, now) for rule in self.app.rules.rules)
+            failed = store.failed_counts(tx, to_epoch(now - BACK))
             troubles = [trouble for rule in self.app.rules.rules for trouble in _troubles(tx, rule, now)]
             counts = store.outbox_counts(tx)
             waiting = [item.oldest for item in store.traffic(tx, now) if item.oldest is not None]
@@ -41,6 +42,7 @@ class HealthOfStore(Healths):
             version=version("slicewatch"),
             daemons=daemons,
             work=tuple(sorted(work, key=lambda line: line.rule)),
+            failed=tuple((outcome, failed.get(outcome, 0)) for outcome in (store.BLIND, store.LATE)),
             troubles=tuple(sorted(troubles, key=lambda item: item.tick, reverse=True)[:MOST_TROUBLES]),
             store=self.app.state.name,
             store_bytes=self.app.state.size(),
@@ -52,12 +54,12 @@ class HealthOfStore(Healths):
 
 def _daemon(item: store.Replica, now: datetime) -> Daemon:
     return Daemon(
-        item.id, item.host, item.pid, item.version, item.started_at, item.seen_at, now - item.seen_at <= ALIVE
+        item.id, item.host, item.pid, item.version, item.started_at, item.seen_at, abs(now - item.seen_at) <= ALIVE
     )
 
 
 def _work(tx: store.Tx, rule: Rule, now: datetime) -> WorkLine:
-    view = rule_view(tx, rule, now)
+    view = rule_view(tx, rule, now, review=False)
     efforts = store.efforts(tx, rule.name, LOOKED_AT)
     end = None if view.history_to is None else Watched.of(rule).grid.end(to_epoch(view.history_to))
     return WorkLine(

@@ -21,6 +21,7 @@ from monitor.app import App
 from monitor.buckets import to_datetime
 from monitor.rehearsal import Scene, raised
 from monitor.views.blindspots import BUSY, called, stored_scene
+from monitor.views.rules import LONGEST_FOLLOWED
 from monitor.watched import Watched
 from rules.edit import unified, with_key
 from rules.model import Rule
@@ -79,7 +80,7 @@ def _lived(
     hours = Hours.parse(WORKING, rule.timezone)
     return [
         Lived(item, acted.get(item.id, frozenset()), sum(not hours.hold(at) for at in sent.get(item.id, ())))
-        for item in store.incidents(tx, rule=rule.name)
+        for item in store.incidents(tx, rule=rule.name, began_after=since - LONGEST_FOLLOWED)
         if item.raised_at is not None and item.raised_at >= since
     ]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from dashboards.read import RuleView
-from dashboards.views.common import IncidentLine
+from dashboards.views.common import Curve, IncidentLine
 from dashboards.views.overview import OverviewPage, RuleRow, Unwatched, order
 from monitor import store
 from monitor.app import App
@@ -33,12 +33,12 @@ class OverviewsOfStore:
         rules = self.app.rules.rules
         chosen = [rule for rule in rules if owner is None or rule.owner == owner]
         with self.app.state.read() as tx:
-            views = [(rule, rule_view(tx, rule, now)) for rule in chosen]
+            views = [(rule, rule_view(tx, rule, now, review=False)) for rule in chosen]
             counts = store.outbox_counts(tx)
             silences = len(store.silences(tx, now))
         return OverviewPage(
             now=now,
-            rules=order([self._row(rule, view) for rule, view in views]),
+            rules=order([self._row(rule, view, now) for rule, view in views]),
             owners=tuple(sorted({rule.owner for rule in rules if rule.owner})),
             problems=tuple(
                 Unwatched(str(problem.place), problem.message)
@@ -50,11 +50,11 @@ class OverviewsOfStore:
             silences=silences,
         )
 
-    def _row(self, rule: Rule, view: RuleView) -> RuleRow:
+    def _row(self, rule: Rule, view: RuleView, now: datetime) -> RuleRow:
         seen = self.glances.of(rule)
         curve = None if seen is None else seen.curve
-        day = curve.sums(max(1, int(A_DAY / rule.time_bucket))) if curve is not None else (None, None)
         newest = None if view.history_to is None else _end(rule, view.history_to)
+        day = (None, None) if curve is None or newest is None else _newest_day(rule, curve, now - newest)
         return RuleRow(
             name=rule.name,
             owner=rule.owner,
@@ -77,6 +77,13 @@ class OverviewsOfStore:
             open=tuple(IncidentLine.of(item, view.held.get(item.id, "")) for item in view.open),
             notices=view.notices,
         )
+
+
+def _newest_day(rule: Rule, curve: Curve, behind: timedelta) -> tuple[float, float] | tuple[None, None]:
+    """(observed, expected) of the newest day; unknown where nothing of it was counted."""
+    if behind > A_DAY + rule.time_bucket + rule.detection_delay:
+        return None, None
+    return curve.sums(max(1, int(A_DAY / rule.time_bucket)))
 
 
 def _end(rule: Rule, start: datetime) -> datetime:

@@ -28,6 +28,8 @@ from rules.problem import Place
 from rules.resolved import as_yaml, resolved
 
 BACK = timedelta(days=28)
+LONGEST_FOLLOWED = timedelta(days=15)
+"""What was told within that time began no longer before it."""
 LISTED = 25
 """Evaluations and incidents that a rule's page lists."""
 
@@ -43,7 +45,7 @@ class RulesOfStore:
         """All of them, by name."""
         with self.app.state.read() as tx:
             views = [
-                (rule, rule_view(tx, rule, now), _fired(tx, rule, now), _takes(tx, rule))
+                (rule, rule_view(tx, rule, now, review=False), _fired(tx, rule, now), _takes(tx, rule))
                 for rule in self.app.rules.rules
             ]
         return RulesPage(
@@ -56,7 +58,7 @@ class RulesOfStore:
         """One of them."""
         rule = called(self.app, name)
         with self.app.state.read() as tx:
-            view, fired = rule_view(tx, rule, now), _fired(tx, rule, now)
+            view, fired = rule_view(tx, rule, now, review=False), _fired(tx, rule, now)
             runs = store.runs(tx, name, limit=LISTED)
             efforts = store.efforts(tx, name, LISTED)
             incidents = store.incidents(tx, rule=name, limit=LISTED)
@@ -108,7 +110,7 @@ def next_tick(rule: Rule, now: datetime) -> datetime:
 
 def _fired(tx: store.Tx, rule: Rule, now: datetime) -> int:
     """Incidents of the last weeks that somebody was, or would have been, told of."""
-    found = store.incidents(tx, rule=rule.name, limit=1_000)
+    found = store.incidents(tx, rule=rule.name, began_after=now - BACK - LONGEST_FOLLOWED)
     return sum(item.raised_at is not None and item.raised_at > now - BACK for item in found)
 
 

@@ -32,8 +32,8 @@ def overview_of(app: App, now: datetime) -> Overview:
     return Overview(rules, counts.queued, counts.done, counts.dead, wrong, silences)
 
 
-def rule_view(tx: store.Tx, rule: Rule, now: datetime) -> RuleView:
-    """How one rule stands."""
+def rule_view(tx: store.Tx, rule: Rule, now: datetime, *, review: bool = True) -> RuleView:
+    """How one rule stands; without `review`, what people made of its incidents is not looked up."""
     known = store.rule_status(tx, rule.name)
     run, history = known.newest_run, known.history
     first = to_datetime(history.first) if history.first is not None else None
@@ -60,7 +60,7 @@ def rule_view(tx: store.Tx, rule: Rule, now: datetime) -> RuleView:
         arrivals_from=read + LEARNED_AFTER if read is not None else None,
         open=opened_ones,
         held=_held(tx, rule),
-        fired=fired_of(store.incidents(tx, rule=rule.name, began_after=now - LOOKBACK)),
+        fired=fired_of(store.incidents(tx, rule=rule.name, began_after=now - LOOKBACK) if review else ()),
         notices=tuple((to_datetime(n.tick), n.detail) for n in store.notices(tx, rule.name, to_epoch(now - RECENT))),
     )
 

@@ -26,7 +26,9 @@ class Deliveries:
     book: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(changed=lambda: False))
     notifiers: dict[str, Notifier] = field(default_factory=dict)
     state: Store = field(default_factory=lambda: Store.open("sqlite://"))
-    settings: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(weekly=None))
+    settings: SimpleNamespace = field(
+        default_factory=lambda: SimpleNamespace(weekly=None, web=SimpleNamespace(public_url=None))
+    )
     daemon: Daemon | None = None
     made: int = 0
     finished: threading.Event = field(default_factory=threading.Event)
@@ -118,3 +120,27 @@ def test_a_daemon_that_is_stopped_waits_for_no_message():
         assert ended.wait(SLOW / 4), "it went on to the end of its wait"
     assert app.finished.is_set()
     assert app.clock() < FOR_EVER
+
+
+class Followed(Deliveries):
+    """Says when it was asked to follow up."""
+
+    def follow_up(self, now):
+        self.finished.set()
+        return super().follow_up(now)
+
+
+def test_a_daemon_that_cannot_say_that_it_is_there_follows_up_all_the_same():
+    """What people see of daemons is no part of telling: nothing waits for it."""
+    app = Followed([])
+    app.state.close()
+    app.state = None
+    daemon = Daemon(app, follow_seconds=0.01)
+    thread = threading.Thread(target=daemon._follow)
+    thread.start()
+    try:
+        assert app.finished.wait(SLOW)
+        assert thread.is_alive()
+    finally:
+        daemon.stop()
+        thread.join(SLOW)

@@ -10,13 +10,14 @@ from starlette.responses import Response
 from dashboards.views import audit as views
 from dashboards.views.audit import AuditPage
 from dashboards.web.access.guard import Viewer
+from dashboards.web.asked import NO_NUL
 from dashboards.web.export import as_csv
 from dashboards.web.site import Here
 
 router = APIRouter(include_in_schema=False)
 api = APIRouter(tags=["audit"])
 
-Who = Annotated[str | None, Query(max_length=200, description="A part of a name or an id.")]
+Who = Annotated[str | None, Query(max_length=200, pattern=NO_NUL, description="A part of a name or an id.")]
 Page = Annotated[int, Query(ge=0, le=100_000, description="Which hundred, from 0.")]
 
 

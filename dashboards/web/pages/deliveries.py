@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Query, Request
+from fastapi import APIRouter, Form, Path, Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from dashboards.views import deliveries as views
 from dashboards.views.deliveries import DeliveriesPage, Retried, Standing
 from dashboards.web.access.guard import Responder, Viewer
+from dashboards.web.asked import NAMED, NO_NUL
 from dashboards.web.export import as_csv
 from dashboards.web.site import Here
 from dashboards.web.templating import link
@@ -18,9 +19,10 @@ router = APIRouter(include_in_schema=False)
 api = APIRouter(tags=["deliveries"])
 
 State = Annotated[Standing | None, Query(description="Only those in this state.")]
-Receiver = Annotated[str | None, Query(max_length=200, description="Only those for this receiver.")]
+Receiver = Annotated[str | None, Query(max_length=200, pattern=NO_NUL, description="Only those for this receiver.")]
 Page = Annotated[int, Query(ge=0, le=100_000, description="Which hundred, from 0.")]
-Id = Annotated[str, Form(max_length=64)]
+Id = Annotated[str, Form(max_length=64, pattern=NO_NUL)]
+Named = Annotated[str, Path(max_length=64, pattern=NAMED)]
 
 
 def _read(here: Here, state: Standing | None, receiver: str | None, page: int) -> DeliveriesPage:
@@ -58,7 +60,7 @@ def deliveries(_: Viewer, here: Here, state: State = None, receiver: Receiver = 
 
 
 @api.post("/deliveries/{delivery}/retry")
-def retry(delivery: str, person: Responder, here: Here) -> Retried:
+def retry(delivery: Named, person: Responder, here: Here) -> Retried:
     """Send again one that was given up."""
     return here.ports.deliveries.retry((delivery,), person.actor, here.now())
 

@@ -14,6 +14,7 @@ from dashboards.views.incident import IncidentPage, Panel
 from dashboards.views.people import Done
 from dashboards.views.post_mortem import markdown
 from dashboards.web.access.guard import Responder, Viewer
+from dashboards.web.access.origin import origin_of
 from dashboards.web.asked import NAMED, PRINTED
 from dashboards.web.drawing.band import Line, Shade, band
 from dashboards.web.errors import MissingError
@@ -71,7 +72,7 @@ def page(request: Request, name: Id, person: Viewer, here: Here) -> Response:
 def export_md(request: Request, name: Id, _: Viewer, here: Here) -> Response:
     """To begin a post-mortem with."""
     shown = _page(here, name)
-    text = markdown(shown, str(request.url.replace(path=f"/incidents/{shown.line.id}", query="")))
+    text = markdown(shown, f"{origin_of(request).of(request)}/incidents/{shown.line.id}")
     body = text.encode("utf-8", "backslashreplace")
     return Response(body, media_type="text/markdown; charset=utf-8", headers=_download(shown, "md"))
 

@@ -77,16 +77,12 @@ def _program(page: HealthPage) -> Iterator[GaugeMetricFamily]:
         "failed_evaluations",
         "Evaluations of the last seven days that could not ask, or whose source was behind.",
         ("outcome",),
-        _outcomes(page),
+        [((outcome,), float(count)) for outcome, count in page.failed],
     )
     oldest = None if page.oldest_queued is None else (page.now - page.oldest_queued).total_seconds()
     yield _gauge(
         "outbox_oldest_seconds", "Age of the oldest message that waits; 0 where none does.", (), [((), oldest or 0.0)]
     )
-
-
-def _outcomes(page: HealthPage) -> list[tuple[tuple[str, ...], float]]:
-    return [((name,), sum(t.outcome == name for t in page.troubles)) for name in ("blind", "late")]
 
 
 def _rules(work: tuple[WorkLine, ...]) -> Iterator[GaugeMetricFamily]:

@@ -38,6 +38,10 @@ def test_what_was_not_evaluated_for_long_is_unknown_and_never_fine(site):
     site.now += timedelta(hours=2)
     (rule,) = site.get("/api/v1/overview").json()["rules"]
     assert (rule["health"], rule["overdue"]) == ("unknown", True)
+    assert rule["day_observed"] > 0
+    site.now += timedelta(days=2)
+    (rule,) = site.get("/api/v1/overview").json()["rules"]
+    assert (rule["day_observed"], rule["day_expected"]) == (None, None)
 
 
 def test_the_same_is_there_as_csv_and_as_json(site):
