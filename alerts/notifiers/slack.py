@@ -105,13 +105,14 @@ class SlackNotifier:
             raise _failure(error) from error
 
     def _text(self, delivery: Delivery) -> Receipt:
-        root, told = delivery.root, 0
+        root = delivery.root
         if root is None or not root.ref:
-            root, told = self._adopted(delivery) if delivery.in_doubt else (None, 0)
-        if root is None:
-            return self._post(delivery)
-        if told == delivery.message.seq:
-            return root
+            found = self._adopted(delivery) if delivery.in_doubt else None
+            if found is None:
+                return self._post(delivery)
+            if found.seq == delivery.message.seq and not found.edited:
+                return found.root
+            root = found.root
         try:
             self._edit(delivery, root)
             if not (delivery.in_doubt and self._replied(delivery, root)):
@@ -122,13 +123,12 @@ class SlackNotifier:
             return self._post_after(delivery, root, error)
         return root
 
-    def _adopted(self, delivery: Delivery) -> tuple[Receipt | None, int]:
-        """The incident's message that an earlier send may have left in the channel, and which of its news it tells."""
+    def _adopted(self, delivery: Delivery) -> slack_adoption.Adopted | None:
+        """The incident's message that an earlier send may have left in the channel."""
         self._channel_id = self._channel_id or slack_adoption.channel_id(self._client, self._channel)
         if self._channel_id is None:
-            return None, 0
-        found = slack_adoption.root_of(self._client, self._channel_id, delivery.message, delivery.created_at)
-        return found or (None, 0)
+            return None
+        return slack_adoption.root_of(self._client, self._channel_id, delivery.message, delivery.created_at)
 
     def _replied(self, delivery: Delivery, root: Receipt) -> bool:
         return slack_adoption.has_reply(self._client, root, delivery.message, delivery.created_at)
@@ -152,7 +152,7 @@ class SlackNotifier:
 
     def _edit(self, delivery: Delivery, root: Receipt) -> None:
         self._client.chat_update(
-            channel=root.channel, ts=root.ref, parse="none", **self._root_form(delivery, unfurl=False)
+            channel=root.channel, ts=root.ref, parse="none", **self._root_form(delivery, edit=True)
         )
 
     def _reply(self, delivery: Delivery, root: Receipt) -> None:
@@ -163,13 +163,13 @@ class SlackNotifier:
             channel=root.channel, thread_ts=root.ref, reply_broadcast=message.broadcast, **form, **_QUIET
         )
 
-    def _root_form(self, delivery: Delivery, *, unfurl: bool = True) -> dict[str, Any]:
+    def _root_form(self, delivery: Delivery, *, edit: bool = False) -> dict[str, Any]:
         """Text, blocks and metadata of the root message; without blocks where they were refused before."""
         message, plain = delivery.message, delivery.plain
         text = slack_blocks.plain(message, carried=CARRIED) if plain else slack_blocks.push(message)
         pressed = buttons(message, delivery.receiver) if self._answers else []
-        form = _form(message, text, slack_blocks.blocks(message, pressed, carried=CARRIED), plain=plain)
-        return form | (_QUIET if unfurl else {"link_names": False})
+        form = _form(message, text, slack_blocks.blocks(message, pressed, carried=CARRIED), plain=plain, edit=edit)
+        return form | ({"link_names": False} if edit else _QUIET)
 
     def _upload(self, delivery: Delivery) -> Receipt:
         root, message = delivery.root, delivery.message
@@ -214,11 +214,13 @@ def _is_loopback(url: str) -> bool:
     return (urlsplit(url).hostname or "") in {"localhost", "127.0.0.1", "::1"}
 
 
-def _form(message: Message, text: str, blocks: list[slack_blocks.Block], *, plain: bool) -> dict[str, Any]:
+def _form(
+    message: Message, text: str, blocks: list[slack_blocks.Block], *, plain: bool, edit: bool = False
+) -> dict[str, Any]:
     if plain:
         # An edit without blocks would keep the old ones: an empty list takes them away.
         return {"text": text, "blocks": []}
-    return {"text": text, "blocks": blocks, "metadata": slack_blocks.metadata(message)}
+    return {"text": text, "blocks": blocks, "metadata": slack_blocks.metadata(message, edit=edit)}
 
 
 # --- errors ----------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -49,14 +50,23 @@ def channel_id(client: WebClient, channel: str) -> str | None:
     return None
 
 
-def root_of(client: WebClient, channel: str, message: Message, since: datetime) -> tuple[Receipt, int] | None:
-    """The first message of an incident in a channel (its id), and which of its news it tells; None where it is not found."""
+@dataclass(frozen=True)
+class Adopted:
+    """The first message of an incident, and which of its news it tells: as it was posted, or since it was edited."""
+
+    root: Receipt
+    seq: int
+    edited: bool
+
+
+def root_of(client: WebClient, channel: str, message: Message, since: datetime) -> Adopted | None:
+    """The first message of an incident in a channel (its id); None where it is not found."""
     ask: dict[str, Any] = {"channel": channel, "oldest": _oldest(since), "include_all_metadata": True, "limit": 200}
     found = None
     for item in _pages(client.conversations_history, ask):
         if "thread_ts" not in item or item["thread_ts"] == item.get("ts"):
             seq = _seq(item, message)
-            found = (Receipt(channel, str(item["ts"])), seq) if seq is not None else found
+            found = Adopted(Receipt(channel, str(item["ts"])), seq, _is_edit(item)) if seq is not None else found
     return found
 
 
@@ -94,6 +104,10 @@ def _seq(item: dict[str, Any], message: Message) -> int | None:
     payload = metadata.get("event_payload") or {}
     ours = metadata.get("event_type") == slack_blocks.EVENT_TYPE and payload.get("incident") == message.key
     return int(payload["seq"]) if ours else None
+
+
+def _is_edit(item: dict[str, Any]) -> bool:
+    return bool(item["metadata"]["event_payload"].get(slack_blocks.EDIT))
 
 
 def _oldest(since: datetime) -> str:

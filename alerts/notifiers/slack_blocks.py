@@ -27,6 +27,8 @@ BLOCKS = 50
 CONTEXT_TEXT = 2_000
 PLAIN_TEXT = 12_000
 EVENT_TYPE = "slicewatch_incident"
+EDIT = "edit"
+"""Marks the metadata of an edit: nobody hears of it, so its reply may be owed still."""
 """What our metadata is called."""
 
 MARKS = {Severity.CRITICAL: "🔴", Severity.WARNING: "🟠", Severity.INFO: "🔵"}
@@ -93,10 +95,10 @@ def reply_blocks(message: Message, *, carried: str = "") -> list[Block]:
     return [_mrkdwn_section(reply(message)), _footer(small_print(message, carried))]
 
 
-def metadata(message: Message) -> dict[str, Any]:
-    """What identifies the message to a program that reads the channel's history."""
+def metadata(message: Message, *, edit: bool = False) -> dict[str, Any]:
+    """What identifies the message to a program that reads the channel's history; `edit` of one that said something else."""
     payload = {"incident": message.key, "seq": message.seq, "rule": message.rule, "change": message.change.value}
-    return {"event_type": EVENT_TYPE, "event_payload": payload}
+    return {"event_type": EVENT_TYPE, "event_payload": payload | ({EDIT: True} if edit else {})}
 
 
 def reader_time(at: datetime, text: str) -> str:

@@ -266,6 +266,20 @@ def test_a_reply_in_doubt_is_looked_for_in_its_thread(slack):
     assert len(slack.calls("chat.update")) == 2
 
 
+def test_an_edit_in_doubt_still_owes_its_reply(slack):
+    """Nobody hears of an edit: where a process died between it and the reply, the reply comes, and once."""
+    root = notifier(slack).send(delivery())  # the receipt is lost with the process
+    over = replace(delivery(**RESOLVED), in_doubt=True)
+    slack.faults.append(Fault("cut_before", times=1, methods=("chat.postMessage",)))
+    with pytest.raises(SendError):
+        notifier(slack).send(over)
+    assert len(slack.calls("chat.update")) == 1
+    for _ in range(2):
+        assert notifier(slack).send(over) == root
+    replies = [call for call in slack.calls("chat.postMessage") if call.args.get("thread_ts") and call.answer]
+    assert len([call for call in replies if call.answer.get("ok")]) == 1
+
+
 def test_refused_blocks_lose_nothing(slack):
     """Every text arrives as plain text."""
     slack.faults.append(Fault("refuse_blocks"))
