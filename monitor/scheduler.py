@@ -19,6 +19,7 @@ from alerts.deliver import Result
 from alerts.wording import counted
 from monitor import store
 from monitor.app import App
+from monitor.chores import Chore, Round
 from monitor.presence import Presence
 from monitor.query import SourceError
 from monitor.resending import Resender
@@ -81,28 +82,42 @@ class Daemon:
             self._add(scheduler, rule)
         courier = threading.Thread(target=self._deliver, name="deliver")
         watcher = threading.Thread(target=self._watch, args=[scheduler], name="watch")
-        follower = threading.Thread(target=self._follow, name="follow")
-        resender = threading.Thread(target=self._resend, name="resend")
-        reporter = threading.Thread(target=self._report, name="digest")
         scheduler.start()
         courier.start()
-        resender.start()
         watcher.start()
-        follower.start()
-        reporter.start()
+        chores = [Round(chore, self.now, self.stopped, self._news.set).start() for chore in self._chores()]
         try:
             self.stopped.wait()
         finally:
-            self.stopped.set()
-            self._news.set()
-            self._asked.set()
+            self.stop()
             watcher.join()
-            follower.join()
-            resender.join()
-            reporter.join()
+            for thread in chores:
+                thread.join()
             scheduler.shutdown(wait=True)
             courier.join()
             self._leave()
+
+    def _chores(self) -> list[Chore]:
+        """What is done beside evaluating and delivering."""
+        app, often = self.app, self.follow_seconds
+        resender = Resender.of(app.state, app.notifiers, self._wait, app.settings.web.public_url)
+
+        def week(now: datetime) -> int:
+            return send_due(app, now)
+
+        def seen(now: datetime) -> None:
+            self._presence.say(app.state, now)
+
+        def again(now: datetime) -> None:
+            resender.look(now)
+
+        return [
+            Chore("follow", often, app.follow_up, "open incidents are followed up later", at_once=False),
+            Chore("digest", self.digest_seconds, week, "the digest of the week waits"),
+            # Nothing rests on it but what people see.
+            Chore("presence", often, seen, "that this daemon is there is noted later", logging.INFO),
+            *([Chore("resend", often, again, "what fires is sent again later")] if resender.receivers else []),
+        ]
 
     def _settle(self) -> None:
         """Follow up what changed in the rule files; while the store fails, again at the next look at them."""
@@ -142,51 +157,6 @@ class Daemon:
             self._presence.leave(self.app.state)
         except store.StoreError as error:
             log.info("that this daemon ends is not noted: %s", error)
-
-    def _follow(self) -> None:
-        """Look after open incidents between their evaluations, and say that this daemon is there, until stopped."""
-        while not self.stopped.wait(self.follow_seconds):
-            try:
-                if self.app.follow_up(self.now()):
-                    self._news.set()
-            except store.StoreError as error:
-                log.error("open incidents are followed up later, the store failed: %s", error)
-            except Exception:
-                log.exception("open incidents could not be followed up")
-            self._be_seen()
-
-    def _be_seen(self) -> None:
-        """Nothing rests on it but what people see: whatever fails, what has to be told goes on."""
-        try:
-            self._presence.say(self.app.state, self.now())
-        except store.StoreError as error:
-            log.info("that this daemon is there is not noted: %s", error)
-        except Exception:
-            log.exception("that this daemon is there is not noted")
-
-    def _resend(self) -> None:
-        """Keep alive what fires at receivers where it is over by itself otherwise, until stopped."""
-        resender = Resender.of(self.app.state, self.app.notifiers, self._wait, self.app.settings.web.public_url)
-        while resender.receivers and not self.stopped.is_set():
-            try:
-                resender.look(self.now())
-            except store.StoreError as error:
-                log.error("what fires is sent again later, the store failed: %s", error)
-            except Exception:
-                log.exception("what fires could not be sent again")
-            self.stopped.wait(self.follow_seconds)
-
-    def _report(self) -> None:
-        """Queue the digest of a week once it is due, until stopped. It takes seconds: nothing else waits for it."""
-        while not self.stopped.is_set():
-            try:
-                if send_due(self.app, self.now()):
-                    self._news.set()
-            except store.StoreError as error:
-                log.error("the digest of the week waits, the store failed: %s", error)
-            except Exception:
-                log.exception("the digest of the week could not be made")
-            self.stopped.wait(self.digest_seconds)
 
     def _swap(self, scheduler: BackgroundScheduler) -> None:
         swap = self.app.reload()

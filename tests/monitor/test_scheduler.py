@@ -10,6 +10,7 @@ from datetime import datetime
 from types import SimpleNamespace
 
 from alerts.ports import Notifier
+from monitor.chores import Round
 from monitor.scheduler import FOR_EVER, Daemon
 from monitor.store import Store
 
@@ -136,11 +137,11 @@ def test_a_daemon_that_cannot_say_that_it_is_there_follows_up_all_the_same():
     app.state.close()
     app.state = None
     daemon = Daemon(app, follow_seconds=0.01)
-    thread = threading.Thread(target=daemon._follow)
-    thread.start()
+    rounds = [Round(chore, daemon.now, daemon.stopped, daemon._news.set).start() for chore in daemon._chores()]
     try:
         assert app.finished.wait(SLOW)
-        assert thread.is_alive()
+        assert all(thread.is_alive() for thread in rounds)
     finally:
         daemon.stop()
-        thread.join(SLOW)
+        for thread in rounds:
+            thread.join(SLOW)
