@@ -1,10 +1,16 @@
-"""What a daemon does again and again beside evaluating: each chore in a thread of its own, so that none stops another."""
+"""What a daemon does again and again beside evaluating: each chore in a thread of its own, so that none stops another.
+
+Where several daemons share a store, one that need be done by one of them says `alone=True`:
+`Chore("digest", 60.0, week, "the digest of the week waits", alone=True)`. A daemon that finds another one at it leaves
+it, and looks again after `every` seconds. That saves work and is no promise: a chore is right when two do it at once.
+"""
 
 from __future__ import annotations
 
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -27,6 +33,13 @@ class Chore:
     """How grave that is."""
     at_once: bool = True
     """Whether the first time is now, and not after the first `every` seconds."""
+    alone: bool = False
+    """Whether one daemon at a time is enough."""
+
+
+def always(name: str) -> AbstractContextManager[bool]:  # noqa: ARG001  # in place of `store.Store.alone`
+    """For a daemon that shares its store with no other."""
+    return nullcontext(True)
 
 
 @dataclass(frozen=True)
@@ -38,6 +51,8 @@ class Round:
     stopped: threading.Event
     tell: Callable[[], None]
     """Called where there is something to deliver."""
+    turn: Callable[[str], AbstractContextManager[bool]] = always
+    """Holds the turn of a chore by its name, and says whether this daemon has it: `store.Store.alone`."""
 
     def start(self) -> threading.Thread:
         """Begin, in a thread that ends soon after `stopped`."""
@@ -55,9 +70,15 @@ class Round:
     def once(self) -> None:
         """Do it now."""
         try:
-            if self.chore.work(self.now()):
+            if self._work():
                 self.tell()
         except store.StoreError as error:
             log.log(self.chore.level, "%s, the store failed: %s", self.chore.put_off, error)
         except Exception:
             log.exception("%s, it failed", self.chore.put_off)
+
+    def _work(self) -> object:
+        if not self.chore.alone:
+            return self.chore.work(self.now())
+        with self.turn(self.chore.name) as ours:
+            return self.chore.work(self.now()) if ours else None

@@ -85,7 +85,7 @@ class Daemon:
         scheduler.start()
         courier.start()
         watcher.start()
-        chores = [Round(chore, self.now, self.stopped, self._news.set).start() for chore in self._chores()]
+        chores = [self._round(chore).start() for chore in self._chores()]
         try:
             self.stopped.wait()
         finally:
@@ -96,6 +96,9 @@ class Daemon:
             scheduler.shutdown(wait=True)
             courier.join()
             self._leave()
+
+    def _round(self, chore: Chore) -> Round:
+        return Round(chore, self.now, self.stopped, self._news.set, self.app.state.alone)
 
     def _chores(self) -> list[Chore]:
         """What is done beside evaluating and delivering."""
@@ -113,7 +116,7 @@ class Daemon:
 
         return [
             Chore("follow", often, app.follow_up, "open incidents are followed up later", at_once=False),
-            Chore("digest", self.digest_seconds, week, "the digest of the week waits"),
+            Chore("digest", self.digest_seconds, week, "the digest of the week waits", alone=True),
             # Nothing rests on it but what people see.
             Chore("presence", often, seen, "that this daemon is there is noted later", logging.INFO),
             *([Chore("resend", often, again, "what fires is sent again later")] if resender.receivers else []),

@@ -10,7 +10,7 @@ from pathlib import Path
 from sqlalchemy import URL, Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from monitor.store import migrate
+from monitor.store import advisory, migrate
 from monitor.store.daemon_lock import DaemonLock
 from monitor.store.engine import WRITES, in_memory, make_engine, parse_url, shown, use_wal
 from monitor.store.errors import StoreError, StoreNewerError, translate
@@ -105,6 +105,24 @@ class Store:
         if self._url.get_backend_name() != "sqlite" or in_memory(self._url):
             return DaemonLock(None)
         return DaemonLock(Path(f"{self._url.database}.lock"))
+
+    @contextmanager
+    def alone(self, name: str) -> Iterator[bool]:
+        """Whether no other daemon on this store is within `alone` of the same name; on PostgreSQL none is, meanwhile.
+
+        Who loses its connection loses its turn without a word: what must not be done twice needs more than this. A
+        SQLite file has one daemon, which is always alone.
+        """
+        if self._engine.dialect.name != "postgresql":
+            yield True
+            return
+        with self._translated(), self._engine.connect() as connection:
+            ours = advisory.take(connection, name)
+            try:
+                yield ours
+            finally:
+                if ours:
+                    advisory.give_back(connection, name)
 
     @property
     def name(self) -> str:
