@@ -35,7 +35,10 @@ class Crew:
         Raises what a worker came upon since (an error of the outbox): that worker is gone, the others go on.
         """
         if self._errors:
-            raise self._errors.pop(0)
+            # Those of all lanes are one where the outbox is away: one is told, and all lanes are looked at again.
+            error = self._errors[0]
+            self._errors.clear()
+            raise error
         now = self.clock()
         self._workers = {lane: worker for lane, worker in self._workers.items() if worker.is_alive()}
         for lane in self.outbox.lanes() if now < until and not self.stopped() else ():
@@ -49,6 +52,10 @@ class Crew:
         """Wait for all workers to end; each does once its time is up."""
         for worker in self._workers.values():
             worker.join()
+
+    def forget_pace(self) -> None:
+        """The clock went back: what was sent at a time that is still to come holds up nothing."""
+        self.courier.lanes.clear()
 
     def _is_due(self, lane: Lane, now: datetime, until: datetime) -> bool:
         step = next_step(self.outbox, lane, self.courier, now)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from importlib.metadata import version
 
 from monitor import store
@@ -18,22 +19,24 @@ class Presence:
     host: str
     pid: int
     started_at: datetime
+    nonce: str = ""
 
     @classmethod
     def here(cls, now: datetime) -> Presence:
         """The process that runs this."""
-        return cls(socket.gethostname(), os.getpid(), now)
+        # Containers may share a host's name, and in each of them the daemon is process 1.
+        return cls(socket.gethostname(), os.getpid(), now, secrets.token_hex(4))
 
     @property
     def id(self) -> str:
         """Its name, which no other one had or will have."""
-        return f"{self.host}/{self.pid}/{int(self.started_at.timestamp())}"
+        return "/".join(filter(None, (self.host, str(self.pid), str(int(self.started_at.timestamp())), self.nonce)))
 
-    def say(self, state: store.Store, now: datetime) -> None:
-        """It is there."""
+    def say(self, state: store.Store, now: datetime, ahead: timedelta = timedelta(0)) -> None:
+        """It is there; `ahead` is how far its machine's clock is."""
         with state.write() as tx:
             store.put_replica(
-                tx, store.Replica(self.id, self.host, self.pid, version("slicewatch"), self.started_at, now)
+                tx, store.Replica(self.id, self.host, self.pid, version("slicewatch"), self.started_at, now, ahead)
             )
 
     def leave(self, state: store.Store) -> None:

@@ -11,15 +11,21 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 
+from alerts.crew import Crew
 from alerts.deliver import Outcome as Delivered
 from alerts.deliver import Result
 from alerts.wording import counted
 from monitor import store
 from monitor.app import App
 from monitor.chores import Chore, Round
+from monitor.claims import LOOK_SECONDS as CLAIM_SECONDS
+from monitor.claims import Claims
+from monitor.clock import LOOK_SECONDS as CLOCK_SECONDS
+from monitor.clock import Clock
 from monitor.presence import Presence
 from monitor.query import SourceError
 from monitor.resending import Resender
@@ -47,16 +53,24 @@ FOLLOW_SECONDS = 15.0
 """Between two looks at what time alone makes due: snoozes that end, hours that begin, nobody who acknowledges."""
 DIGEST_SECONDS = 60.0
 """Between two looks at whether the digest of a week is due."""
+AT_ONCE = datetime.fromtimestamp(0, UTC)
+"""A time that has come by any clock."""
+SPREAD = timedelta(seconds=5)
+"""By up to so much later than others each daemon on a shared store looks at a rule: where it comes second, it finds the
+work begun or done, and it comes first for as many rules as any other."""
+AGAIN = timedelta(seconds=30)
+"""After which a rule is looked at again that the store failed."""
 TROUBLE_SECONDS = 10.0
 """Between two attempts to deliver while the store fails: a full disk gains nothing by a line a second."""
 
 
 @dataclass
 class Daemon:
-    """Runs until stopped. `now` is the clock; `pause(seconds)` waits but returns early once stopped."""
+    """Runs until stopped. `now` is what time it is, by `clock` where there is one to look after."""
 
     app: App
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    clock: Clock | None = None
     stopped: threading.Event = field(default_factory=threading.Event)
     watch_seconds: float = WATCH_SECONDS
     follow_seconds: float = FOLLOW_SECONDS
@@ -65,27 +79,39 @@ class Daemon:
     _asked: threading.Event = field(default_factory=threading.Event)
     _settled: bool = False
     _presence: Presence = field(init=False)
+    _claims: Claims = field(init=False)
+    _crew: Crew = field(init=False)
+    _scheduler: BackgroundScheduler = field(init=False)
+    _awake: set[str] = field(default_factory=set)
+    """Rules that a thread is at, or will be at once."""
 
     def __post_init__(self) -> None:
         self._presence = Presence.here(self.now())
-
-    def run(self) -> None:
-        """Schedule all rules and deliver until `stop` is called; then let running evaluations finish."""
-        self._settle()
-        scheduler = BackgroundScheduler(
+        self._claims = Claims(self.app.state, self._presence.id, self.now)
+        self._crew = self.app.crew(
+            self.now, self._wait, log_delivery, f"{DAEMON}{self._presence.id}", self.stopped.is_set
+        )
+        self._scheduler = BackgroundScheduler(
             executors={"default": ThreadPoolExecutor(WORKERS)},
             # The library's defaults drop runs when threads are busy; here none is dropped, late ones are merged.
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
             timezone=UTC,
         )
+
+    def run(self) -> None:
+        """Schedule all rules and deliver until `stop` is called; then let running evaluations finish."""
+        self._settle()
         for rule in self.app.rules.rules:
-            self._add(scheduler, rule)
+            self._add(rule)
         courier = threading.Thread(target=self._deliver, name="deliver")
-        watcher = threading.Thread(target=self._watch, args=[scheduler], name="watch")
-        scheduler.start()
+        watcher = threading.Thread(target=self._watch, name="watch")
+        self._scheduler.start()
         courier.start()
         watcher.start()
         chores = [self._round(chore).start() for chore in self._chores()]
+        # What is evaluated to its end while the daemon stops stays this daemon's until then.
+        drained = threading.Event()
+        keeper = self._round(self._leases(), drained).start() if self.app.state.shared else None
         try:
             self.stopped.wait()
         finally:
@@ -93,12 +119,15 @@ class Daemon:
             watcher.join()
             for thread in chores:
                 thread.join()
-            scheduler.shutdown(wait=True)
+            self._scheduler.shutdown(wait=True)
             courier.join()
+            drained.set()
+            if keeper is not None:
+                keeper.join()
             self._leave()
 
-    def _round(self, chore: Chore) -> Round:
-        return Round(chore, self.now, self.stopped, self._news.set, self.app.state.alone)
+    def _round(self, chore: Chore, stopped: threading.Event | None = None) -> Round:
+        return Round(chore, self.now, stopped or self.stopped, self._news.set, self.app.state.alone)
 
     def _chores(self) -> list[Chore]:
         """What is done beside evaluating and delivering."""
@@ -109,7 +138,7 @@ class Daemon:
             return send_due(app, now)
 
         def seen(now: datetime) -> None:
-            self._presence.say(app.state, now)
+            self._presence.say(app.state, now, timedelta(0) if self.clock is None else self.clock.ahead)
 
         def again(now: datetime) -> None:
             resender.look(now)
@@ -119,8 +148,52 @@ class Daemon:
             Chore("digest", self.digest_seconds, week, "the digest of the week waits", alone=True),
             # Nothing rests on it but what people see.
             Chore("presence", often, seen, "that this daemon is there is noted later", logging.INFO),
+            *([self._clocks(self.clock)] if self.clock is not None else []),
             *([Chore("resend", often, again, "what fires is sent again later")] if resender.receivers else []),
         ]
+
+    def _leases(self) -> Chore:
+        """Hold on to the runs that this daemon is at, and take over from those that are no more."""
+
+        def work(_: datetime) -> None:
+            self._claims.renew()
+            for name in self._claims.abandoned():
+                self._look_at(name)
+
+        return Chore("claims", CLAIM_SECONDS, work, "leases of runs are looked after later")
+
+    def _clocks(self, clock: Clock) -> Chore:
+        """Where a clock was set, all that waits for a time of it waits for another one."""
+
+        def work(_: datetime) -> None:
+            moved = clock.look()
+            if not moved:
+                return
+            if moved < timedelta(0):
+                self._crew.forget_pace()
+                if not self.app.state.shared:
+                    store.SqlOutbox(self.app.state).set_back(-moved)
+            for rule in self.app.rules.rules:
+                self._look_at(rule.name)
+            self._news.set()
+
+        return Chore("clock", CLOCK_SECONDS, work, "clocks are compared later, the time goes on as it did")
+
+    def _look_at(self, name: str, after: timedelta | None = None) -> None:
+        """Have a rule looked at, at once or after a while; one that a thread is at already will see for itself."""
+        if after is None and name in self._awake:
+            return
+        # The library's clock is the machine's.
+        at = AT_ONCE if after is None else datetime.now(UTC) + after
+        job = self._scheduler.get_job(name)
+        if job is None or job.next_run_time <= at:
+            return
+        if after is None:
+            self._awake.add(name)
+        try:
+            self._scheduler.modify_job(name, next_run_time=at)
+        except JobLookupError:
+            log.debug("%s was taken away meanwhile", name)
 
     def _settle(self) -> None:
         """Follow up what changed in the rule files; while the store fails, again at the next look at them."""
@@ -141,65 +214,89 @@ class Daemon:
         """Ask for the rule files to be read now, whether they seem to have changed or not."""
         self._asked.set()
 
-    def _watch(self, scheduler: BackgroundScheduler) -> None:
+    def _watch(self) -> None:
         while not self.stopped.is_set():
             asked = self._asked.wait(self.watch_seconds)
             self._asked.clear()
             try:
                 if not self.stopped.is_set() and (asked or self.app.book.changed()):
-                    self._swap(scheduler)
+                    self._swap()
                 if not self._settled:
                     self._settle()
                     self._news.set()
+            except store.StoreError as error:
+                log.error("the rule files are read again later, the store failed: %s", error)
+                self._wait(TROUBLE_SECONDS)
             except Exception:
                 # Whatever is wrong with the files, the rules that run go on.
                 log.exception("the rule files could not be read again; the rules stay as they are")
 
     def _leave(self) -> None:
         try:
+            self._claims.leave()
             self._presence.leave(self.app.state)
         except store.StoreError as error:
             log.info("that this daemon ends is not noted: %s", error)
 
-    def _swap(self, scheduler: BackgroundScheduler) -> None:
+    def _swap(self) -> None:
         swap = self.app.reload()
         log.info("rules read again: %s", swap.text())
         for problem in self.app.rules.problems:
             if problem.severity == "error":
                 log.error("the last good version of its file stands, where there was one:\n%s", problem.render())
         for name in swap.removed:
-            scheduler.remove_job(name)
+            self._scheduler.remove_job(name)
         for name in (*swap.added, *swap.changed):
             rule = self.app.rule(name)
             if rule is not None:
-                self._add(scheduler, rule)
+                self._add(rule)
         self._settled = False
 
-    def _add(self, scheduler: BackgroundScheduler, rule: Rule) -> None:
-        scheduler.add_job(
+    def _add(self, rule: Rule) -> None:
+        self._awake.discard(rule.name)
+        own = self._presence.id if self.app.state.shared else ""
+        self._scheduler.add_job(
             self._wake,
-            Wakes(rule),
-            next_run_time=self.now(),
+            Wakes(rule, self.now, own),
+            next_run_time=AT_ONCE,
             args=[rule.name],
             id=rule.name,
             replace_existing=True,
         )
 
     def _wake(self, name: str) -> None:
+        """As `_look`; what the store failed is tried again soon, whenever the rule's next time is."""
+        self._awake.add(name)
+        try:
+            self._look(name)
+        except store.StoreError as error:
+            log.error("%s: not evaluated, the store failed, will try again: %s", name, error)
+            self._look_at(name, AGAIN)
+        finally:
+            self._awake.discard(name)
+
+    def _look(self, name: str) -> None:
         """Evaluate every due tick of a rule, in order, each by the rule as it then stands.
 
-        Whatever fails is told or tried again; nothing is skipped.
+        Whatever fails is told or tried again; nothing is skipped. A tick that another daemon is at is left to it: should
+        it not come to its end, it is found abandoned. Raises `StoreError`.
         """
         done = None
         while not self.stopped.is_set() and (rule := self.app.rule(name)) is not None:
             try:
                 ticks = self._due(rule)
-            except (SourceError, SettingsError, store.StoreError) as error:
+            except (SourceError, SettingsError) as error:
                 log.error("%s: not evaluated, will try again: %s", name, error)
                 return
             # A tick that was evaluated and is due still was recorded by nobody: the next wake tries it again.
-            if not ticks or ticks[0] == done or not self._evaluate(rule, ticks[0]):
+            if not ticks or ticks[0] == done or not self._claims.take(name, ticks[0]):
                 return
+            try:
+                self._evaluate(rule, ticks[0])
+            except BaseException:
+                self._claims.leave_be(name, ticks[0])
+                raise
+            self._claims.end(name, ticks[0])
             done = ticks[0]
         if self.app.rule(name) is None:
             # What an evaluation opened while its rule was taken away is closed at the next look at the files.
@@ -211,12 +308,12 @@ class Daemon:
             newest = store.newest_run(tx, rule.name)
         return due_ticks(watched, newest, self.now())
 
-    def _evaluate(self, rule: Rule, tick: datetime) -> bool:
+    def _evaluate(self, rule: Rule, tick: datetime) -> None:
+        """Make one run. Raises `StoreError`: then it is not recorded."""
         try:
             outcome = self.app.tick(rule, tick, now=self.now())
-        except store.StoreError as error:
-            log.error("%s at %s: the store failed, the tick will be tried again: %s", rule.name, tick, error)
-            return False
+        except store.StoreError:
+            raise
         except Exception as error:
             # A rule that cannot be judged is unwatched, and its owner has to hear of it like of a failing source.
             log.exception("%s at %s: could not be judged", rule.name, tick)
@@ -225,12 +322,10 @@ class Daemon:
             )
         log_outcome(outcome)
         self._news.set()
-        return True
 
     def _deliver(self) -> None:
         """Keep a worker on every lane in which something is due; each ends with what it has to do, or with the daemon."""
-        owner = f"{DAEMON}{threading.get_native_id()}"
-        crew = self.app.crew(self.now, self._wait, log_delivery, owner, self.stopped.is_set)
+        crew = self._crew
         while not self.stopped.is_set():
             try:
                 crew.start(FOR_EVER)
@@ -254,9 +349,14 @@ class Daemon:
 
 
 class Wakes(BaseTrigger):  # type: ignore[misc]  # the library ships no types
-    """When a rule looks for due ticks: soon after each of them, by its own few seconds, and every quarter of an hour."""
+    """When a rule looks for due ticks: soon after each of them, by its own few seconds, and every quarter of an hour.
 
-    def __init__(self, rule: Rule) -> None:
+    Times are by `now`; without it, by the library's own clock, which is the machine's. `own` names the daemon among
+    several: of those each comes first for its share of the rules.
+    """
+
+    def __init__(self, rule: Rule, now: Callable[[], datetime] | None = None, own: str = "") -> None:
+        self._now = now
         schedule, self._zone = rule.schedule, ZoneInfo(rule.timezone)
         gap = schedule.shortest_gap() if isinstance(schedule, Cron) else schedule
         self._cron = schedule if isinstance(schedule, Cron) else None
@@ -265,14 +365,18 @@ class Wakes(BaseTrigger):  # type: ignore[misc]  # the library ships no types
         # Those that may hold it back have spoken by then, as a rule: a message too many is all that hangs on it.
         later = most if rule.inhibited_by else 0
         self._offset = timedelta(seconds=zlib.crc32(rule.name.encode()) % most + later)
+        if own:
+            share = zlib.crc32(f"{own} {rule.name}".encode()) / 2**32
+            self._offset += share * min(SPREAD, gap / 20)
 
     def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:  # noqa: ARG002  # the library's signature
         """The next wake after `now`, for the library."""
-        before = now - self._offset
+        here = now if self._now is None else self._now()
+        before = here - self._offset
         following = _next_multiple(before, self._every)
         if self._cron is not None:
             following = min(self._cron.next_after(before, self._zone), _next_multiple(before, LONGEST_WAKE))
-        return following + self._offset
+        return now + (following + self._offset - here)
 
 
 def _next_multiple(now: datetime, every: timedelta) -> datetime:

@@ -19,7 +19,7 @@ from monitor.app import App
 from monitor.buckets import to_datetime, to_epoch
 from monitor.query import SourceError
 from monitor.settings import Settings, SettingsError
-from monitor.store import StoreError
+from monitor.store import StoreAwayError, StoreError
 from monitor.watched import Watched
 from rules.duration import parse_duration
 from rules.model import Rule
@@ -92,21 +92,43 @@ class Share(click.ParamType[float]):
 
 @contextmanager
 def opened(
-    config: Path, *, store_url: str | None = None, sends: bool = False, out: TextIO | None = None
+    config: Path,
+    *,
+    store_url: str | None = None,
+    sends: bool = False,
+    out: TextIO | None = None,
+    waits: Callable[[StoreAwayError], None] | None = None,
 ) -> Iterator[App]:
     """The app of a configuration; whatever cannot be used ends the command with a clear line and exit code 2.
 
     Errors of rule files go to standard error and stop nothing else; warnings are counted there. A command that sends nothing needs no
-    receiver's secret; `out` (standard output by default) is where a console receiver writes.
+    receiver's secret; `out` (standard output by default) is where a console receiver writes. `waits` is for a command
+    that begins once the store is there.
     """
     notifiers = None if sends else _nobody
     try:
-        with App.open(config, os.environ, out or sys.stdout, store_url=store_url, notifiers=notifiers) as app:
+        with _open(config, store_url, out or sys.stdout, notifiers, waits) as app:
             _show(app.rules.problems)
             yield app
     except (SettingsError, StoreError, SourceError) as error:
         click.echo(str(error), err=True)
         raise SystemExit(FAILED) from None
+
+
+def _open(
+    config: Path,
+    store_url: str | None,
+    out: TextIO,
+    notifiers: Callable[[Settings, TextIO], dict[str, Notifier]] | None,
+    waits: Callable[[StoreAwayError], None] | None,
+) -> App:
+    while True:
+        try:
+            return App.open(config, os.environ, out, store_url=store_url, notifiers=notifiers)
+        except StoreAwayError as error:
+            if waits is None:
+                raise
+            waits(error)
 
 
 def _show(problems: Sequence[Problem]) -> None:

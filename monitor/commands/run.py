@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -11,8 +12,11 @@ import click
 from alerts.wording import counted
 from monitor import store
 from monitor.answers import listening
+from monitor.app import App
+from monitor.clock import Clock
 from monitor.commands import HELP
 from monitor.commands.common import config_option, log_to_stderr, opened
+from monitor.commands.waiting import Patience
 from monitor.scheduler import DAEMON, Daemon, log
 from monitor.serving.beside import serving
 
@@ -26,21 +30,48 @@ def run(config: Path, *, as_json: bool) -> None:  # noqa: ARG001  # every comman
     SIGTERM and SIGINT let running evaluations finish. Ticks missed while the daemon was down are caught up. Rule
     files that change are read again within seconds, and at once on SIGHUP; a broken one keeps its last good version.
     What people press and type in Slack, and do in PagerDuty, is taken, where a receiver is set up for it. Where
-    slicewatch.toml has a [web] table, the pages and the API are served at its `listen`.
+    slicewatch.toml has a [web] table, the pages and the API are served at its `listen`. On PostgreSQL any number of
+    daemons share the work; one that starts before its database waits for it.
     """
     log_to_stderr()
-    with opened(config, sends=True) as app, app.state.lock_daemon() as lock:
-        if lock.alone:
-            store.SqlOutbox(app.state).end_leases(DAEMON)
-        daemon = Daemon(app)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: _stop(daemon))
-        if hasattr(signal, "SIGHUP"):
-            signal.signal(signal.SIGHUP, lambda *_: threading.Thread(target=daemon.reload, name="reload").start())
-        log.info("watching %s", counted(len(app.rules.rules), "rule"))
-        with listening(app) as doors, serving(app, doors, daemon.now, daemon.reload):
-            daemon.run()
-        log.info("stopped")
+    patience = Patience.till_told()
+    with opened(config, sends=True, waits=patience) as app, app.state.lock_daemon() as lock:
+        watch(app, Clock(app.state), alone=lock.alone, patience=patience)
+
+
+def watch(app: App, clock: Clock, *, alone: bool, patience: Patience) -> None:
+    """Be a daemon by this clock, until stopped; `alone` says that no other one can be on the store."""
+    while True:
+        try:
+            clock.look()
+            break
+        except store.StoreAwayError as error:
+            patience(error)
+    app.clock = clock.now
+    if alone:
+        _go_on_alone(app, clock.now())
+    daemon = Daemon(app, clock.now, clock)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: _stop(daemon))
+    if patience.stopped.is_set():
+        daemon.stop()
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, lambda *_: threading.Thread(target=daemon.reload, name="reload").start())
+    log.info("watching %s", counted(len(app.rules.rules), "rule"))
+    with listening(app, daemon.now) as doors, serving(app, doors, daemon.now, daemon.reload):
+        daemon.run()
+    log.info("stopped")
+
+
+def _go_on_alone(app: App, now: datetime) -> None:
+    """The daemon before is gone, and what it held is free; what it queued by a clock that has gone back since is due."""
+    outbox = store.SqlOutbox(app.state)
+    outbox.end_leases(DAEMON)
+    back = outbox.not_after(now)
+    if back:
+        log.warning(
+            "the machine's clock went back by %.0f s: what was queued is sent all the same", back.total_seconds()
+        )
 
 
 def _stop(daemon: Daemon) -> None:

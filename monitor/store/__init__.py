@@ -4,12 +4,24 @@
 """
 
 from monitor.store.action_table import Acted, action, actions, acts_since, add_action, newest_actions
+from monitor.store.claim_table import (
+    Claim,
+    abandoned,
+    any_over,
+    claim_run,
+    claims_held,
+    end_claim,
+    hand_back,
+    renew_claims,
+    sweep_claims,
+)
 from monitor.store.copying import copy, rewind
 from monitor.store.daemon_lock import DaemonLock
 from monitor.store.digest_table import digest_thread, digested, join_digest, lately
 from monitor.store.effort_table import Effort, efforts, put_effort
 from monitor.store.errors import (
     ConflictError,
+    StoreAwayError,
     StoreBusyError,
     StoreError,
     StoreFullError,
@@ -95,6 +107,7 @@ __all__ = [
     "LATE",
     "OK",
     "Acted",
+    "Claim",
     "ConflictError",
     "DaemonLock",
     "Delivered",
@@ -113,6 +126,7 @@ __all__ = [
     "Run",
     "SqlOutbox",
     "Store",
+    "StoreAwayError",
     "StoreBusyError",
     "StoreError",
     "StoreFullError",
@@ -123,6 +137,7 @@ __all__ = [
     "Traffic",
     "Tx",
     "Used",
+    "abandoned",
     "action",
     "actions",
     "acts_since",
@@ -131,8 +146,11 @@ __all__ = [
     "add_leaves",
     "add_token",
     "add_transition",
+    "any_over",
     "any_ripened",
     "change_token",
+    "claim_run",
+    "claims_held",
     "copy",
     "coverage",
     "decisions",
@@ -142,6 +160,7 @@ __all__ = [
     "digested",
     "dump",
     "efforts",
+    "end_claim",
     "enqueue",
     "failed_counts",
     "failed_runs",
@@ -150,6 +169,7 @@ __all__ = [
     "first_run",
     "fit",
     "flags",
+    "hand_back",
     "incident",
     "incident_page",
     "incident_rules",
@@ -191,6 +211,7 @@ __all__ = [
     "remove_mark",
     "remove_replica",
     "rename_rule",
+    "renew_claims",
     "replicas",
     "requeue",
     "reset_history",
@@ -205,6 +226,7 @@ __all__ = [
     "sent_since",
     "silence",
     "silences",
+    "sweep_claims",
     "token",
     "token_of",
     "token_used",

@@ -15,6 +15,18 @@ from monitor.store.errors import StoreError
 WRITES = "slicewatch_writes"
 """Execution option of a connection whose next transaction writes."""
 
+POOL, MORE = 5, 20
+"""Connections to PostgreSQL that a process keeps, and opens beside them while many threads ask at once."""
+IDLE_MINUTES = 10
+PATIENCE = {
+    "connect_timeout": 10,
+    "keepalives_idle": 20,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,  # milliseconds
+}
+"""A server whose machine is gone closes no connection: after half a minute we do, and ask for the one that took over."""
+
 
 def parse_url(url: str) -> URL:
     """The URL of a store; raises StoreError for what is no SQLite or PostgreSQL URL."""
@@ -46,11 +58,22 @@ def make_engine(url: URL, busy_timeout: float) -> Engine:
     if url.get_backend_name() == "sqlite":
         return _sqlite(url, busy_timeout)
     try:
-        engine = create_engine(url, pool_pre_ping=True)
+        engine = create_engine(url, pool_pre_ping=True, pool_size=POOL, max_overflow=MORE, connect_args=_patience(url))
     except (ImportError, NoSuchModuleError):
         raise StoreError(f"{shown(url)}: the driver is missing; install slicewatch[postgresql]") from None
-    _on_connect(engine, f"SET lock_timeout = {round(busy_timeout * 1000)}", "SET timezone = 'UTC'")
+    # A daemon that was stopped in the middle of a transaction holds its locks: not for ever.
+    _on_connect(
+        engine,
+        f"SET lock_timeout = {round(busy_timeout * 1000)}",
+        "SET timezone = 'UTC'",
+        f"SET idle_in_transaction_session_timeout = '{IDLE_MINUTES}min'",
+    )
     return engine
+
+
+def _patience(url: URL) -> dict[str, int]:
+    """How soon a server counts as gone that does not answer at all; what the URL says holds."""
+    return {name: seconds for name, seconds in PATIENCE.items() if name not in url.query}
 
 
 def _sqlite(url: URL, busy_timeout: float) -> Engine:

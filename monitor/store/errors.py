@@ -1,6 +1,7 @@
 """What can go wrong with the state store, in words for a person.
 
 StoreError
+├── StoreAwayError     PostgreSQL is not there, or not for writing: try again
 ├── StoreBusyError     another process writes for longer than we wait: try again
 ├── StoreFullError     nothing was written: there is no room
 ├── StoreLockedError   another daemon runs on this store
@@ -14,9 +15,15 @@ import sqlite3
 
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
+from monitor.store.postgres_errors import Sort, meaning_of
+
 
 class StoreError(Exception):
     """The store could not be used. The transaction was rolled back wholly; the message is one line for a person."""
+
+
+class StoreAwayError(StoreError):
+    """The server cannot be reached, or takes no writes at present; a later attempt can work."""
 
 
 class StoreBusyError(StoreError):
@@ -48,8 +55,15 @@ _NO_ROOM = {
     sqlite3.SQLITE_IOERR_TRUNCATE,
     sqlite3.SQLITE_IOERR_SHMSIZE,
 }
-_SQLSTATE_NO_ROOM = {"53100"}
-_SQLSTATE_BUSY = {"55P03", "40P01", "40001"}  # lock timeout, deadlock, serialization
+
+
+_ERRORS = {
+    Sort.AWAY: StoreAwayError,
+    Sort.FIRST: ConflictError,
+    Sort.BUSY: StoreBusyError,
+    Sort.FULL: StoreFullError,
+    Sort.WRONG: StoreError,
+}
 
 
 def translate(error: Exception, store: str) -> StoreError:
@@ -61,24 +75,22 @@ def translate(error: Exception, store: str) -> StoreError:
     reason = next(iter(str(orig).strip().splitlines()), type(orig).__name__)
     if isinstance(error, IntegrityError):
         return ConflictError(f"another process wrote to {store} first ({reason})")
-    if _no_room(orig):
+    if isinstance(orig, sqlite3.Error):
+        return _sqlite(orig, store, reason)
+    meaning = meaning_of(orig)
+    if meaning is None:
+        return StoreError(f"{store} cannot be used: {reason}")
+    return _ERRORS[meaning.sort](f"{store} {meaning.text} ({reason})")
+
+
+def _sqlite(error: sqlite3.Error, store: str, reason: str) -> StoreError:
+    code = getattr(error, "sqlite_errorcode", 0)
+    if code in _NO_ROOM:
         return StoreFullError(
             f"{store} cannot be written: the disk (or a quota or file-size limit) is full ({reason}); "
             "nothing of this step was kept, it is tried again once there is room"
         )
-    if _busy(orig):
+    # The low byte is the primary code; the rest says which kind of busy.
+    if code & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
         return StoreBusyError(f"{store} is locked by another process ({reason}); try again once it is done")
     return StoreError(f"{store} cannot be used: {reason}")
-
-
-def _no_room(orig: BaseException | None) -> bool:
-    if isinstance(orig, sqlite3.Error):
-        return getattr(orig, "sqlite_errorcode", 0) in _NO_ROOM
-    return getattr(orig, "sqlstate", None) in _SQLSTATE_NO_ROOM
-
-
-def _busy(orig: BaseException | None) -> bool:
-    if isinstance(orig, sqlite3.Error):
-        # The low byte is the primary code; the rest says which kind of busy.
-        return getattr(orig, "sqlite_errorcode", 0) & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
-    return getattr(orig, "sqlstate", None) in _SQLSTATE_BUSY

@@ -21,7 +21,7 @@ from alerts.model import Message, Receipt
 from alerts.ports import CRITICAL_DEADLINE, Delivery, Lane, Part
 from monitor.store import schema
 from monitor.store.bodies import from_body, to_body
-from monitor.store.moments import from_micros, to_micros
+from monitor.store.moments import MICROSECOND, from_micros, to_micros
 from monitor.store.store import Store
 from monitor.store.tx import Tx
 from rules.model import Severity
@@ -152,6 +152,23 @@ class SqlOutbox:
         held = and_(_box.state == QUEUED, _box.lease_until > 0, _box.owner.startswith(owners, autoescape=True))
         with self._store.write() as tx:
             tx.connection.execute(update(schema.outbox).where(held).values(lease_until=0))
+
+    def set_back(self, by: timedelta) -> None:
+        """The clock that all of it was written by went back: what was to be in a minute is not to be in an hour."""
+        step = by // MICROSECOND
+        with self._store.write() as tx:
+            waiting = update(schema.outbox).where(_box.state == QUEUED)
+            lease = case((_box.lease_until > 0, _box.lease_until - step), else_=0)
+            tx.connection.execute(waiting.values(due=_box.due - step, deadline=_box.deadline - step, lease_until=lease))
+
+    def not_after(self, now: datetime) -> timedelta:
+        """As `set_back`, for what was queued at a time that is still to come; by how much the clock went back at least."""
+        with self._store.read() as tx:
+            newest = tx.connection.execute(select(func.max(_box.created_at)).where(_box.state == QUEUED)).scalar()
+        by = timedelta(0) if newest is None else max(timedelta(0), from_micros(newest) - now)
+        if by:
+            self.set_back(by)
+        return by
 
     def lanes(self) -> tuple[Lane, ...]:
         """The lanes in which something waits, by receiver, texts before charts and files."""

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, select
 
 from monitor.store import schema
-from monitor.store.moments import from_micros, to_micros
+from monitor.store.moments import MICROSECOND, from_micros, to_micros
 from monitor.store.tx import Tx
 
 FORGOTTEN = timedelta(days=7)
@@ -25,12 +25,14 @@ class Replica:
     version: str
     started_at: datetime
     seen_at: datetime
+    ahead: timedelta = timedelta(0)
+    """How far its machine's clock is ahead of the store's."""
 
 
 def put_replica(tx: Tx, item: Replica) -> None:
     """Say that a daemon is there; those that have not been for a week are forgotten."""
-    row = {**vars(item), "started_at": to_micros(item.started_at), "seen_at": to_micros(item.seen_at)}
-    tx.put(schema.replica, [row])
+    at = {"started_at": to_micros(item.started_at), "seen_at": to_micros(item.seen_at)}
+    tx.put(schema.replica, [{**vars(item), **at, "ahead": item.ahead // MICROSECOND}])
     old = to_micros(item.seen_at - FORGOTTEN)
     tx.connection.execute(delete(schema.replica).where(schema.replica.c.seen_at < old))
 
@@ -52,6 +54,7 @@ def replicas(tx: Tx) -> list[Replica]:
             row["version"],
             from_micros(row["started_at"]),
             from_micros(row["seen_at"]),
+            row["ahead"] * MICROSECOND,
         )
         for row in tx.connection.execute(query).mappings()
     ]

@@ -24,10 +24,11 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     false,
+    text,
 )
 
 VERSION_TABLE = "slicewatch_schema"
-REVISION = "0010"
+REVISION = "0011"
 """The newest migration: what these tables are."""
 
 metadata = MetaData(
@@ -259,7 +260,19 @@ replica = Table(
     Column("version", Text, nullable=False),
     Column("started_at", BigInteger, nullable=False),
     Column("seen_at", BigInteger, nullable=False),
+    Column(
+        "ahead", BigInteger, nullable=False, server_default=text("0")
+    ),  # of the store's clock, its own: microseconds
 )
 
-OPERATION = frozenset({effort.name, replica.name})
+claim = Table(
+    "slicewatch_claim",
+    metadata,
+    Column("rule", Text, primary_key=True),  # its name: a claim waits for no transaction that holds the rule's row
+    Column("tick", BigInteger, primary_key=True, autoincrement=False),
+    Column("owner", Text, nullable=False),
+    Column("lease_until", BigInteger, nullable=False),  # 0: handed back
+)
+
+OPERATION = frozenset({effort.name, replica.name, claim.name})
 """Tables of how the program itself does: no two runs are alike, and nothing that is told rests on them."""

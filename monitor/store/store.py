@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import URL, Connection, Engine
+from sqlalchemy import URL, Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from monitor.store import advisory, migrate
 from monitor.store.daemon_lock import DaemonLock
@@ -94,7 +96,7 @@ class Store:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except (DBAPIError, self._engine.dialect.loaded_dbapi.Error) as error:
+        except (DBAPIError, PoolTimeoutError, self._engine.dialect.loaded_dbapi.Error) as error:
             raise translate(error, shown(self._url)) from error
 
     def lock_daemon(self) -> DaemonLock:
@@ -106,6 +108,21 @@ class Store:
             return DaemonLock(None)
         return DaemonLock(Path(f"{self._url.database}.lock"))
 
+    @property
+    def shared(self) -> bool:
+        """Whether other daemons may be on this store as well."""
+        return self._url.get_backend_name() == "postgresql"
+
+    def clock(self) -> datetime | None:
+        """What time it is by the store's own clock; None for one that lives on this machine's."""
+        if not self.shared:
+            return None
+        with self._translated(), self._engine.connect() as connection:
+            connection.execution_options(isolation_level="AUTOCOMMIT")
+            found = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+        assert isinstance(found, datetime)
+        return found.astimezone(UTC)
+
     @contextmanager
     def alone(self, name: str) -> Iterator[bool]:
         """Whether no other daemon on this store is within `alone` of the same name; on PostgreSQL none is, meanwhile.
@@ -113,7 +130,7 @@ class Store:
         Who loses its connection loses its turn without a word: what must not be done twice needs more than this. A
         SQLite file has one daemon, which is always alone.
         """
-        if self._engine.dialect.name != "postgresql":
+        if not self.shared:
             yield True
             return
         with self._translated(), self._engine.connect() as connection:

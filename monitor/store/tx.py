@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, Table
+from sqlalchemy import ColumnElement, Connection, Select, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
 
@@ -33,6 +33,15 @@ class Tx:
     def put_new(self, table: Table, row: Mapping[str, Any]) -> bool:
         """Insert a row unless one of the same key exists, primary or unique; whether it was inserted."""
         return self.connection.execute(_insert_new(self._dialect(), table), dict(row)).rowcount == 1
+
+    def put_where(self, table: Table, row: Mapping[str, Any], condition: ColumnElement[bool]) -> bool:
+        """Insert a row, or replace that of the same primary key where the condition holds for it; whether either was done."""
+        keys = [column.name for column in table.primary_key]
+        statement = _insert(self._dialect(), table)
+        new = {name: statement.excluded[name] for name in row if name not in keys}
+        guarded = statement.on_conflict_do_update(index_elements=keys, set_=new, where=condition)
+        counted = guarded.execution_options(preserve_rowcount=True)
+        return self.connection.execute(counted, dict(row)).rowcount == 1
 
     def _dialect(self) -> str:
         assert self.writes, "a reading transaction writes nothing"
