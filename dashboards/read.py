@@ -11,6 +11,9 @@ from alerts.model import Incident
 from alerts.silences import Silence
 from dashboards.precision import Fired
 
+CLOCK_OFF = 5.0
+"""Seconds from which a clock is off."""
+
 
 class Health(StrEnum):
     """One word per rule. UNKNOWN is never shown as good."""
@@ -70,6 +73,32 @@ class RuleView:
 
 
 @dataclass(frozen=True)
+class Daemon:
+    """One daemon that is, or lately was, on this store."""
+
+    id: str
+    host: str
+    pid: int
+    version: str
+    started_at: datetime
+    seen_at: datetime
+    alive: bool
+    """Whether it has said so within the last minute."""
+    ahead_seconds: float = 0.0
+    """How far its machine's clock is ahead of the store's, by which it goes."""
+    evaluating: int | None = None
+    """Runs it is at; None where daemons share nothing."""
+
+    @property
+    def clock(self) -> str:
+        """That its machine's clock is off, so that it should be looked at; "" where it is not."""
+        off = round(self.ahead_seconds)
+        if not self.alive or abs(self.ahead_seconds) < CLOCK_OFF:
+            return ""
+        return f"its machine's clock is {abs(off):,} s {'ahead' if off > 0 else 'behind'}"
+
+
+@dataclass(frozen=True)
 class Overview:
     """All rules, and what waits to be delivered."""
 
@@ -81,6 +110,7 @@ class Overview:
     """Problems in rule files: rules that are not watched."""
     silences: tuple[Silence, ...] = ()
     """Those that hold now or will."""
+    daemons: tuple[Daemon, ...] = ()
 
 
 def health_of(open_incidents: tuple[Incident, ...], *, ran: bool, blind: bool, overdue: bool) -> Health:

@@ -8,7 +8,7 @@ from datetime import datetime
 from alerts.actions import name_of
 from alerts.model import Hush
 from dashboards.precision import LOOKBACK, fired_text
-from dashboards.read import ArrivalStage, Overview, RuleView, Stage
+from dashboards.read import ArrivalStage, Daemon, Overview, RuleView, Stage
 
 
 def overview_text(overview: Overview) -> str:
@@ -21,7 +21,14 @@ def overview_text(overview: Overview) -> str:
         problems = "1 problem" if overview.problems == 1 else f"{overview.problems} problems"
         lines.append(f"{problems} in rule files: see `slicewatch check`")
     lines.append(f"deliveries: {overview.delivered} done, {overview.queued} waiting, {overview.dead} given up")
+    lines += [_daemon(item) for item in overview.daemons]
     return "\n".join(lines)
+
+
+def _daemon(item: Daemon) -> str:
+    there = f"since {_time(item.started_at)}" if item.alive else f"gone since {_time(item.seen_at)}, and did not say so"
+    work = f", at {item.evaluating} of its runs" if item.alive and item.evaluating else ""
+    return f"daemon {item.host}, process {item.pid}: {'; '.join(filter(None, (there + work, item.clock)))}"
 
 
 def _rule(rule: RuleView) -> Iterator[str]:

@@ -17,8 +17,8 @@ log = logging.getLogger("slicewatch")
 LEASE = timedelta(seconds=30)
 """How long a run waits for a daemon that died in the middle of it. Longer than a restart of PostgreSQL takes, during which
 nobody can renew; shorter than anybody would wait for news."""
-LOOK_SECONDS = 5.0
-"""Between two looks at leases: five in a row may fail before one runs out."""
+LOOKS = 6
+"""At leases, while one lasts: some in a row may fail before it runs out."""
 
 
 @dataclass
@@ -34,6 +34,11 @@ class Claims:
     lease: timedelta = LEASE
     _held: set[Claim] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def look_seconds(self) -> float:
+        """Between two looks at leases, whether to renew or to take over."""
+        return self.lease.total_seconds() / LOOKS
 
     def take(self, rule: str, tick: datetime) -> bool:
         """Whether a run is this daemon's to make; it stays so until `end`, or `leave_be`."""

@@ -354,7 +354,7 @@ class Evaluator:
         notices: tuple[str, ...] = (),
     ) -> Outcome:
         with self.state.write() as tx:
-            if _done(tx, self.watched.rule.name, to_epoch(tick)):
+            if _done(tx, self.watched.rule.name, to_epoch(tick)) or _passed(tx, self.watched.rule.name, to_epoch(tick)):
                 return Outcome(self.watched.rule.name, tick, repeated=True)
             if before.terms and not store.is_known(tx, self.watched.rule.name):
                 raise store.ConflictError(f"{self.watched.rule.name}: it goes on under another name since")
@@ -413,3 +413,9 @@ def _done(tx: store.Tx, rule: str, tick: int) -> bool:
     """Whether a tick was evaluated with an answer of the source; a blind one may be tried again."""
     known = store.run(tx, rule, tick)
     return known is not None and known.outcome == store.OK
+
+
+def _passed(tx: store.Tx, rule: str, tick: int) -> bool:
+    """Whether a later tick was evaluated meanwhile, by a daemon that took this one for abandoned: ticks are judged in order."""
+    newest = store.newest_run(tx, rule)
+    return newest is not None and newest > tick

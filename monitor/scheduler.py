@@ -22,8 +22,7 @@ from alerts.wording import counted
 from monitor import store
 from monitor.app import App
 from monitor.chores import Chore, Round
-from monitor.claims import LOOK_SECONDS as CLAIM_SECONDS
-from monitor.claims import Claims
+from monitor.claims import LEASE, Claims
 from monitor.clock import LOOK_SECONDS as CLOCK_SECONDS
 from monitor.clock import Clock
 from monitor.presence import Presence
@@ -75,6 +74,8 @@ class Daemon:
     watch_seconds: float = WATCH_SECONDS
     follow_seconds: float = FOLLOW_SECONDS
     digest_seconds: float = DIGEST_SECONDS
+    lease: timedelta = LEASE
+    """How long a run waits for this daemon where it dies."""
     _news: threading.Event = field(default_factory=threading.Event)
     _asked: threading.Event = field(default_factory=threading.Event)
     _settled: bool = False
@@ -87,7 +88,7 @@ class Daemon:
 
     def __post_init__(self) -> None:
         self._presence = Presence.here(self.now())
-        self._claims = Claims(self.app.state, self._presence.id, self.now)
+        self._claims = Claims(self.app.state, self._presence.id, self.now, self.lease)
         self._crew = self.app.crew(
             self.now, self._wait, log_delivery, f"{DAEMON}{self._presence.id}", self.stopped.is_set
         )
@@ -160,7 +161,7 @@ class Daemon:
             for name in self._claims.abandoned():
                 self._look_at(name)
 
-        return Chore("claims", CLAIM_SECONDS, work, "leases of runs are looked after later")
+        return Chore("claims", self._claims.look_seconds, work, "leases of runs are looked after later")
 
     def _clocks(self, clock: Clock) -> Chore:
         """Where a clock was set, all that waits for a time of it waits for another one."""

@@ -6,23 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from dashboards.read import Health
+from dashboards.read import Daemon, Health
 from dashboards.views.common import Table
 from rules.model import Severity
-
-
-@dataclass(frozen=True)
-class Daemon:
-    """One daemon that is, or lately was, on this store."""
-
-    id: str
-    host: str
-    pid: int
-    version: str
-    started_at: datetime
-    seen_at: datetime
-    alive: bool
-    """Whether it has said so within the last minute."""
 
 
 @dataclass(frozen=True)

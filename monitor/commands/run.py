@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import click
@@ -13,6 +13,7 @@ from alerts.wording import counted
 from monitor import store
 from monitor.answers import listening
 from monitor.app import App
+from monitor.claims import LEASE
 from monitor.clock import Clock
 from monitor.commands import HELP
 from monitor.commands.common import config_option, log_to_stderr, opened
@@ -39,7 +40,7 @@ def run(config: Path, *, as_json: bool) -> None:  # noqa: ARG001  # every comman
         watch(app, Clock(app.state), alone=lock.alone, patience=patience)
 
 
-def watch(app: App, clock: Clock, *, alone: bool, patience: Patience) -> None:
+def watch(app: App, clock: Clock, *, alone: bool, patience: Patience, lease: timedelta = LEASE) -> None:
     """Be a daemon by this clock, until stopped; `alone` says that no other one can be on the store."""
     while True:
         try:
@@ -50,7 +51,7 @@ def watch(app: App, clock: Clock, *, alone: bool, patience: Patience) -> None:
     app.clock = clock.now
     if alone:
         _go_on_alone(app, clock.now())
-    daemon = Daemon(app, clock.now, clock)
+    daemon = Daemon(app, clock.now, clock, lease=lease)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: _stop(daemon))
     if patience.stopped.is_set():

@@ -22,9 +22,9 @@ from monitor.views.status import overview_of
 @config_option
 @json_option
 def status(config: Path, *, as_json: bool) -> None:
-    """Show every rule: last run, history, stage of protection, open incidents; and the deliveries."""
+    """Show every rule: last run, history, stage of protection, open incidents; the deliveries and the daemons."""
     with opened(config) as app:
-        view = overview_of(app, datetime.now(UTC))
+        view = overview_of(app, app.state.clock() or datetime.now(UTC))
     click.echo(json.dumps(_to_json(view), ensure_ascii=False) if as_json else overview_text(view))
 
 
@@ -57,4 +57,18 @@ def _to_json(view: Overview) -> dict[str, Any]:
         "deliveries": {"queued": view.queued, "done": view.delivered, "dead": view.dead},
         "silences": [silence_to_json(item) for item in view.silences],
         "problems": view.problems,
+        "daemons": [
+            {
+                "daemon": item.id,
+                "host": item.host,
+                "pid": item.pid,
+                "version": item.version,
+                "started_at": stamp(item.started_at),
+                "seen_at": stamp(item.seen_at),
+                "alive": item.alive,
+                "clock_ahead_seconds": round(item.ahead_seconds, 3),
+                "evaluating": item.evaluating,
+            }
+            for item in view.daemons
+        ],
     }

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,12 +21,16 @@ from alerts.coalesce import combined
 from alerts.model import Message, Receipt
 from alerts.ports import CRITICAL_DEADLINE, Delivery, Lane, Part
 from monitor.store import schema
+from monitor.store.advisory import take_thread
 from monitor.store.bodies import from_body, to_body
+from monitor.store.errors import StoreAwayError
 from monitor.store.moments import MICROSECOND, from_micros, to_micros
 from monitor.store.store import Store
 from monitor.store.tx import Tx
 from rules.model import Severity
 
+SETTLE_ATTEMPTS = 20
+"""A second apart, while PostgreSQL is away: it restarts in less, and a lease lasts longer."""
 QUEUED, DONE, MERGED, DEAD = "queued", "done", "merged", "dead"
 
 _RANK = {part: part.rank for part in Part}
@@ -144,8 +149,9 @@ class SqlOutbox:
     another worker has claimed the item.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, wait: Callable[[float], None] = time.sleep) -> None:
         self._store = store
+        self._wait = wait
 
     def end_leases(self, owners: str) -> None:
         """Whoever's name begins so is gone: what they held can be claimed now, and is in doubt."""
@@ -156,10 +162,14 @@ class SqlOutbox:
     def set_back(self, by: timedelta) -> None:
         """The clock that all of it was written by went back: what was to be in a minute is not to be in an hour."""
         step = by // MICROSECOND
+        earlier = {
+            "due": _box.due - step,
+            "deadline": _box.deadline - step,
+            "created_at": _box.created_at - step,
+            "lease_until": case((_box.lease_until > 0, _box.lease_until - step), else_=0),
+        }
         with self._store.write() as tx:
-            waiting = update(schema.outbox).where(_box.state == QUEUED)
-            lease = case((_box.lease_until > 0, _box.lease_until - step), else_=0)
-            tx.connection.execute(waiting.values(due=_box.due - step, deadline=_box.deadline - step, lease_until=lease))
+            tx.connection.execute(update(schema.outbox).where(_box.state == QUEUED).values(**earlier))
 
     def not_after(self, now: datetime) -> timedelta:
         """As `set_back`, for what was queued at a time that is still to come; by how much the clock went back at least."""
@@ -193,7 +203,10 @@ class SqlOutbox:
             if row is None:
                 return None
             root = _root(tx, row["incident"], row["receiver"])
-            row = _merged(tx, row, root, at) if lane.part is Part.TEXT else row
+            merged = _merged(tx, row, root, at) if lane.part is Part.TEXT else row
+            if merged is None:
+                return None
+            row = merged
             claims, in_doubt = row["claims"] + 1, row["in_doubt"] or row["owner"] != ""
             lease = {"owner": owner, "lease_until": until, "claims": claims, "in_doubt": in_doubt}
             tx.connection.execute(update(schema.outbox).where(_box.id == row["id"]).values(**lease))
@@ -216,12 +229,22 @@ class SqlOutbox:
         return None if first is None else from_micros(first)
 
     def done(self, delivery: Delivery, receipt: Receipt, now: datetime) -> None:
-        """Delivered. It is a fact, whoever holds the lease now, and though it was merged or given up since."""
+        """Delivered. It is a fact, whoever holds the lease now, and though it was merged or given up since.
+
+        While PostgreSQL is away this waits for it: what is not noted would be sent again.
+        """
         values = {**_released(DONE), "finished_at": to_micros(now), "channel": receipt.channel, "ref": receipt.ref}
-        with self._store.write() as tx:
-            tx.connection.execute(
-                update(schema.outbox).where(_box.id == delivery.id, _box.state != DONE).values(**values)
-            )
+        settled = update(schema.outbox).where(_box.id == delivery.id, _box.state != DONE).values(**values)
+        for attempt in range(SETTLE_ATTEMPTS):
+            try:
+                with self._store.write() as tx:
+                    tx.connection.execute(settled)
+            except StoreAwayError:
+                if attempt == SETTLE_ATTEMPTS - 1:
+                    raise
+                self._wait(1.0)
+            else:
+                return
 
     def retry(
         self,
@@ -246,8 +269,10 @@ class SqlOutbox:
         at, end = to_micros(now), to_micros(until)
         due = case((_box.deadline < end, _box.deadline), else_=end)
         waiting = and_(_in(lane), _box.due < due, _box.lease_until <= at, _box.due < end)
+        # What another replica is about to send is not waited for.
+        free = select(_box.id).where(waiting).order_by(_box.seq).with_for_update(skip_locked=True)
         with self._store.write() as tx:
-            tx.connection.execute(update(schema.outbox).where(waiting).values(due=due))
+            tx.connection.execute(update(schema.outbox).where(_box.id.in_(free), waiting).values(due=due))
 
     def dead(self, delivery: Delivery, error: str, now: datetime) -> None:
         """Given up; it stays as a dead letter."""
@@ -322,13 +347,21 @@ def _first(tx: Tx, queries: Iterable[Select[Any]]) -> dict[str, Any] | None:
     return None
 
 
-def _merged(tx: Tx, row: dict[str, Any], root: Receipt | None, at: int) -> dict[str, Any]:
-    """Of the texts that wait in a row's thread the newest, told for all of them; the others are over."""
+def _merged(tx: Tx, row: dict[str, Any], root: Receipt | None, at: int) -> dict[str, Any] | None:
+    """Of the texts that wait in a row's thread the newest, told for all of them; the others are over.
+
+    None where another replica hands out of this thread at this moment, or did a moment ago, which the look for the row
+    could not see yet. Whoever comes second steps back and never waits, so that no two wait for each other.
+    """
+    if not take_thread(tx.connection, row["incident"], row["receiver"]):
+        return None
     thread = and_(_box.incident == row["incident"], _box.receiver == row["receiver"], _box.state == QUEUED)
     query = select(schema.outbox).where(thread, _box.rank == _TEXT).order_by(_box.seq)
     rows = [dict(found) for found in tx.connection.execute(query.with_for_update(of=schema.outbox)).mappings()]
+    if not rows or any(found["lease_until"] > at for found in rows):
+        return None
     if len(rows) == 1:
-        return row
+        return rows[0]
     newest = rows[-1]
     message = combined([from_body(Message, r["body"]) for r in rows], told_before=root is not None)
     values = {

@@ -93,6 +93,8 @@ def meaning_of(orig: BaseException | None) -> Meaning | None:
     if isinstance(orig, sqlalchemy.exc.TimeoutError):
         return WAITED
     code = getattr(orig, "sqlstate", None)
+    if code == "0A000" and "during recovery" in str(orig):
+        return STANDBY  # a server that follows another one, asked for a transaction that writes
     if code is not None:
         return BY_CODE.get(code, AWAY if code.startswith("08") else None)
     if type(orig).__name__ != "OperationalError":

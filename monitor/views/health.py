@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib.metadata import version
 
-from dashboards.views.health import Daemon, HealthPage, Healths, Trouble, WorkLine
+from dashboards.views.health import HealthPage, Healths, Trouble, WorkLine
 from monitor import store
 from monitor.app import App
 from monitor.buckets import to_datetime, to_epoch
+from monitor.views.daemons import daemons_of
 from monitor.views.rules import middle
 from monitor.views.status import rule_view
 from monitor.watched import Watched
 from rules.model import Rule, Severity
 
-ALIVE = timedelta(minutes=1)
 BACK = timedelta(days=7)
 LOOKED_AT = 20
 """Evaluations of a rule that its times are taken from."""
@@ -31,7 +31,7 @@ class HealthOfStore(Healths):
     def health(self, now: datetime) -> HealthPage:
         """How things stand."""
         with self.app.state.read() as tx:
-            daemons = tuple(_daemon(item, now) for item in store.replicas(tx))
+            daemons = daemons_of(tx, now, shared=self.app.state.shared)
             work = tuple(_work(tx, rule, now) for rule in self.app.rules.rules)
             failed = store.failed_counts(tx, to_epoch(now - BACK))
             troubles = [trouble for rule in self.app.rules.rules for trouble in _troubles(tx, rule, now)]
@@ -50,12 +50,6 @@ class HealthOfStore(Healths):
             dead=counts.dead,
             oldest_queued=min(waiting, default=None),
         )
-
-
-def _daemon(item: store.Replica, now: datetime) -> Daemon:
-    return Daemon(
-        item.id, item.host, item.pid, item.version, item.started_at, item.seen_at, abs(now - item.seen_at) <= ALIVE
-    )
 
 
 def _work(tx: store.Tx, rule: Rule, now: datetime) -> WorkLine:

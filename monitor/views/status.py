@@ -11,6 +11,7 @@ from monitor.app import App
 from monitor.buckets import DAY, to_datetime, to_epoch
 from monitor.statistics.constants import ARRIVAL_DAYS, STAGE_DAYS
 from monitor.ticks import latest_tick
+from monitor.views.daemons import daemons_of
 from monitor.watched import Watched
 from rules.model import Rule
 
@@ -28,8 +29,9 @@ def overview_of(app: App, now: datetime) -> Overview:
         rules = tuple(rule_view(tx, rule, now) for rule in app.rules.rules)
         counts = store.outbox_counts(tx)
         silences = tuple(store.silences(tx, now))
+        daemons = daemons_of(tx, now, shared=app.state.shared)
     wrong = sum(problem.severity == "error" for problem in app.rules.problems)
-    return Overview(rules, counts.queued, counts.done, counts.dead, wrong, silences)
+    return Overview(rules, counts.queued, counts.done, counts.dead, wrong, silences, daemons)
 
 
 def rule_view(tx: store.Tx, rule: Rule, now: datetime, *, review: bool = True) -> RuleView:
