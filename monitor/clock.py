@@ -12,8 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-
-from monitor import store
+from typing import Protocol
 
 log = logging.getLogger("slicewatch")
 
@@ -37,6 +36,14 @@ def steady() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
+class Timed(Protocol):
+    """What may have a clock of its own: a `monitor.store.Store`."""
+
+    def clock(self) -> datetime | None:
+        """What time it is there; None where it goes by the machine's."""
+        ...
+
+
 @dataclass(frozen=True)
 class Look:
     """It was `at` when `steady` was so."""
@@ -53,7 +60,7 @@ class Look:
 class Clock:
     """The time by the store, or by the machine where the store has no clock of its own. One thread looks, any asks."""
 
-    state: store.Store
+    state: Timed
     wall: Callable[[], datetime] = wall
     steady: Callable[[], float] = steady
     _store: Look | None = None

@@ -57,6 +57,8 @@ AT_ONCE = datetime.fromtimestamp(0, UTC)
 SPREAD = timedelta(seconds=5)
 """By up to so much later than others each daemon on a shared store looks at a rule: where it comes second, it finds the
 work begun or done, and it comes first for as many rules as any other."""
+SLACK = timedelta(seconds=0.5)
+"""Later by so much than meant: the clocks of a machine and of a store never agree wholly, and a look too early finds nothing."""
 AGAIN = timedelta(seconds=30)
 """After which a rule is looked at again that the store failed."""
 TROUBLE_SECONDS = 10.0
@@ -377,7 +379,8 @@ class Wakes(BaseTrigger):  # type: ignore[misc]  # the library ships no types
         following = _next_multiple(before, self._every)
         if self._cron is not None:
             following = min(self._cron.next_after(before, self._zone), _next_multiple(before, LONGEST_WAKE))
-        return now + (following + self._offset - here)
+        slack = timedelta(0) if self._now is None else SLACK
+        return now + (following + self._offset - here) + slack
 
 
 def _next_multiple(now: datetime, every: timedelta) -> datetime:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.buckets import to_datetime, to_epoch
-from monitor.scheduler import LONGEST_WAKE, MOST_OFFSET, Wakes
+from monitor.scheduler import LONGEST_WAKE, MOST_OFFSET, SPREAD, Wakes
 from monitor.ticks import due_ticks, judging_ticks, latest_tick, ticks_between
 from monitor.watched import Watched
 from rules.cron import Cron
@@ -91,3 +91,43 @@ def test_a_rule_wakes_soon_after_each_of_its_times(schedule):
         assert timedelta(0) < seen[-1] - seen[-2] <= LONGEST_WAKE
     tick = latest_tick(Watched.of(rule), datetime(2026, 3, 1, 3, 20, tzinfo=UTC))
     assert any(timedelta(0) <= wake - tick <= timedelta(seconds=MOST_OFFSET) for wake in seen)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(0), timedelta(minutes=5), timedelta(hours=-1)])
+def test_a_rule_wakes_by_the_right_time_on_a_machine_whose_clock_is_off(ahead):
+    """What the library is told is by the machine's clock, and comes to the same moments."""
+    rule = replace(RULE, schedule=timedelta(minutes=1), timezone="UTC")
+    true = datetime(2026, 3, 1, 2, 50, tzinfo=UTC)
+    right, off = Wakes(rule, lambda: true), Wakes(rule, lambda: true, "")
+    assert off.get_next_fire_time(None, true + ahead) - ahead == right.get_next_fire_time(None, true)
+
+
+def test_a_wake_that_comes_a_little_early_by_the_stores_clock_comes_once():
+    """A few milliseconds between clocks make no second wake at once."""
+    rule = replace(RULE, schedule=timedelta(minutes=1), timezone="UTC")
+    time = datetime(2026, 3, 1, 2, 50, tzinfo=UTC)
+    wakes = Wakes(rule, lambda: time - timedelta(milliseconds=20))
+    seen = [time]
+    for _ in range(5):
+        time = wakes.get_next_fire_time(None, time)
+        seen.append(time)
+    gaps = [after - before for before, after in zip(seen[1:], seen[2:], strict=False)]
+    assert all(timedelta(seconds=50) < gap for gap in gaps)
+
+
+def test_daemons_on_one_store_come_first_for_their_share_of_the_rules():
+    """Each is a little later than the other for half of them, by no more than seconds, and alone nobody is."""
+    now = datetime(2026, 3, 1, 2, 50, tzinfo=UTC)
+
+    def wake(number, own):
+        rule = replace(RULE, name=f"rule_{number}", schedule=HOUR, timezone="UTC")
+        return Wakes(rule, lambda: now, own).get_next_fire_time(None, now)
+
+    first = 0
+    for number in range(200):
+        one, two, alone = (wake(number, own) for own in ("host/1", "host/2", ""))
+        assert alone <= min(one, two)
+        assert max(one, two) - alone <= SPREAD
+        assert one != two
+        first += one < two
+    assert 60 < first < 140

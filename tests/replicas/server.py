@@ -23,7 +23,8 @@ class Server:
 
     @property
     def url(self) -> str:
-        return make_url(self.of.get_uri()).set(drivername="postgresql+psycopg").render_as_string(False)
+        whole = make_url(self.of.get_uri()).set(drivername="postgresql+psycopg").render_as_string(False)
+        return whole.replace(":@", "@")  # no password is none, not an empty one
 
     def database(self, name: str) -> str:
         """The URL of a database, made anew."""

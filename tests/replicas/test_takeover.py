@@ -1,0 +1,63 @@
+"""Two daemons on one PostgreSQL: they share the work, and what one of them dies in the other finishes."""
+
+from __future__ import annotations
+
+import pytest
+
+from monitor import store
+from monitor.buckets import to_epoch
+from tests.replicas.place import Shared, daemon, half_hours_ago
+from tests.replicas.server import Server
+
+pytestmark = pytest.mark.xdist_group("postgres of the replicas")
+
+
+@pytest.fixture(scope="module")
+def shared(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Shared:
+    """Watched until two hours ago, by one daemon; a device is gone since then."""
+    made = Shared.make(tmp_path_factory.mktemp("takeover"), server, "takeover")
+    made.evaluated(half_hours_ago(4))
+    return made
+
+
+def test_a_run_whose_daemon_is_killed_is_finished_by_the_other(shared: Shared) -> None:
+    """In the middle of a run: the other leaves it alone until the lease is over, and then makes it and all after it, once."""
+    shared.take_time(600)
+    with daemon(shared, "first") as first:
+        first.wait_for(shared.claims)
+        ((rule, tick, owner),) = shared.claims()
+        assert f"/{first.process.pid}/" in owner
+        before = shared.runs()
+        with daemon(shared, "second") as second:
+            second.wait_to_say("watching 1 rule")
+            second.wait_for(lambda: len(_daemons(shared)) == 2)
+            assert shared.claims() == [(rule, tick, owner)]
+            shared.take_time(0)
+            first.kill()
+            second.wait_for(lambda: shared.runs()[-1].tick >= to_epoch(half_hours_ago(0)))
+            second.wait_for(lambda: not shared.claims())
+            assert second.end() == 0
+    made = [run.tick for run in shared.runs()[len(before) :]]
+    assert made == sorted(set(made))
+    assert made[0] == tick == before[-1].tick + 1_800
+    assert {run.outcome for run in shared.runs()} == {store.OK}
+    assert all(f"{rule} at {_text(at)}" in second.log for at in made)
+    assert "judged" not in first.log
+    assert "Traceback" not in second.log
+    with shared.opened() as state, state.read() as tx:
+        (found,) = store.open_incidents(tx, rule)
+        assert found.raised_at is not None
+        counts = store.outbox_counts(tx)
+        told = [item for item in store.deliveries(tx, found.id) if item.part == "text"]
+    assert (counts.queued, counts.dead) == (0, 0)
+    assert [item.seq for item in told] == sorted({item.seq for item in told})
+    assert [item.pid for item in _daemons(shared)] == [first.process.pid], "who ended by itself said so"
+
+
+def _daemons(shared: Shared) -> list[store.Replica]:
+    with shared.opened() as state, state.read() as tx:
+        return store.replicas(tx)
+
+
+def _text(tick: int) -> str:
+    return str(half_hours_ago(0).fromtimestamp(tick, half_hours_ago(0).tzinfo))
