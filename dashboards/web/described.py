@@ -28,6 +28,7 @@ _TEXTS = {
     414: "The address is too long.",
     422: "Something in the request cannot be understood; the text names it.",
     429: "Too many requests. `Retry-After` says when to try again, in seconds.",
+    503: "The store does not answer at present. `Retry-After` says when to try again, in seconds.",
 }
 FAILURES: dict[int | str, dict[str, Any]] = {
     status: {"model": Failure, "description": text} for status, text in _TEXTS.items()

@@ -19,7 +19,17 @@ from dashboards.web.site import Site
 log = logging.getLogger("slicewatch")
 
 FAILED = "slicewatch could not do it; its log says why"
-TITLES = {401: "Sign in", 403: "Not allowed", 404: "Not there", 409: "Not done", 422: "Not understood", 429: "Too fast"}
+AWAY = "the store does not answer at present: what stands there cannot be shown. Try again; slicewatch's log says what is wrong"
+AWAY_SECONDS = 10
+TITLES = {
+    401: "Sign in",
+    403: "Not allowed",
+    404: "Not there",
+    409: "Not done",
+    422: "Not understood",
+    429: "Too fast",
+    503: "Not now",
+}
 
 
 def install(app: FastAPI) -> None:
@@ -29,6 +39,16 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _not_understood)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, lambda request, _: _failed(request))
+
+
+def answer_away(app: FastAPI, kind: type[Exception]) -> None:
+    """Have errors of a kind answered as what passes by itself: what was asked for may be asked again."""
+    app.add_exception_handler(kind, _away)
+
+
+def _away(request: Request, error: Exception) -> Response:
+    log.error("%s is not answered: %s", request.url.path, error)
+    return _answer(request, 503, AWAY, {"Retry-After": str(AWAY_SECONDS)})
 
 
 def _failed(request: Request) -> Response:

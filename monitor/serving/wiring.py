@@ -14,6 +14,7 @@ from dashboards.views.reload import Reloader
 from dashboards.web.access.doors import Door
 from dashboards.web.access.gate import Gate
 from dashboards.web.app import create_app
+from dashboards.web.failures import answer_away
 from dashboards.web.ports import Ports
 from monitor.app import App
 from monitor.assess import Question
@@ -23,6 +24,7 @@ from monitor.query import SourceError
 from monitor.routing import routed
 from monitor.serving.access import JournalOfStore
 from monitor.serving.reloading import ViewReloader
+from monitor.store import StoreError
 from monitor.token_desk import Tokens
 from monitor.views.audit import AuditsOfStore
 from monitor.views.blindspots import BlindSpotsOfStore
@@ -88,7 +90,9 @@ def web_app(
     """
     with ports_of(app) as ports:
         whole = ports if reloader is None else replace(ports, reloader=reloader)
-        yield create_app(whole, door, now, key, gate or Gate(JournalOfStore(app.state), now))
+        made = create_app(whole, door, now, key, gate or Gate(JournalOfStore(app.state), now))
+        answer_away(made, StoreError)
+        yield made
 
 
 @contextmanager

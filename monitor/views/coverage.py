@@ -66,6 +66,8 @@ class Coverages:
             found = reports(self.state, rule)
             with self._lock:
                 self._known[rule.name] = ((rule, as_of), found)
+        except store.StoreError as error:
+            log.warning("%s: what it would not notice could not be worked out: %s", rule.name, error)
         except Exception:
             log.exception("%s: what it would not notice could not be worked out", rule.name)
         finally:

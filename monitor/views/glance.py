@@ -62,6 +62,8 @@ class Glances:
             return None if known is None or known[0] != rule else known[2]
         try:
             return self._made(rule, tick)
+        except store.StoreError:
+            raise
         except Exception:
             # One rule whose counts cannot be read takes no page of all rules with it.
             log.exception("%s: what the pages show of it could not be made", rule.name)
@@ -86,6 +88,8 @@ class Glances:
                 tick = store.newest_good(tx, rule.name, FAR)
             if tick is not None:
                 self._made(rule, tick)
+        except store.StoreError as error:
+            log.warning("%s: what the pages show of it could not be made: %s", rule.name, error)
         except Exception:
             log.exception("%s: what the pages show of it could not be made", rule.name)
         finally:
