@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from benchmarks.takeover import RUN
 from monitor import store
 from monitor.buckets import to_epoch
 from tests.replicas.place import Shared, daemon, half_hours_ago
@@ -61,3 +62,16 @@ def _daemons(shared: Shared) -> list[store.Replica]:
 
 def _text(tick: int) -> str:
     return str(half_hours_ago(0).fromtimestamp(tick, half_hours_ago(0).tzinfo))
+
+
+def test_two_daemons_share_the_work(server: Server, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Both are at it, every rule is evaluated, and nothing is done twice."""
+    shared = Shared.make(tmp_path_factory.mktemp("shares"), server, "shares", rules=8)
+    shared.take_time(0.1)
+    with daemon(shared, "one") as one, daemon(shared, "two") as two:
+        one.wait_for(lambda: all(shared.runs(number) for number in range(8)))
+        assert (one.end(), two.end()) == (0, 0)
+    made = [set(RUN.findall(item.log)) for item in (one, two)]
+    assert all(made)
+    assert not made[0] & made[1]
+    assert {rule for rules in made for rule, _ in rules} == {shared.rule(number) for number in range(8)}
