@@ -23,6 +23,8 @@ from tests.replicas.server import Server, postgres_server
 
 KILLS, RULES = 10, 200
 SEED = 7
+TICKS = 6
+"""Runs that are due for each kill: some are made while a new daemon starts."""
 PACE = 3.0
 """Seconds that each query of the killed runs takes."""
 RUN = re.compile(r"INFO (\S+) at (\S+ \S+): .* judged")
@@ -40,7 +42,7 @@ def takeovers(server: Server, folder: Path, kills: int) -> list[Takeover]:
     """One after another, each time of the daemon that is at a run."""
     chance, found = random.Random(SEED), []
     shared = Shared.make(folder, server, "kills")
-    shared.evaluated(half_hours_ago(kills + 2))
+    shared.evaluated(half_hours_ago(TICKS * kills))
     shared.take_time(PACE)
     with ExitStack() as stack:
 
@@ -57,10 +59,9 @@ def takeovers(server: Server, folder: Path, kills: int) -> list[Takeover]:
 
 
 def _kill(shared: Shared, there: list[Running], chance: random.Random) -> Takeover:
-    there[0].wait_for(shared.claims)
+    _claimed(shared, there)
     time.sleep(chance.uniform(0.0, PACE))
-    there[0].wait_for(shared.claims)
-    ((_, tick, owner),) = shared.claims()
+    tick, owner = _claimed(shared, there)
     victim = next(item for item in there if f"/{item.process.pid}/" in owner)
     there.remove(victim)
     other = there[0]
@@ -70,6 +71,18 @@ def _kill(shared: Shared, there: list[Running], chance: random.Random) -> Takeov
     taken = time.monotonic() - killed
     other.wait_for(lambda: any(run.tick >= tick for run in shared.runs()))
     return Takeover(taken, time.monotonic() - killed)
+
+
+def _claimed(shared: Shared, there: list[Running]) -> tuple[int, str]:
+    """Tick and owner of the run that somebody is at, once there is one."""
+    found: list[tuple[str, int, str]] = []
+
+    def any_is() -> bool:
+        found[:] = shared.claims()
+        return bool(found)
+
+    there[0].wait_for(any_is)
+    return found[0][1], found[0][2]
 
 
 @dataclass(frozen=True)

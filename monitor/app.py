@@ -166,7 +166,8 @@ class App:
             return made[1]
         self._remember_definition(rule)
         watched = Watched.of(routed(rule, self.settings), self.settings.operations)
-        evaluator = Evaluator(watched, TimedSource(self.source(rule.source.source), self.stopwatch), self.state)
+        source = TimedSource(self.source(rule.source.source), self.stopwatch)
+        evaluator = Evaluator(watched, source, self.state, definition_of(rule))
         self._evaluators[rule.name] = (rule, evaluator)
         return evaluator
 
@@ -243,7 +244,12 @@ class App:
                 return evaluator.evaluate(tick, now)
             except store.ConflictError as error:
                 log.info("%s at %s: judged again: %s", evaluator.watched.rule.name, tick, error)
-        return evaluator.evaluate(tick, now)
+        try:
+            return evaluator.evaluate(tick, now)
+        except store.ConflictError:
+            # Whatever it holds, it is made anew from the store, where what the rule counts is compared.
+            self._evaluators.pop(evaluator.watched.rule.name, None)
+            raise
 
     def _look_closer(self, evaluator: Evaluator, outcome: Evaluated) -> Evaluated:
         """What was found is told after what the tick told, which is on the way already."""

@@ -59,11 +59,15 @@ class Evaluator:
     watched: Watched
     source: Source
     state: store.Store
+    definition: str | None = None
+    """The fingerprint of what its rule counts, by which the store knows what the history means; None: not compared."""
     _terms: tuple[Terms, ...] = ()
     _first_seen: tuple[int, ...] = ()
     """When each of `_terms` was, epoch seconds."""
     _retired: dict[int, int] = field(default_factory=dict)
     """Leaves silent for the whole lookback, by the midnight before which."""
+    _members: int = -1
+    """Since when the leaves that are kept apart are these; another daemon may decide it anew."""
 
     def __post_init__(self) -> None:
         self._learner = Learner(self.watched)
@@ -93,11 +97,15 @@ class Evaluator:
             with self.state.read() as tx:
                 new = self._new_values(tx, before, fresh)
             judged = self._judge(tick, before, fresh).after(told_once(new, self.watched.rule.severity, tick), {}, {})
-            return self._finish(tick, before, fresh, judged, notices=self._notices(before, fresh, judged, refolded))
+            found = self._finish(tick, before, fresh, judged, notices=self._notices(before, fresh, judged, refolded))
         except BaseException:
             # A fit that was made on the way was not stored: the next attempt has to make it again, and store it.
             self._learner.forget()
             raise
+        if found.repeated:
+            # Another one was stored by whoever was first, and it is the one to judge by.
+            self._learner.forget()
+        return found
 
     def blind(self, tick: datetime, error: str, now: datetime | None = None) -> Outcome:
         """The tick of a source that could not be asked: one blind incident, everything else frozen."""
@@ -121,6 +129,8 @@ class Evaluator:
         every = store.incidents(tx, rule=name, newest_first=False)
         closed = tuple(i for i in every if may_be_late(i, tick))
         members = store.membership(tx, name)
+        if members.as_of != self._members:
+            self._begin_anew(members.as_of)
         return Remembered(
             tick=epoch,
             now=max(tick, now or tick),
@@ -197,10 +207,12 @@ class Evaluator:
         deciding = Refolding(
             self.watched, self.source, self.state, before.terms, before.membership, midnight, before.tick
         )
-        told = deciding.run({before.terms[i] for i in np.flatnonzero(held)})
-        # The rest stands for another number of combinations now.
+        return deciding.run({before.terms[i] for i in np.flatnonzero(held)})
+
+    def _begin_anew(self, members: int) -> None:
+        """The rest stands for another number of combinations: what was made with the old one is made again."""
         self._terms, self._first_seen, self._learner, self._retired = (), (), Learner(self.watched), {}
-        return told
+        self._members = members
 
     def _notices(self, before: Remembered, fresh: Counts, judged: Judged, refolded: str | None) -> tuple[str, ...]:
         """What is told once: slices retired at a midnight of this tick, a cube that has begun to be folded or changed."""
@@ -358,6 +370,8 @@ class Evaluator:
                 return Outcome(self.watched.rule.name, tick, repeated=True)
             if before.terms and not store.is_known(tx, self.watched.rule.name):
                 raise store.ConflictError(f"{self.watched.rule.name}: it goes on under another name since")
+            if self.definition is not None and store.definition(tx, self.watched.rule.name) != self.definition:
+                raise store.ConflictError(f"{self.watched.rule.name}: it counts something else since")
             # Whoever was told while the source was asked, as the fallback is, hears of it from here on.
             now_told = store.told(tx, self.watched.rule.name, [i.id for i in before.closed])
             judged, decisions = decide(self.watched, replace(before, told=now_told), judged, tick)

@@ -50,7 +50,12 @@ class Resender:
 
     def look(self, now: datetime) -> int:
         """Send again what is due; how many alerts that were. At the first look everything is: nobody knows since when."""
-        return sum(self._send(name, now) for name in self.receivers if self._due.get(name, now) <= now)
+        return sum(self._send(name, now) for name in self.receivers if self._is_due(name, now))
+
+    def _is_due(self, name: str, now: datetime) -> bool:
+        """So it is also where the clock went back since it was reckoned."""
+        due = self._due.get(name, now)
+        return due <= now or due > now + self.receivers[name].holds
 
     def _send(self, name: str, now: datetime) -> int:
         receiver = self.receivers[name]
