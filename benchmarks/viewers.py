@@ -1,8 +1,8 @@
 """Fifty people on the pages while a daemon evaluates: how long they wait, and what it costs the daemon.
 
 `slicewatch serve` runs as a process of its own on a store of 10,000 leaves and 28 days; this process is the daemon that
-writes into the same file. Each viewer opens a page, reads it for some seconds, opens the next one. Evaluations are
-measured in pairs, with and without them, the order changing; what counts is the middle one of the pairs' ratios.
+writes into the same file, and the viewers are a third one. Evaluations are measured in pairs, with and without them, the
+order changing; what counts is the middle one of the pairs' ratios. The tick that learns, one a day, is never among them.
 
     python benchmarks/viewers.py [--quick] [--viewers N] [--pairs N] [--json]
 """
@@ -18,15 +18,13 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import argparse
 import json
-import random
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 
@@ -38,58 +36,44 @@ from benchmarks.evaluation import Bench, Memory, table
 from benchmarks.rows import Row
 from benchmarks.web_store import LEAVES, RULE, Filled, filled
 from monitor import store
+from monitor.evaluation import Evaluator
 
 MOST_SLOWER = 1.15
 READS = 10.0
 """Seconds that a viewer looks at a page, on average."""
-TICKS = 2
-"""Evaluations that are measured together."""
+TICKS = 8
+"""Evaluations that are measured together: some seconds of them, in which dozens of pages are opened."""
+DAY_HOURS = 24
 
 
-@dataclass
 class Crowd:
-    """Viewers, each a thread with a connection that it keeps."""
+    """Viewers of a served store: `benchmarks/crowd.py`, in a process of its own as their browsers are."""
 
-    url: str
-    paths: tuple[str, ...]
-    viewers: int
-    seconds: list[float] = field(default_factory=list)
-    wrong: list[str] = field(default_factory=list)
-    _stopped: threading.Event = field(default_factory=threading.Event)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    def __init__(self, url: str, paths: tuple[str, ...], viewers: int) -> None:
+        words = [sys.executable, str(Path(__file__).with_name("crowd.py")), url, str(viewers), str(READS), *paths]
+        self._process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     @contextmanager
     def looking(self) -> Iterator[None]:
         """All of them look meanwhile."""
-        self._stopped.clear()
-        threads = [threading.Thread(target=self._look, args=[n]) for n in range(self.viewers)]
-        for thread in threads:
-            thread.start()
+        self._say("look")
         try:
             yield
         finally:
-            self._stopped.set()
-            for thread in threads:
-                thread.join()
+            self._say("stop")
 
-    def _look(self, number: int) -> None:
-        chance = random.Random(number)
-        with httpx.Client(base_url=self.url, timeout=60) as client:
-            self._stopped.wait(chance.uniform(0, READS))
-            while not self._stopped.is_set():
-                self._open(client, chance.choice(self.paths))
-                self._stopped.wait(chance.expovariate(1 / READS))
+    def _say(self, word: str) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        print(word, file=self._process.stdin, flush=True)
+        if not self._process.stdout.readline():
+            raise RuntimeError("the viewers are gone")
 
-    def _open(self, client: httpx.Client, path: str) -> None:
-        began = time.perf_counter()
-        try:
-            answer = client.get(path)
-            said = "" if answer.status_code == 200 else f"{path}: {answer.status_code}"
-        except httpx.HTTPError as error:
-            said = f"{path}: {error!r}"
-        with self._lock:
-            self.seconds.append(time.perf_counter() - began)
-            self.wrong += [said] if said else []
+    def end(self) -> tuple[list[float], list[str]]:
+        """Seconds that each page took, and what was wrong."""
+        said, _ = self._process.communicate()
+        found = json.loads(said)
+        return found["seconds"], found["wrong"]
 
 
 @contextmanager
@@ -134,25 +118,30 @@ class Daemon:
     def evaluate(self) -> float:
         """Seconds on the wall of some evaluations."""
         evaluator = self.bench.evaluator(self.source)
-        self.hours += 1
-        self.bench.tick(evaluator, self.source, self.hours)  # loads what is loaded lazily
+        self._tick(evaluator)  # loads what is loaded lazily
+        while self.hours // DAY_HOURS < (self.hours + TICKS) // DAY_HOURS:
+            self._tick(evaluator)
         began = time.perf_counter()
         for _ in range(TICKS):
-            self.hours += 1
-            self.bench.tick(evaluator, self.source, self.hours)
+            self._tick(evaluator)
         return time.perf_counter() - began
+
+    def _tick(self, evaluator: Evaluator) -> None:
+        self.hours += 1
+        self.bench.tick(evaluator, self.source, self.hours)
 
 
 def measure(leaves: int, viewers: int, pairs: int) -> Iterator[Row]:
     """What viewers wait, and what they cost."""
     with tempfile.TemporaryDirectory() as folder:
-        more = 2 * pairs * (TICKS + 1) + 2
+        more = 2 * pairs * 2 * (TICKS + 1) + DAY_HOURS
         with filled(Path(folder), leaves, more_hours=more) as made, served(made) as url:
             crowd = Crowd(url, paths_of(made), viewers)
-            for path in crowd.paths:
+            for path in paths_of(made):
                 httpx.get(url + path, timeout=120).raise_for_status()
             daemon = Daemon(made.bench, made.source, made.hours)
-            ratios = []
+            ratios: list[float] = []
+            alone: list[float] = []
             for pair in range(pairs):
                 took = {}
                 for watched in (True, False) if pair % 2 else (False, True):
@@ -164,12 +153,16 @@ def measure(leaves: int, viewers: int, pairs: int) -> Iterator[Row]:
                     else:
                         took[watched] = daemon.evaluate()
                 ratios.append(took[True] / took[False])
-    waits = sorted(crowd.seconds)
+                alone.append(took[False] / TICKS)
+            seconds, wrong = crowd.end()
+    waits = sorted(seconds)
     yield Row("viewers", viewers, "people")
     yield Row("pages opened", len(waits), "pages")
-    yield Row("pages that failed", len(crowd.wrong), "pages", "0" + "".join(f"; {text}" for text in crowd.wrong[:3]))
+    yield Row("pages that failed", len(wrong), "pages", "0" + "".join(f"; {text}" for text in wrong[:3]))
     yield Row("a page takes, the middle one", median(waits), "s")
     yield Row("a page takes, p95", waits[len(waits) * 95 // 100], "s")
+    yield Row("an evaluation without them", median(alone), "s")
+    yield Row("pairs, the least and the most", min(ratios), "x", f"{max(ratios):.2f}")
     yield Row("evaluation with viewers, of that without", median(ratios), "x", f"at most {MOST_SLOWER:g}")
 
 

@@ -73,7 +73,8 @@ class Curves:
 
     def completed(self, series: LeafSeries) -> LeafSeries:
         """The series as it will be once all has arrived: what history is learned from."""
-        if series.lag is None:
+        # Before anything was learned all is believed to be there.
+        if series.lag is None or not self.days:
             return series
         share = np.maximum(self.over(series.lag).leaf, k.ARRIVED_LEAST)
         return replace(series, values=series.values / share)

@@ -10,15 +10,18 @@ from fastapi import Query
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator
 
 from dashboards.web.errors import UnreadableError
+from rules.duration import parse_duration
 from rules.slices import Slice, slice_from_json
 
-LONGEST = 20_000
+LONGEST = 40_000
 """Characters of a slice in an address: values may be long, requests are not without end."""
 
 SliceText = Annotated[
     str,
     Query(
-        alias="slice", max_length=LONGEST, description='A slice as JSON, such as {"device":"ios"}; "" is every event.'
+        alias="slice",
+        max_length=LONGEST,
+        description='A slice as JSON, such as {"device":"ios"}; null is NULL, and "" every event.',
     ),
 ]
 
@@ -70,6 +73,14 @@ def _of_our_time(at: datetime) -> datetime:
 SliceBody = Annotated[Slice, BeforeValidator(_sliced)]
 """A slice in the body of a request."""
 Moment = Annotated[AwareDatetime, AfterValidator(_of_our_time)]
+
+
+def end_of(text: str, now: datetime) -> datetime:
+    """When a length of time is over that begins now, written as in rules."""
+    try:
+        return _of_our_time(now + parse_duration(text))
+    except (ValueError, OverflowError):
+        raise UnreadableError("how long: write 30m, 2h or 3d") from None
 
 
 def moment(text: str | None, name: str) -> datetime | None:

@@ -161,8 +161,13 @@ def judged_past(
     for rows in blocks(len(values)):
         normal = _of_other_weeks(cube[rows], table, len(starts), grid)
         here = ~(np.isnan(values[rows]) | np.isnan(normal))
-        seen, normal = np.where(here, values[rows], np.nan), np.where(here, normal, np.nan)
-        observed[rows], expected[rows], known[rows] = cumulate(seen), cumulate(normal), cumulate(here.astype(float))
+        seen = values[rows]
+        if here.all():
+            known[rows] = np.arange(shape[1])
+        else:
+            seen, normal = np.where(here, seen, np.nan), np.where(here, normal, np.nan)
+            known[rows] = cumulate(here.astype(float))
+        observed[rows], expected[rows] = cumulate(seen), cumulate(normal)
         capped = cumulate(cap_spikes(seen, normal, 0.02))
         found, total = _levels(capped, expected[rows], total, span, daily=grid.daily)
         levels[rows] = np.where(before(known[rows], span) >= span / 2, found, np.nan)

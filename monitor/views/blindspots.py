@@ -37,10 +37,10 @@ class BlindSpotsOfStore:
     _busy: threading.Lock = field(default_factory=threading.Lock)
 
     def blind_spots(self, rule: str | None, metric: str | None) -> BlindSpotsPage:
-        """Of a rule, or of the first one."""
+        """Of a rule, or of the first one; an empty page where there is none."""
         names = tuple(item.name for item in self.app.rules.rules)
-        if not names:
-            raise MissingError("no rule is watched")
+        if not names and rule is None:
+            return BlindSpotsPage((), "", "", (), (), found=None, working=False)
         chosen = called(self.app, rule or names[0])
         metrics = tuple(item.name for item in chosen.metrics)
         if metric is not None and metric not in metrics:

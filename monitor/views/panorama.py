@@ -120,19 +120,32 @@ class Panoramas:
     _making: dict[str, threading.Lock] = field(default_factory=dict)
 
     def of(self, rule: Rule) -> tuple[Panorama, ...]:
-        """One for each metric; none where no evaluation could ask the source yet."""
+        """One for each metric; none where no evaluation could ask the source yet.
+
+        While a newer one is being made, others get the one before it: nobody else waits.
+        """
         with self._lock:
             making = self._making.setdefault(rule.name, threading.Lock())
-        with making:
-            with self.state.read() as tx:
-                tick = store.newest_good(tx, rule.name, FAR)
-            if tick is None:
-                return ()
-            known = self._known(rule, tick)
-            if known is None:
-                known = tuple(Panorama(rule, question) for question in self.ask(rule, tick))
-                self._keep(rule, tick, known)
-            return known
+            found = self._kept.get(rule.name)
+        before = found[1] if found is not None and found[0][0] == rule else None
+        if not making.acquire(blocking=before is None):
+            assert before is not None
+            return before
+        try:
+            return self._newest(rule)
+        finally:
+            making.release()
+
+    def _newest(self, rule: Rule) -> tuple[Panorama, ...]:
+        with self.state.read() as tx:
+            tick = store.newest_good(tx, rule.name, FAR)
+        if tick is None:
+            return ()
+        known = self._known(rule, tick)
+        if known is None:
+            known = tuple(Panorama(rule, question) for question in self.ask(rule, tick))
+            self._keep(rule, tick, known)
+        return known
 
     def _known(self, rule: Rule, tick: int) -> tuple[Panorama, ...] | None:
         with self._lock:

@@ -12,9 +12,9 @@ from dashboards.blindspots import BlindSpots, Spot
 from dashboards.views import blindspots as views
 from dashboards.views.blindspots import MOST_DRAWN, BlindSpotsPage, Tried, of_dimensions
 from dashboards.web.access.guard import Viewer
+from dashboards.web.asked import SliceText, slice_asked
 from dashboards.web.drawing.treemap import Tile, treemap
 from dashboards.web.export import as_csv
-from dashboards.web.parameters import Item, read_slice
 from dashboards.web.site import Here
 from dashboards.web.templating import link, slice_key
 
@@ -52,12 +52,12 @@ def drill_part(
     person: Viewer,
     here: Here,
     rule: Annotated[str, Query(max_length=300)],
-    item: Item = "",
+    item: SliceText = "",
     share: Share = 1.0,
     buckets: Buckets = 6,
 ) -> Response:
     """The answer to "would we have noticed?", as a part of the page or as one of its own."""
-    found = here.ports.blind_spots.drill(rule, read_slice(item), share, buckets)
+    found = here.ports.blind_spots.drill(rule, slice_asked(item), share, buckets)
     part = "hx-request" in request.headers
     return here.page(request, "parts/drilled.html" if part else "drilled.html", person, tried=found)
 
@@ -79,12 +79,12 @@ def drill(
     _: Viewer,
     here: Here,
     rule: Annotated[str, Query(max_length=300)],
-    item: Item = "",
+    item: SliceText = "",
     share: Share = 1.0,
     buckets: Buckets = 6,
 ) -> Tried:
     """Would the loss of a slice have been noticed? Judged on the newest history that is remembered; nothing is sent."""
-    return here.ports.blind_spots.drill(rule, read_slice(item), share, buckets)
+    return here.ports.blind_spots.drill(rule, slice_asked(item), share, buckets)
 
 
 def _tiles(shown: BlindSpotsPage, spots: tuple[Spot, ...]) -> list[Tile]:

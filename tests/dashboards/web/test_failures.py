@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
 
 from dashboards.web.security import HEADERS
 from monitor.views.coverage import Coverages
+from rules.load import RuleSet
 from rules.model import Metric
 
 pytestmark = pytest.mark.xdist_group("web")
@@ -41,3 +43,11 @@ def test_what_was_known_of_a_rule_is_not_shown_of_a_changed_one(site):
     assert coverages.now(rule)
     assert coverages.of(replace(rule, metrics=(*rule.metrics, Metric("other")))) is None
     coverages.close()
+
+
+def test_every_list_stands_where_no_rule_is_watched(site):
+    """On the first day, or with all files broken: each page of the menu says so, and none is an error."""
+    site.app.rules = RuleSet()
+    for path in re.findall(r'<a href="(/[a-z-]*)"', site.get("/").text.partition("</nav>")[0]):
+        assert site.get(path).status_code == 200, path
+    assert "nothing at all would be noticed" in site.get("/blind-spots").text

@@ -54,7 +54,7 @@ def test_what_is_gone_already_is_tried_from_before_it_went(site):
 def test_what_is_no_slice_is_refused_with_a_sentence(site, raw):
     """Of whatever else somebody writes into an address."""
     answer = site.get("/api/v1/blind-spots/drill", params={"rule": RULE, "slice": raw})
-    assert (answer.status_code, "a slice is an object" in answer.json()["error"]) == (404, True)
+    assert (answer.status_code, "write it as JSON" in answer.json()["error"]) == (422, True)
 
 
 def test_what_was_given_up_is_sent_again_from_the_page(site, tab):
@@ -130,3 +130,53 @@ def test_a_store_that_nobody_watches_says_so(site, tab):
     tab.reload()
     assert tab.locator("tbody .tag.done", has_text="there").count() == 1
     assert site.get("/api/v1/health").json()["work"][0]["rows"] > 0
+
+
+def test_rules_are_silenced_from_a_page_and_told_of_again(site, tab):
+    """Who wonders why nobody was told finds the silence, its reason and its end, and may end it; the store holds both."""
+    tab.goto(f"{site.url}/silences")
+    assert "everything that is found is told" in tab.locator("main").inner_text()
+    tab.get_by_text("Silence rules").click()
+    tab.get_by_label("Rules").first.fill("playback_*")
+    tab.get_by_label("How long").fill("3h")
+    tab.get_by_label("Why").fill("a move of the <b>warehouse</b>")
+    tab.get_by_role("button", name="Silence", exact=True).click()
+    assert "a move of the <b>warehouse</b>" in tab.locator("tbody").first.inner_text()
+    with site.app.state.read() as tx:
+        (held,) = store.silences(tx, site.now)
+    assert (held.scope.rules, held.ends) == ("playback_*", site.now + timedelta(hours=3))
+
+    site.now += timedelta(minutes=5)
+    tab.get_by_role("button", name="End the silence").click()
+    with site.app.state.read() as tx:
+        assert store.silence(tx, held.id).ends == site.now
+    assert "everything that is found is told" in tab.locator("main").inner_text()
+    assert len(site.get("/api/v1/silences?over=true").json()) == 1
+
+
+def test_a_change_is_marked_from_a_page_and_taken_back(site, tab):
+    """What was released stands among the marks until somebody takes it back."""
+    tab.goto(f"{site.url}/silences")
+    tab.get_by_text("Say that something changed").click()
+    tab.get_by_label("What").fill("app 7.3 released")
+    tab.get_by_role("button", name="Mark it").click()
+    assert [mark["text"] for mark in site.get("/api/v1/marks").json()] == ["app 7.3 released"]
+    tab.get_by_role("button", name="Take back: app 7.3 released").click()
+    assert site.get("/api/v1/marks").json() == []
+
+
+@pytest.mark.parametrize(
+    ("rules", "lasting", "said"),
+    [("*", "soon", "write 30m, 2h or 3d"), ("*", "999999w", "write 30m"), ("nothing", "2h", "no rule is called")],
+)
+def test_a_silence_that_makes_no_sense_is_refused(site, tab, rules, lasting, said):
+    """Nothing is silenced, and the page says what can be written."""
+    tab.goto(f"{site.url}/silences")
+    tab.get_by_text("Silence rules").click()
+    tab.get_by_label("Rules").first.fill(rules)
+    tab.get_by_label("How long").fill(lasting)
+    tab.get_by_label("Why").fill("a slip")
+    tab.get_by_role("button", name="Silence", exact=True).click()
+    assert said in tab.locator("main").inner_text()
+    assert site.get("/api/v1/silences").json() == []
+    tab.wrong.clear()  # the answer's status, which the browser writes to its console
