@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from alerts.deliver import Courier, Outcome, deliver_once, next_step
-from alerts.ports import Lane, Outbox
+from alerts.ports import Delivery, Lane, Outbox
 
 LOOK_SECONDS = 1.0
 """Between two looks of a worker that waits: news that come meanwhile are sent no later."""
@@ -32,10 +32,13 @@ class Crew:
     def start(self, until: datetime) -> int:
         """A worker for each lane that has something due before `until` and none yet; how many there are now.
 
-        Raises what a worker came upon since (an error of the outbox): that worker is gone, the others go on.
+        Raises what workers came upon since (an error of the outbox), the first for all: they are gone, the others go on.
         """
         if self._errors:
-            raise self._errors.pop(0)
+            first = self._errors[0]
+            # One by one, a store that failed under twenty of them would hold the next twenty starts up.
+            self._errors.clear()
+            raise first
         now = self.clock()
         self._workers = {lane: worker for lane, worker in self._workers.items() if worker.is_alive()}
         for lane in self.outbox.lanes() if now < until and not self.stopped() else ():
@@ -44,6 +47,10 @@ class Crew:
                 self._workers[lane] = worker
                 worker.start()
         return len(self._workers)
+
+    def sending(self) -> tuple[Delivery, ...]:
+        """What is being sent at this moment."""
+        return tuple(self.courier.sending.copy().values())
 
     def finish(self) -> None:
         """Wait for all workers to end; each does once its time is up."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from monitor import store
+from monitor.logs import sparingly
 
 log = logging.getLogger("slicewatch")
 
@@ -38,6 +39,8 @@ class Round:
     stopped: threading.Event
     tell: Callable[[], None]
     """Called where there is something to deliver."""
+    turn_begins: Callable[[], None] = lambda: None
+    """Called before each time, so that others see that it goes round."""
 
     def start(self) -> threading.Thread:
         """Begin, in a thread that ends soon after `stopped`."""
@@ -54,10 +57,12 @@ class Round:
 
     def once(self) -> None:
         """Do it now."""
+        self.turn_begins()
         try:
             if self.chore.work(self.now()):
                 self.tell()
         except store.StoreError as error:
-            log.log(self.chore.level, "%s, the store failed: %s", self.chore.put_off, error)
+            said = sparingly(self.chore.name)
+            log.log(self.chore.level, "%s, the store failed: %s", self.chore.put_off, error, extra=said)
         except Exception:
             log.exception("%s, it failed", self.chore.put_off)

@@ -8,24 +8,31 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
+from apscheduler.triggers.interval import IntervalTrigger
 
+from alerts.about import about
+from alerts.crew import Crew
 from alerts.deliver import Outcome as Delivered
 from alerts.deliver import Result
 from alerts.wording import counted
 from monitor import store
 from monitor.app import App
 from monitor.chores import Chore, Round
+from monitor.logs import sparingly
 from monitor.presence import Presence
 from monitor.query import SourceError
 from monitor.resending import Resender
 from monitor.settings import SettingsError
 from monitor.tick import Outcome
 from monitor.ticks import due_ticks
+from monitor.underway import Underway
+from monitor.vitals import Vitals
 from monitor.weekly import send_due
 from rules.cron import Cron
 from rules.model import Rule
@@ -49,6 +56,16 @@ DIGEST_SECONDS = 60.0
 """Between two looks at whether the digest of a week is due."""
 TROUBLE_SECONDS = 10.0
 """Between two attempts to deliver while the store fails: a full disk gains nothing by a line a second."""
+PULSE_SECONDS = 5
+"""Between two signs of life of the clock."""
+LONGEST_CHORE = 900.0
+"""Seconds that a chore may take before it counts as stuck."""
+CUT_SECONDS = 1.0
+"""What is within a transaction has this long to end it, once the grace time is over."""
+
+
+class StoppedError(Exception):
+    """The daemon was asked to end; what was begun can go on where it is."""
 
 
 @dataclass
@@ -61,6 +78,14 @@ class Daemon:
     watch_seconds: float = WATCH_SECONDS
     follow_seconds: float = FOLLOW_SECONDS
     digest_seconds: float = DIGEST_SECONDS
+    started: Callable[[], None] = lambda: None
+    """Called once all its loops run."""
+    vitals: Vitals = field(default_factory=Vitals)
+    """Whether they go round."""
+    up: threading.Event = field(default_factory=threading.Event)
+    """Set once all its loops run."""
+    _underway: Underway = field(default_factory=Underway)
+    _crew: Crew | None = None
     _news: threading.Event = field(default_factory=threading.Event)
     _asked: threading.Event = field(default_factory=threading.Event)
     _settled: bool = False
@@ -73,19 +98,25 @@ class Daemon:
         """Schedule all rules and deliver until `stop` is called; then let running evaluations finish."""
         self._settle()
         scheduler = BackgroundScheduler(
-            executors={"default": ThreadPoolExecutor(WORKERS)},
+            # Its sign of life waits for no evaluation.
+            executors={"default": ThreadPoolExecutor(WORKERS), "pulse": ThreadPoolExecutor(1)},
             # The library's defaults drop runs when threads are busy; here none is dropped, late ones are merged.
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
             timezone=UTC,
         )
         for rule in self.app.rules.rules:
             self._add(scheduler, rule)
+        scheduler.add_job(self.vitals.loop("clock"), IntervalTrigger(seconds=PULSE_SECONDS), executor="pulse")
         courier = threading.Thread(target=self._deliver, name="deliver")
         watcher = threading.Thread(target=self._watch, args=[scheduler], name="watch")
         scheduler.start()
         courier.start()
         watcher.start()
-        chores = [Round(chore, self.now, self.stopped, self._news.set).start() for chore in self._chores()]
+        chores = [self._round(chore).start() for chore in self._chores()]
+        for thread in (courier, watcher, *chores):
+            self.vitals.thread(thread.name, thread.is_alive)
+        self.up.set()
+        self.started()
         try:
             self.stopped.wait()
         finally:
@@ -96,6 +127,10 @@ class Daemon:
             scheduler.shutdown(wait=True)
             courier.join()
             self._leave()
+
+    def _round(self, chore: Chore) -> Round:
+        turn = self.vitals.loop(chore.name, chore.every + LONGEST_CHORE)
+        return Round(chore, self.now, self.stopped, self._news.set, turn_begins=turn)
 
     def _chores(self) -> list[Chore]:
         """What is done beside evaluating and delivering."""
@@ -124,22 +159,51 @@ class Daemon:
         try:
             self.app.settle(self.now())
         except store.StoreError as error:
-            log.error("what changed in the rule files is not followed up yet, the store failed: %s", error)
+            text = "what changed in the rule files is not followed up yet, the store failed: %s"
+            log.error(text, error, extra=sparingly("watch"))
             return
         self._settled = True
 
     def stop(self) -> None:
         """Ask `run` to return."""
+        self.vitals.end()
         self.stopped.set()
         self._news.set()
         self._asked.set()
+
+    def cut(self) -> str:
+        """End what does not end by itself, without another word to the store or a source; what that is, a line."""
+        left = self._left()
+        self.app.cut(CUT_SECONDS)
+        return left
+
+    def _left(self) -> str:
+        evaluations = self._underway.names()
+        sends = () if self._crew is None else self._crew.sending()
+        mail = [f"{d.part.value} {d.message.seq} of {d.message.key} to {d.receiver}" for d in sends]
+        parts = [(evaluations, "evaluation"), (mail, "message")]
+        told = [f"{counted(len(names), what)} ({', '.join(names)})" for names, what in parts if names]
+        return ", ".join(told) or "nothing of rules or messages"
+
+    def phase(self) -> str:
+        """Why it is not at work; nothing while it is."""
+        if self.stopped.is_set():
+            return "it is ending: what runs may end, nothing new begins"
+        return "" if self.up.is_set() else "it is starting"
+
+    @property
+    def name(self) -> str:
+        """This daemon's, which no other one had or will have."""
+        return self._presence.id
 
     def reload(self) -> None:
         """Ask for the rule files to be read now, whether they seem to have changed or not."""
         self._asked.set()
 
     def _watch(self, scheduler: BackgroundScheduler) -> None:
+        turn = self.vitals.loop("watch")
         while not self.stopped.is_set():
+            turn()
             asked = self._asked.wait(self.watch_seconds)
             self._asked.clear()
             try:
@@ -192,7 +256,8 @@ class Daemon:
             try:
                 ticks = self._due(rule)
             except (SourceError, SettingsError, store.StoreError) as error:
-                log.error("%s: not evaluated, will try again: %s", name, error)
+                said = sparingly("rules") if isinstance(error, store.StoreError) else None
+                log.error("%s: not evaluated, will try again: %s", name, error, extra=said)
                 return
             # A tick that was evaluated and is due still was recorded by nobody: the next wake tries it again.
             if not ticks or ticks[0] == done or not self._evaluate(rule, ticks[0]):
@@ -209,17 +274,37 @@ class Daemon:
         return due_ticks(watched, newest, self.now())
 
     def _evaluate(self, rule: Rule, tick: datetime) -> bool:
+        """Whether a tick was evaluated and recorded."""
+        # The one place where an evaluation begins: each line that is logged within says of which it is.
+        what = {"rule": rule.name, "tick": tick.isoformat(), "run": uuid4().hex[:12], "source": rule.source.source}
+        with about(**what), self._underway.at(f"{rule.name} at {tick:%Y-%m-%dT%H:%MZ}"):
+            return self._judge(rule, tick)
+
+    def _go_on(self, *_: int) -> None:
+        """Between two days of history that are read."""
+        if self.stopped.is_set():
+            raise StoppedError
+
+    def _judge(self, rule: Rule, tick: datetime) -> bool:
         try:
-            outcome = self.app.tick(rule, tick, now=self.now())
+            outcome = self.app.tick(rule, tick, self._go_on, now=self.now())
+        except StoppedError:
+            log.info("%s at %s: its history is read on at the next start", rule.name, tick)
+            return False
         except store.StoreError as error:
-            log.error("%s at %s: the store failed, the tick will be tried again: %s", rule.name, tick, error)
+            text = "%s at %s: the store failed, the tick will be tried again: %s"
+            log.error(text, rule.name, tick, error, extra=sparingly("rules"))
             return False
         except Exception as error:
             # A rule that cannot be judged is unwatched, and its owner has to hear of it like of a failing source.
             log.exception("%s at %s: could not be judged", rule.name, tick)
-            outcome = self.app.evaluator(rule).blind(
-                tick, f"slicewatch failed to judge it: {type(error).__name__}: {error}", self.now()
-            )
+            try:
+                why = f"slicewatch failed to judge it: {type(error).__name__}: {error}"
+                outcome = self.app.evaluator(rule).blind(tick, why, self.now())
+            except store.StoreError as failure:
+                text = "%s at %s: that it could not be judged is not told yet, the store failed: %s"
+                log.error(text, rule.name, tick, failure, extra=sparingly("rules"))
+                return False
         log_outcome(outcome)
         self._news.set()
         return True
@@ -227,8 +312,10 @@ class Daemon:
     def _deliver(self) -> None:
         """Keep a worker on every lane in which something is due; each ends with what it has to do, or with the daemon."""
         owner = f"{DAEMON}{threading.get_native_id()}"
-        crew = self.app.crew(self.now, self._wait, log_delivery, owner, self.stopped.is_set)
+        crew = self._crew = self.app.crew(self.now, self._wait, log_delivery, owner, self.stopped.is_set)
+        turn = self.vitals.loop("deliver")
         while not self.stopped.is_set():
+            turn()
             try:
                 crew.start(FOR_EVER)
                 self._pause(IDLE_SECONDS)
@@ -281,14 +368,14 @@ def log_delivery(outcome: Delivered) -> None:
     """One line for what was not delivered, or not where it was meant to be."""
     delivery, what = outcome.delivery, outcome.result.value
     item = f"{delivery.part.value} {delivery.message.seq} of {delivery.message.key}"
-    if outcome.result is Result.RETRIED:
-        log.info("%s: %s %s: %s", delivery.receiver, item, what, outcome.error)
-    elif outcome.result is Result.REROUTED:
-        log.warning("%s: %s goes to %s: %s", delivery.receiver, item, outcome.receiver, outcome.error)
-    elif outcome.result is Result.DEAD:
-        log.error(
-            "%s: %s was given up: %s (see `slicewatch deliveries --dead`)", delivery.receiver, item, outcome.error
-        )
+    with about(receiver=delivery.receiver, incident=delivery.message.key, rule=delivery.message.rule):
+        if outcome.result is Result.RETRIED:
+            log.info("%s: %s %s: %s", delivery.receiver, item, what, outcome.error)
+        elif outcome.result is Result.REROUTED:
+            log.warning("%s: %s goes to %s: %s", delivery.receiver, item, outcome.receiver, outcome.error)
+        elif outcome.result is Result.DEAD:
+            text = "%s: %s was given up: %s (see `slicewatch deliveries --dead`)"
+            log.error(text, delivery.receiver, item, outcome.error)
 
 
 def log_outcome(outcome: Outcome) -> None:
@@ -306,4 +393,5 @@ def log_outcome(outcome: Outcome) -> None:
         log.warning("%s: %s", outcome.rule, notice)
     for transition in outcome.transitions:
         incident = transition.incident
-        log.info("%s %s %s: %s", incident.id, transition.change.value, incident.cause.label(), transition.because)
+        with about(incident=incident.id):
+            log.info("%s %s %s: %s", incident.id, transition.change.value, incident.cause.label(), transition.because)
