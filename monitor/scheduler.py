@@ -106,7 +106,9 @@ class Daemon:
         )
         for rule in self.app.rules.rules:
             self._add(scheduler, rule)
-        scheduler.add_job(self.vitals.loop("clock"), IntervalTrigger(seconds=PULSE_SECONDS), executor="pulse")
+        scheduler.add_job(
+            self.vitals.loop("clock"), IntervalTrigger(seconds=PULSE_SECONDS, timezone=UTC), executor="pulse"
+        )
         courier = threading.Thread(target=self._deliver, name="deliver")
         watcher = threading.Thread(target=self._watch, args=[scheduler], name="watch")
         scheduler.start()

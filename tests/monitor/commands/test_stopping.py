@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http.client import HTTPConnection
@@ -159,12 +160,16 @@ class Running:
 
 
 @contextmanager
-def daemon(live: Live, name: str) -> Iterator[Running]:
+def daemon(live: Live, name: str, **env: str) -> Iterator[Running]:
     """A daemon that is surely gone afterwards."""
     log = live.place.folder / f"{name}.log"
     with log.open("w") as file:
         process = subprocess.Popen(
-            [PROGRAM, "run", "--config", str(live.place.config)], stdout=file, stderr=file, text=True, env=os.environ
+            [PROGRAM, "run", "--config", str(live.place.config)],
+            stdout=file,
+            stderr=file,
+            text=True,
+            env=os.environ | env,
         )
     try:
         yield Running(process, log)
@@ -211,9 +216,13 @@ def fill(live: Live) -> None:
 
 
 def test_what_runs_may_end(live):
-    """A query that ends within the grace time is judged and recorded; meanwhile the daemon is well, and not ready."""
+    """A query that ends within the grace time is judged and recorded; meanwhile the daemon is well, and not ready; systemd knows."""
     (before,) = live.runs()
-    with daemon(live, "drained") as running:
+    notified = live.place.folder / "notify"
+    with (
+        closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)) as systemd,
+        daemon_told(live, systemd, notified) as running,
+    ):
         with live.hanging():
             running.wait_for(live.asked)
             assert live.probe("/readyz") == (200, {"status": "ok", "reasons": []})
@@ -222,6 +231,7 @@ def test_what_runs_may_end(live):
             assert "it is ending" in str(live.probe("/readyz")[1]["reasons"])
             assert live.probe("/healthz") == (200, {"status": "ok", "reasons": []})
         assert running.ended() == 0
+        assert told_by(systemd) == ["WATCHDOG=1", "READY=1", "STOPPING=1"]
     assert [run.outcome for run in live.runs()] == ["ok", "ok"]
     assert live.runs()[1].tick == before.tick + 3600
     assert running.lines()[-1]["message"] == "stopped"
@@ -229,6 +239,24 @@ def test_what_runs_may_end(live):
     assert (judged["rule"], judged["source"]) == ("playback_volume", "live")
     assert judged["run"]
     assert f"/{running.process.pid}/" in judged["replica"]
+
+
+@contextmanager
+def daemon_told(live: Live, systemd: socket.socket, name: Path) -> Iterator[Running]:
+    """A daemon that systemd listens to."""
+    systemd.bind(str(name))
+    with daemon(live, "drained", NOTIFY_SOCKET=str(name), WATCHDOG_USEC="600000000") as running:
+        yield running
+
+
+def told_by(systemd: socket.socket) -> list[str]:
+    """What came in, in its order."""
+    systemd.setblocking(False)
+    found = []
+    with suppress(BlockingIOError):
+        while True:
+            found.append(systemd.recv(100).decode())
+    return found
 
 
 def test_a_source_that_hangs_for_ever_holds_nobody_up(live):
