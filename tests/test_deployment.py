@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -18,10 +19,14 @@ import jsonschema
 import kubernetes_validate
 import pytest
 import yaml
+from click.testing import CliRunner
 
 from monitor.checks import load_runnable
+from monitor.cli import slicewatch
+from monitor.daemon_settings import DaemonShape, LogShape
 from monitor.ending import CUT_OFF
-from monitor.settings import Settings, load_settings
+from monitor.logs import KEYS
+from monitor.settings import Settings, load_settings, parse_settings
 from rules.duration import parse_duration
 from tests.containerfile import instructions, problems
 from tests.monitor.commands.place import Place
@@ -338,3 +343,61 @@ def example_secret(name: str) -> str:
     """One of the form that its place asks for."""
     urls = {"store_url": "postgresql+psycopg://slicewatch@databases/slicewatch", "warehouse_url": "sqlite://"}
     return urls.get(name, "0123456789abcdef0123456789abcdef")
+
+
+# --- docs/operations.md -----------------------------------------------------------------------------------------------
+
+PAGE = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+
+
+def test_the_page_documents_every_key_of_the_daemon():
+    """Its settings are read as they stand, and no key is left out."""
+    (block,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+    settings = parse_settings(f'rules = ["rules/*.yaml"]\n{block}', "slicewatch.toml", Path(), {})
+    assert settings.log.format == "json"
+    for shape in (DaemonShape, LogShape):
+        assert [key for key in shape.model_fields if not re.search(rf"^{key} = ", block, re.MULTILINE)] == []
+
+
+def test_the_page_documents_every_field_of_a_line_of_the_log():
+    """In its table; the line that is shown has those that it should."""
+    section = PAGE.partition("## Logs")[2].partition("## As a service")[0]
+    table = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    named = {name for cell in table for name in re.findall(r"`(\w+)`", cell)}
+    (shown,) = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", section, re.DOTALL)]
+    assert named == {"time", "level", "logger", "message", "exception", *KEYS}
+    assert set(shown) <= named
+
+
+def test_the_pages_commands_are_commands():
+    """Each of slicewatch's has its options, and every file that is named is there."""
+    blocks = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
+    lines = [line.split() for block in blocks for line in block.splitlines()]
+    used = [words for words in lines if words[:1] == ["slicewatch"]]
+    assert len(used) >= 2
+    for words in used:
+        text = CliRunner().invoke(slicewatch, [words[1], "--help"]).output
+        assert [word for word in words if word.startswith("--") and word not in text] == []
+    named = {word for words in lines for word in words if re.match(r"(examples|requirements)/", word)}
+    assert len(named) >= 5
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_the_page_knows_the_exit_code():
+    """Of a process that ended before its work."""
+    assert f"\n| {CUT_OFF} | it ended before its work" in PAGE
+
+
+def test_the_commands_that_lay_secrets_out_make_what_is_read(tmp_path):
+    """As a shell runs them: Compose's secrets are the files that its settings and its database name."""
+    if shutil.which("openssl") is None:
+        pytest.skip("no openssl")
+    section = PAGE.partition("## With Compose")[2].partition("## In Kubernetes")[0]
+    (block,) = re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
+    script = block.replace("docker compose up --build --detach\n", "")
+    env = {"PATH": os.environ["PATH"], "WAREHOUSE_URL": "sqlite://", "SLACK_TOKEN": "xoxb-1", "OIDC_SECRET": "s"}
+    subprocess.run(["sh", "-eu", "-c", script], cwd=tmp_path, env=env, check=True)
+    made = {path.name: path.read_text() for path in (tmp_path / "secrets").iterdir()}
+    assert {f"./secrets/{name}" for name in made} == {item["file"] for item in compose()["secrets"].values()}
+    assert made["store_url"].split(":")[2].split("@")[0] == made["postgres_password"].strip()
+    assert len(made["session_key"].strip()) >= 32
