@@ -24,6 +24,10 @@ CUT_SECONDS = 2.0
 """What cutting off and saying so may take: standard error, too, may be a pipe that nobody reads."""
 
 
+def _nothing() -> None:
+    pass
+
+
 @dataclass
 class Ending:
     """`stop` asks all work to end and returns soon; `cut` ends what does not, and says what that is, a line."""
@@ -43,6 +47,10 @@ class Ending:
         self._asked = True
         threading.Thread(target=self.stop, name="stop", daemon=True).start()
         threading.Thread(target=self._see_to_it, name="ending", daemon=True).start()
+
+    def over(self) -> None:
+        """The work has ended: nothing of it is held on to. That the process ends in time, too, is still seen to."""
+        self.stop, self.cut = _nothing, lambda: "nothing"
 
     def _see_to_it(self) -> None:
         why = "asked twice to end" if self._again.wait(self.grace) else f"the grace time of {self.grace:g} s is over"

@@ -35,11 +35,14 @@ class Vitals:
     def thread(self, name: str, alive: Callable[[], bool]) -> None:
         """A part that must be alive from now on."""
         with self._lock:
-            self._alive[name] = alive
+            if not self._over:
+                self._alive[name] = alive
 
     def end(self) -> None:
-        """The parts are meant to end: nothing is amiss from now on."""
-        self._over = True
+        """The parts are meant to end: nothing is amiss from now on, and none is held on to."""
+        with self._lock:
+            self._over = True
+            self._alive.clear()
 
     def amiss(self) -> tuple[str, ...]:
         """What does not go on, a sentence each; nothing where all is well."""

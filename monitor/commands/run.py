@@ -47,6 +47,7 @@ def run(config: Path, *, as_json: bool) -> None:  # noqa: ARG001  # every comman
         probes = Probing(app, daemon.vitals, daemon.phase)
         with handled(acts), listening(app) as doors, serving(app, doors, daemon.now, daemon.reload, probes):
             daemon.run()
+        ending.over()
         log.info("stopped")
 
 

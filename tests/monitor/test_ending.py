@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from dataclasses import dataclass, field
 
 import pytest
@@ -62,3 +64,17 @@ def test_a_stop_that_hangs_holds_nothing_up(cut):
     Ending(0.05, lambda: process.left.wait(SLOW), cut, process.leave).ask()
     assert process.left.wait(SLOW / 2)
     assert process.codes == [CUT_OFF]
+
+
+def test_what_is_over_is_held_on_to_by_nobody_and_the_process_ends_all_the_same():
+    """What still waits for the grace time keeps no daemon alive: at the interpreter's end its engines would complain."""
+    process, work = Process(), Process()
+    gone = weakref.ref(work)
+    ending = Ending(2, work.stopped.set, work.cut_off, process.leave)
+    ending.ask()
+    assert work.stopped.wait(SLOW)
+    ending.over()
+    work = None
+    gc.collect()
+    assert gone() is None
+    assert process.left.wait(SLOW)
