@@ -105,9 +105,9 @@ class App:
         """
         self.state.shut(seconds)
         for source in tuple(self._sources.values()):
-            interrupt = getattr(source, "interrupt", None)
-            if interrupt is not None:
-                interrupt()
+            stop = getattr(source, "stop", None)
+            if stop is not None:
+                stop()
 
     def __enter__(self) -> Self:
         return self
