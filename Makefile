@@ -9,8 +9,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_WORKERS ?= auto
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-COMPILE := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --quiet \
+COMPILE_GROUP := uv pip compile --universal --python-version 3.11 --generate-hashes --quiet \
 	--no-emit-index-url --no-header --no-annotate --no-strip-extras
+COMPILE := $(COMPILE_GROUP) pyproject.toml
 
 help:
 	@echo "make demo    generate a lake, break one device under a stable total, show the alert"
@@ -48,6 +49,8 @@ bench: $(VENV)/dev.stamp
 lock:
 	$(COMPILE) $(UPGRADE) --group build --output-file requirements/run.txt
 	$(COMPILE) $(UPGRADE) --group dev --output-file requirements/dev.txt
+	$(COMPILE) $(UPGRADE) --all-extras --output-file requirements/image.txt
+	$(COMPILE_GROUP) $(UPGRADE) --group build --output-file requirements/build.txt
 
 clean:
 	rm -rf $(VENV) demo dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage htmlcov

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from alerts.deliver import Courier, Outcome, deliver_once, next_step
-from alerts.ports import Lane, Outbox
+from alerts.ports import Delivery, Lane, Outbox
 
 LOOK_SECONDS = 1.0
 """Between two looks of a worker that waits: news that come meanwhile are sent no later."""
@@ -32,7 +32,7 @@ class Crew:
     def start(self, until: datetime) -> int:
         """A worker for each lane that has something due before `until` and none yet; how many there are now.
 
-        Raises what a worker came upon since (an error of the outbox): that worker is gone, the others go on.
+        Raises what workers came upon since (an error of the outbox), the first for all: they are gone, the others go on.
         """
         if self._errors:
             # Those of all lanes are one where the outbox is away: one is told, and all lanes are looked at again.
@@ -47,6 +47,10 @@ class Crew:
                 self._workers[lane] = worker
                 worker.start()
         return len(self._workers)
+
+    def sending(self) -> tuple[Delivery, ...]:
+        """What is being sent at this moment."""
+        return tuple(self.courier.sending.copy().values())
 
     def finish(self) -> None:
         """Wait for all workers to end; each does once its time is up."""

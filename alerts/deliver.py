@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from random import Random
 
+from alerts.about import about
 from alerts.breaker import Breaker
 from alerts.failures import Dead, Next, Reroute, Retry, after_failure
 from alerts.links import linked
@@ -97,6 +98,8 @@ class Courier:
     pages: str | None = None
     """Address of the site that shows incidents, where there is one that others reach."""
     lanes: dict[Lane, Traffic] = field(default_factory=dict)
+    sending: dict[Lane, Delivery] = field(default_factory=dict)
+    """What is claimed and not settled at this moment."""
 
     def traffic(self, lane: Lane) -> Traffic:
         """What is known of a lane."""
@@ -120,7 +123,19 @@ def deliver_once(outbox: Outbox, lane: Lane, courier: Courier, clock: Callable[[
     delivery = outbox.claim(now, courier.owner, courier.lease_seconds, lane)
     if delivery is None:
         return None
-    sent = _send(delivery, courier)
+    courier.sending[lane] = delivery
+    try:
+        with about(receiver=delivery.receiver, incident=delivery.message.key):
+            return _deliver(outbox, lane, courier, clock, delivery)
+    finally:
+        del courier.sending[lane]
+
+
+def _deliver(
+    outbox: Outbox, lane: Lane, courier: Courier, clock: Callable[[], datetime], delivery: Delivery
+) -> Outcome:
+    """Send what was claimed, and settle it."""
+    traffic, sent = courier.traffic(lane), _send(delivery, courier)
     now = clock()
     traffic.sent(now, sent if isinstance(sent, SendError) else None)
     if isinstance(sent, Receipt):

@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
+from alerts.about import carried
+
 T = TypeVar("T")
 
 
@@ -23,7 +25,7 @@ def within(seconds: float, work: Callable[[], T]) -> T:
         except BaseException as error:  # noqa: BLE001  # it is raised where the work was asked for
             errors.append(error)
 
-    worker = threading.Thread(target=run, name="limited", daemon=True)
+    worker = threading.Thread(target=carried(run), name="limited", daemon=True)
     worker.start()
     worker.join(seconds)
     if errors:

@@ -26,6 +26,7 @@ from monitor.buckets import to_epoch
 from monitor.effort import Spent, TimedSource
 from monitor.evaluation import Evaluator
 from monitor.following_up import follow_up, routes_at
+from monitor.logs import sparingly
 from monitor.opening import open_source
 from monitor.outside import Closer
 from monitor.query import Source, SourceError
@@ -96,6 +97,17 @@ class App:
         for source in self._sources.values():
             source.close()
         self._stack.close()
+
+    def cut(self, seconds: float) -> None:
+        """For a process that ends before its work: write nothing more, and end what sources are asked.
+
+        What is within a transaction has `seconds` to end it; otherwise it is rolled back.
+        """
+        self.state.shut(seconds)
+        for source in tuple(self._sources.values()):
+            stop = getattr(source, "stop", None)
+            if stop is not None:
+                stop()
 
     def __enter__(self) -> Self:
         return self
@@ -224,7 +236,7 @@ class App:
             with self.state.write() as tx:
                 store.put_effort(tx, rule.name, store.Effort(to_epoch(tick), ended, seconds, spent.seconds, spent.rows))
         except store.StoreError as error:
-            log.info("%s: what its evaluation took is not noted: %s", rule.name, error)
+            log.info("%s: what its evaluation took is not noted: %s", rule.name, error, extra=sparingly("rules"))
 
     def _tick(self, rule: Rule, tick: datetime, progress: Progress, now: datetime | None) -> Evaluated:
         evaluator = self.evaluator(rule)

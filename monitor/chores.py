@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from monitor import store
+from monitor.logs import sparingly
 
 log = logging.getLogger("slicewatch")
 
@@ -53,6 +54,8 @@ class Round:
     """Called where there is something to deliver."""
     turn: Callable[[str], AbstractContextManager[bool]] = always
     """Holds the turn of a chore by its name, and says whether this daemon has it: `store.Store.alone`."""
+    turn_begins: Callable[[], None] = lambda: None
+    """Called before each time, so that others see that it goes round."""
 
     def start(self) -> threading.Thread:
         """Begin, in a thread that ends soon after `stopped`."""
@@ -69,11 +72,13 @@ class Round:
 
     def once(self) -> None:
         """Do it now."""
+        self.turn_begins()
         try:
             if self._work():
                 self.tell()
         except store.StoreError as error:
-            log.log(self.chore.level, "%s, the store failed: %s", self.chore.put_off, error)
+            said = sparingly(self.chore.name)
+            log.log(self.chore.level, "%s, the store failed: %s", self.chore.put_off, error, extra=said)
         except Exception:
             log.exception("%s, it failed", self.chore.put_off)
 

@@ -19,6 +19,7 @@ COMMANDS = {
     "digest": "Tell of the last week: what is protected, what was told, what was no problem.",
     "drill": "Lose every slice on purpose, and see which losses a rule tells.",
     "explain": "Say why a slice was, or was not, alarmed.",
+    "health": "Ask a running daemon whether it is well.",
     "init": "Write a first working configuration.",
     "mark": "Mark what has changed: alerts that begin soon after name it.",
     "not-a-problem": "Close an incident that is no problem, and say what it is.",

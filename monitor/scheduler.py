@@ -8,13 +8,16 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
+from apscheduler.triggers.interval import IntervalTrigger
 
+from alerts.about import about
 from alerts.crew import Crew
 from alerts.deliver import Outcome as Delivered
 from alerts.deliver import Result
@@ -25,12 +28,15 @@ from monitor.chores import Chore, Round
 from monitor.claims import LEASE, Claims
 from monitor.clock import LOOK_SECONDS as CLOCK_SECONDS
 from monitor.clock import Clock
+from monitor.logs import sparingly
 from monitor.presence import Presence
 from monitor.query import SourceError
 from monitor.resending import Resender
 from monitor.settings import SettingsError
 from monitor.tick import Outcome
 from monitor.ticks import due_ticks
+from monitor.underway import Underway
+from monitor.vitals import Vitals
 from monitor.weekly import send_due
 from rules.cron import Cron
 from rules.model import Rule
@@ -63,6 +69,16 @@ AGAIN = timedelta(seconds=30)
 """After which a rule is looked at again that the store failed."""
 TROUBLE_SECONDS = 10.0
 """Between two attempts to deliver while the store fails: a full disk gains nothing by a line a second."""
+PULSE_SECONDS = 5
+"""Between two signs of life of the clock."""
+LONGEST_CHORE = 900.0
+"""Seconds that a chore may take before it counts as stuck."""
+CUT_SECONDS = 1.0
+"""What is within a transaction has this long to end it, once the grace time is over."""
+
+
+class StoppedError(Exception):
+    """The daemon was asked to end; what was begun can go on where it is."""
 
 
 @dataclass
@@ -78,6 +94,13 @@ class Daemon:
     digest_seconds: float = DIGEST_SECONDS
     lease: timedelta = LEASE
     """How long a run waits for this daemon where it dies."""
+    started: Callable[[], None] = lambda: None
+    """Called once all its loops run."""
+    vitals: Vitals = field(default_factory=Vitals)
+    """Whether they go round."""
+    up: threading.Event = field(default_factory=threading.Event)
+    """Set once all its loops run."""
+    _underway: Underway = field(default_factory=Underway)
     _news: threading.Event = field(default_factory=threading.Event)
     _asked: threading.Event = field(default_factory=threading.Event)
     _settled: bool = False
@@ -95,7 +118,8 @@ class Daemon:
             self.now, self._wait, log_delivery, f"{DAEMON}{self._presence.id}", self.stopped.is_set
         )
         self._scheduler = BackgroundScheduler(
-            executors={"default": ThreadPoolExecutor(WORKERS)},
+            # Its sign of life waits for no evaluation.
+            executors={"default": ThreadPoolExecutor(WORKERS), "pulse": ThreadPoolExecutor(1)},
             # The library's defaults drop runs when threads are busy; here none is dropped, late ones are merged.
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
             timezone=UTC,
@@ -106,6 +130,9 @@ class Daemon:
         self._settle()
         for rule in self.app.rules.rules:
             self._add(rule)
+        self._scheduler.add_job(
+            self.vitals.loop("scheduler"), IntervalTrigger(seconds=PULSE_SECONDS, timezone=UTC), executor="pulse"
+        )
         courier = threading.Thread(target=self._deliver, name="deliver")
         watcher = threading.Thread(target=self._watch, name="watch")
         self._scheduler.start()
@@ -115,6 +142,10 @@ class Daemon:
         # What is evaluated to its end while the daemon stops stays this daemon's until then.
         drained = threading.Event()
         keeper = self._round(self._leases(), drained).start() if self.app.state.shared else None
+        for thread in (courier, watcher, *chores):
+            self.vitals.thread(thread.name, thread.is_alive)
+        self.up.set()
+        self.started()
         try:
             self.stopped.wait()
         finally:
@@ -130,7 +161,8 @@ class Daemon:
             self._leave()
 
     def _round(self, chore: Chore, stopped: threading.Event | None = None) -> Round:
-        return Round(chore, self.now, stopped or self.stopped, self._news.set, self.app.state.alone)
+        turn = self.vitals.loop(chore.name, chore.every + LONGEST_CHORE)
+        return Round(chore, self.now, stopped or self.stopped, self._news.set, self.app.state.alone, turn)
 
     def _chores(self) -> list[Chore]:
         """What is done beside evaluating and delivering."""
@@ -203,22 +235,50 @@ class Daemon:
         try:
             self.app.settle(self.now())
         except store.StoreError as error:
-            log.error("what changed in the rule files is not followed up yet, the store failed: %s", error)
+            text = "what changed in the rule files is not followed up yet, the store failed: %s"
+            log.error(text, error, extra=sparingly("watch"))
             return
         self._settled = True
 
     def stop(self) -> None:
         """Ask `run` to return."""
+        self.vitals.end()
         self.stopped.set()
         self._news.set()
         self._asked.set()
+
+    def cut(self) -> str:
+        """End what does not end by itself, without another word to the store or a source; what that is, a line."""
+        left = self._left()
+        self.app.cut(CUT_SECONDS)
+        return left
+
+    def _left(self) -> str:
+        evaluations = self._underway.names()
+        mail = [f"{d.part.value} {d.message.seq} of {d.message.key} to {d.receiver}" for d in self._crew.sending()]
+        parts = [(evaluations, "evaluation"), (mail, "message")]
+        told = [f"{counted(len(names), what)} ({', '.join(names)})" for names, what in parts if names]
+        return ", ".join(told) or "nothing of rules or messages"
+
+    def phase(self) -> str:
+        """Why it is not at work; nothing while it is."""
+        if self.stopped.is_set():
+            return "it is ending: what runs may end, nothing new begins"
+        return "" if self.up.is_set() else "it is starting"
+
+    @property
+    def name(self) -> str:
+        """This daemon's, which no other one had or will have."""
+        return self._presence.id
 
     def reload(self) -> None:
         """Ask for the rule files to be read now, whether they seem to have changed or not."""
         self._asked.set()
 
     def _watch(self) -> None:
+        turn = self.vitals.loop("watch")
         while not self.stopped.is_set():
+            turn()
             asked = self._asked.wait(self.watch_seconds)
             self._asked.clear()
             try:
@@ -273,7 +333,8 @@ class Daemon:
         try:
             self._look(name)
         except store.StoreError as error:
-            log.error("%s: not evaluated, the store failed, will try again: %s", name, error)
+            text = "%s: not evaluated, the store failed, will try again: %s"
+            log.error(text, name, error, extra=sparingly("rules"))
             self._look_at(name, AGAIN)
         finally:
             self._awake.discard(name)
@@ -296,6 +357,9 @@ class Daemon:
                 return
             try:
                 self._evaluate(rule, ticks[0])
+            except StoppedError:
+                log.info("%s at %s: its history is read on at the next start", name, ticks[0])
+                return
             except BaseException:
                 self._claims.leave_be(name, ticks[0])
                 raise
@@ -312,24 +376,36 @@ class Daemon:
         return due_ticks(watched, newest, self.now())
 
     def _evaluate(self, rule: Rule, tick: datetime) -> None:
-        """Make one run. Raises `StoreError`: then it is not recorded."""
+        """Make one run. Raises `StoreError` and `StoppedError`: then it is not recorded."""
+        # The one place where an evaluation begins: each line that is logged within says of which it is.
+        what = {"rule": rule.name, "tick": tick.isoformat(), "run": uuid4().hex[:12], "source": rule.source.source}
+        with about(**what), self._underway.at(f"{rule.name} at {tick:%Y-%m-%dT%H:%MZ}"):
+            self._judge(rule, tick)
+
+    def _go_on(self, *_: int) -> None:
+        """Between two days of history that are read."""
+        if self.stopped.is_set():
+            raise StoppedError
+
+    def _judge(self, rule: Rule, tick: datetime) -> None:
         try:
-            outcome = self.app.tick(rule, tick, now=self.now())
-        except store.StoreError:
+            outcome = self.app.tick(rule, tick, self._go_on, now=self.now())
+        except (store.StoreError, StoppedError):
             raise
         except Exception as error:
             # A rule that cannot be judged is unwatched, and its owner has to hear of it like of a failing source.
             log.exception("%s at %s: could not be judged", rule.name, tick)
-            outcome = self.app.evaluator(rule).blind(
-                tick, f"slicewatch failed to judge it: {type(error).__name__}: {error}", self.now()
-            )
+            why = f"slicewatch failed to judge it: {type(error).__name__}: {error}"
+            outcome = self.app.evaluator(rule).blind(tick, why, self.now())
         log_outcome(outcome)
         self._news.set()
 
     def _deliver(self) -> None:
         """Keep a worker on every lane in which something is due; each ends with what it has to do, or with the daemon."""
         crew = self._crew
+        turn = self.vitals.loop("deliver")
         while not self.stopped.is_set():
+            turn()
             try:
                 crew.start(FOR_EVER)
                 self._pause(IDLE_SECONDS)
@@ -392,14 +468,14 @@ def log_delivery(outcome: Delivered) -> None:
     """One line for what was not delivered, or not where it was meant to be."""
     delivery, what = outcome.delivery, outcome.result.value
     item = f"{delivery.part.value} {delivery.message.seq} of {delivery.message.key}"
-    if outcome.result is Result.RETRIED:
-        log.info("%s: %s %s: %s", delivery.receiver, item, what, outcome.error)
-    elif outcome.result is Result.REROUTED:
-        log.warning("%s: %s goes to %s: %s", delivery.receiver, item, outcome.receiver, outcome.error)
-    elif outcome.result is Result.DEAD:
-        log.error(
-            "%s: %s was given up: %s (see `slicewatch deliveries --dead`)", delivery.receiver, item, outcome.error
-        )
+    with about(receiver=delivery.receiver, incident=delivery.message.key, rule=delivery.message.rule):
+        if outcome.result is Result.RETRIED:
+            log.info("%s: %s %s: %s", delivery.receiver, item, what, outcome.error)
+        elif outcome.result is Result.REROUTED:
+            log.warning("%s: %s goes to %s: %s", delivery.receiver, item, outcome.receiver, outcome.error)
+        elif outcome.result is Result.DEAD:
+            text = "%s: %s was given up: %s (see `slicewatch deliveries --dead`)"
+            log.error(text, delivery.receiver, item, outcome.error)
 
 
 def log_outcome(outcome: Outcome) -> None:
@@ -417,4 +493,5 @@ def log_outcome(outcome: Outcome) -> None:
         log.warning("%s: %s", outcome.rule, notice)
     for transition in outcome.transitions:
         incident = transition.incident
-        log.info("%s %s %s: %s", incident.id, transition.change.value, incident.cause.label(), transition.because)
+        with about(incident=incident.id):
+            log.info("%s %s %s: %s", incident.id, transition.change.value, incident.cause.label(), transition.because)

@@ -15,6 +15,14 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidat
 
 from alerts.deliver import PACE
 from alerts.operations import Maintenance, Operations, ReceiverPolicy, Route
+from monitor.daemon_settings import (
+    DaemonSettings,
+    DaemonShape,
+    LogSettings,
+    LogShape,
+    daemon_settings,
+    log_settings,
+)
 from monitor.operating import (
     Budget,
     DigestShape,
@@ -121,6 +129,8 @@ class Settings:
     fallback: str | None = None
     """The receiver of rules that name none; the only receiver where there is one and no fallback is set."""
     web: WebSettings = field(default_factory=WebSettings)
+    daemon: DaemonSettings = field(default_factory=DaemonSettings)
+    log: LogSettings = field(default_factory=LogSettings)
     maintenance: tuple[Maintenance, ...] = ()
     """Windows in which nobody is told of some rules."""
     routes: tuple[Route, ...] = ()
@@ -291,6 +301,8 @@ class _RootShape(BaseModel):
     sources: dict[str, dict[str, Any]] = {}
     receivers: dict[str, dict[str, Any]] = {}
     web: WebShape = WebShape()
+    daemon: DaemonShape = DaemonShape()
+    log: LogShape = LogShape()
     alerts: _AlertsShape = _AlertsShape()
     digest: DigestShape | None = None
     maintenance: tuple[MaintenanceShape, ...] = ()
@@ -343,6 +355,8 @@ class _Reader:
             receivers=tuple(self._receiver(name, shape) for name, shape in receivers.items()),
             fallback=root.fallback or (next(iter(receivers)) if len(receivers) == 1 else None),
             web=web_settings(root.web, self._value, self._places.locate, asked="web" in data),
+            daemon=daemon_settings(root.daemon),
+            log=log_settings(root.log),
             maintenance=maintenances(root.maintenance),
             routes=routes(root.routes),
             policies=policies(receivers),

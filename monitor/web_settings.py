@@ -88,7 +88,8 @@ def split_address(listen: str) -> tuple[str, int]:
 HEADER = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
 
 
-def _listen(raw: object) -> str:
+def as_listen(raw: object) -> str:
+    """An address to listen on, its port a fixed one."""
     found = re.fullmatch(r"(.+):(\d{1,5})", raw) if isinstance(raw, str) else None
     if found is None or not 0 < int(found[2]) < 65_536:
         raise refusal("bad-value", f"{described(raw)} is no address to listen on", 'write "127.0.0.1:8080"')
@@ -213,7 +214,7 @@ class WebShape(BaseModel):
 
     model_config = ConfigDict(extra="forbid", title="[web]")
 
-    listen: Annotated[str, BeforeValidator(_listen)] = DEFAULT_LISTEN
+    listen: Annotated[str, BeforeValidator(as_listen)] = DEFAULT_LISTEN
     public_url: Annotated[str | None, BeforeValidator(_public_url)] = None
     access: Annotated[Access, PlainValidator(_access)] = "none"
     proxy: _ProxyShape | None = None

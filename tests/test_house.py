@@ -29,8 +29,8 @@ EXAMPLES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("examp
 OWN = ("rules", "alerts", "dashboards", "monitor", "tests", "benchmarks", "docs", "examples", "requirements", ".ci")
 
 
-TEXTS = {".py", ".md", ".toml", ".txt", ".yaml", ".yml", ".expected", ".mako"}
-NAMED = {"Makefile", "LICENSE", ".gitignore", "run"}
+TEXTS = {".py", ".md", ".toml", ".txt", ".yaml", ".yml", ".expected", ".mako", ".service"}
+NAMED = {"Makefile", "Containerfile", "LICENSE", ".dockerignore", ".gitignore", "run"}
 
 
 def own_files() -> list[Path]:

@@ -8,6 +8,7 @@ from datetime import datetime
 from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
+from dashboards.views.probes import ALIVE, READY
 from dashboards.web import assets, failures
 from dashboards.web.access.doors import Door
 from dashboards.web.access.gate import Gate
@@ -20,7 +21,7 @@ from dashboards.web.security import SecurityHeaders
 from dashboards.web.site import Site
 
 API = "/api/v1"
-PUBLIC = frozenset({assets.PATH, f"{API}/openapi.json"})
+PUBLIC = frozenset({assets.PATH, f"{API}/openapi.json", ALIVE, READY})
 """Paths for everybody."""
 SMALLEST = 1_000
 """Bytes from which an answer is compressed."""

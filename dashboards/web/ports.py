@@ -13,6 +13,7 @@ from dashboards.views.incidents import IncidentLists
 from dashboards.views.noise import Noises
 from dashboards.views.overview import Overviews
 from dashboards.views.people import People
+from dashboards.views.probes import Probes
 from dashboards.views.reload import Reloader
 from dashboards.views.rules import Rules
 from dashboards.views.slice import SlicePages
@@ -38,3 +39,4 @@ class Ports:
     reloader: Reloader
     heatmap: Heatmaps
     slice: SlicePages
+    probes: Probes

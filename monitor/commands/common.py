@@ -17,6 +17,9 @@ from alerts.ports import Notifier
 from alerts.wording import counted
 from monitor.app import App
 from monitor.buckets import to_datetime, to_epoch
+from monitor.commands.options import FAILED, config_option, json_option
+from monitor.daemon_settings import LogSettings
+from monitor.logs import write_log
 from monitor.query import SourceError
 from monitor.settings import Settings, SettingsError
 from monitor.store import StoreAwayError, StoreError
@@ -26,17 +29,23 @@ from rules.model import Rule
 from rules.problem import Problem
 from rules.vocabulary import did_you_mean
 
-FAILED = 2
-"""Exit code: something could not be asked, read or written."""
+__all__ = [
+    "FAILED",
+    "Length",
+    "Moment",
+    "Share",
+    "config_option",
+    "json_option",
+    "log_to_stderr",
+    "newest_bucket",
+    "opened",
+    "progress",
+    "rule_called",
+    "rules_called",
+    "write_report",
+]
 
-config_option = click.option(
-    "--config",
-    type=click.Path(path_type=Path),
-    default=Path("slicewatch.toml"),
-    show_default=True,
-    help="The operators' file.",
-)
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+log = logging.getLogger("slicewatch")
 
 
 class Moment(click.ParamType[datetime]):
@@ -96,19 +105,25 @@ def opened(
     *,
     store_url: str | None = None,
     sends: bool = False,
+    logs: bool = False,
     out: TextIO | None = None,
     waits: Callable[[StoreAwayError], None] | None = None,
 ) -> Iterator[App]:
     """The app of a configuration; whatever cannot be used ends the command with a clear line and exit code 2.
 
     Errors of rule files go to standard error and stop nothing else; warnings are counted there. A command that sends nothing needs no
-    receiver's secret; `out` (standard output by default) is where a console receiver writes. `waits` is for a command
-    that begins once the store is there.
+    receiver's secret; `out` (standard output by default) is where a console receiver writes. A command that `logs` has a
+    log as the settings say, which then holds what is wrong with rules. `waits` is for a command that begins once the
+    store is there.
     """
     notifiers = None if sends else _nobody
     try:
         with _open(config, store_url, out or sys.stdout, notifiers, waits) as app:
-            _show(app.rules.problems)
+            if logs:
+                log_to_stderr(app.settings.log)
+                _log(app.rules.problems)
+            else:
+                _show(app.rules.problems)
             yield app
     except (SettingsError, StoreError, SourceError) as error:
         click.echo(str(error), err=True)
@@ -139,6 +154,16 @@ def _show(problems: Sequence[Problem]) -> None:
             click.echo(problem.render(), err=True)
     if warnings:
         click.echo(f"{counted(warnings, 'warning')}: see `slicewatch check`", err=True)
+
+
+def _log(problems: Sequence[Problem]) -> None:
+    """As `_show`, for a process whose log somebody's program reads."""
+    warnings = sum(problem.severity == "warning" for problem in problems)
+    for problem in problems:
+        if problem.severity == "error":
+            log.error("not watched, until it is mended:\n%s", problem.render())
+    if warnings:
+        log.info("%s: see `slicewatch check`", counted(warnings, "warning"))
 
 
 def _nobody(settings: Settings, out: TextIO) -> dict[str, Notifier]:  # noqa: ARG001  # in place of `open_notifiers`
@@ -191,15 +216,9 @@ def progress(label: str) -> Iterator[Callable[[int, int], None]]:
         yield show
 
 
-def log_to_stderr(level: int = logging.INFO) -> None:
-    """Log lines with UTC times on standard error."""
-    handler = logging.StreamHandler(sys.stderr)
-    formatter = logging.Formatter("%(asctime)sZ %(levelname)s %(message)s", datefmt="%Y-%m-%dT%H:%M:%S")
-    formatter.converter = lambda seconds: datetime.fromtimestamp(seconds or 0, UTC).timetuple()
-    handler.setFormatter(formatter)
-    root = logging.getLogger("slicewatch")
-    root.handlers = [handler]
-    root.setLevel(level)
+def log_to_stderr(settings: LogSettings = LogSettings(), **always: str) -> None:  # noqa: B008  # it is frozen
+    """Log on standard error; each line of JSON says `always` as well."""
+    write_log(sys.stderr, settings, always)
 
 
 def write_report(path: Path, text: str) -> None:

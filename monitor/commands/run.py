@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import signal
-import threading
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -18,8 +18,12 @@ from monitor.clock import Clock
 from monitor.commands import HELP
 from monitor.commands.common import config_option, log_to_stderr, opened
 from monitor.commands.waiting import Patience
+from monitor.ending import Ending
+from monitor.probing import Probing
 from monitor.scheduler import DAEMON, Daemon, log
+from monitor.service_manager import READY, STOPPING, ServiceManager
 from monitor.serving.beside import serving
+from monitor.signals import handled
 
 
 @click.command("run", context_settings=HELP)
@@ -28,15 +32,16 @@ from monitor.serving.beside import serving
 def run(config: Path, *, as_json: bool) -> None:  # noqa: ARG001  # every command takes --json
     """Evaluate every rule on its schedule and deliver alerts, until stopped.
 
-    SIGTERM and SIGINT let running evaluations finish. Ticks missed while the daemon was down are caught up. Rule
-    files that change are read again within seconds, and at once on SIGHUP; a broken one keeps its last good version.
-    What people press and type in Slack, and do in PagerDuty, is taken, where a receiver is set up for it. Where
-    slicewatch.toml has a [web] table, the pages and the API are served at its `listen`. On PostgreSQL any number of
-    daemons share the work; one that starts before its database waits for it.
+    SIGTERM and SIGINT let running evaluations and deliveries end, for [daemon] grace at most; then, or on a second
+    signal, it ends anyhow with exit code 3, and what was left is done at the next start. Ticks missed while the daemon
+    was down are caught up. Rule files that change are read again within seconds, and at once on SIGHUP; a broken one
+    keeps its last good version. What people press and type in Slack, and do in PagerDuty, is taken, where a receiver is
+    set up for it. Where slicewatch.toml has a [web] table, the pages and the API are served at its `listen`. On
+    PostgreSQL any number of daemons share the work; one that starts before its database waits for it.
     """
     log_to_stderr()
     patience = Patience.till_told()
-    with opened(config, sends=True, waits=patience) as app, app.state.lock_daemon() as lock:
+    with opened(config, sends=True, logs=True, waits=patience) as app, app.state.lock_daemon() as lock:
         watch(app, Clock(app.state), alone=lock.alone, patience=patience)
 
 
@@ -51,16 +56,23 @@ def watch(app: App, clock: Clock, *, alone: bool, patience: Patience, lease: tim
     app.clock = clock.now
     if alone:
         _go_on_alone(app, clock.now())
-    daemon = Daemon(app, clock.now, clock, lease=lease)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: _stop(daemon))
-    if patience.stopped.is_set():
-        daemon.stop()
-    if hasattr(signal, "SIGHUP"):
-        signal.signal(signal.SIGHUP, lambda *_: threading.Thread(target=daemon.reload, name="reload").start())
+    manager = ServiceManager.of(os.environ, os.getpid())
+    daemon = Daemon(app, clock.now, clock, lease=lease, started=lambda: manager.tell(READY))
+    log_to_stderr(app.settings.log, replica=daemon.name)
     log.info("watching %s", counted(len(app.rules.rules), "rule"))
-    with listening(app, daemon.now) as doors, serving(app, doors, daemon.now, daemon.reload):
+    manager.watch(daemon.vitals.amiss)
+    ending = Ending(app.settings.daemon.grace.total_seconds(), lambda: _stop(daemon, manager), daemon.cut)
+    acts = {signal.SIGTERM: ending.ask, signal.SIGINT: ending.ask, signal.SIGHUP: daemon.reload}
+    probes = Probing(app, daemon.vitals, daemon.phase)
+    with (
+        handled(acts),
+        listening(app, daemon.now) as doors,
+        serving(app, doors, daemon.now, daemon.reload, probes),
+    ):
+        if patience.stopped.is_set():
+            ending.ask()
         daemon.run()
+    ending.over()
     log.info("stopped")
 
 
@@ -75,6 +87,6 @@ def _go_on_alone(app: App, now: datetime) -> None:
         )
 
 
-def _stop(daemon: Daemon) -> None:
-    # Not here: a handler interrupts the main thread, which may be inside the very lock that stopping takes.
-    threading.Thread(target=daemon.stop, name="stop").start()
+def _stop(daemon: Daemon, manager: ServiceManager) -> None:
+    manager.tell(STOPPING)
+    daemon.stop()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import threading
 from contextlib import closing
@@ -10,12 +11,22 @@ from pathlib import Path
 
 import click
 
+from monitor.app import App
 from monitor.commands import HELP
 from monitor.commands.common import FAILED, Moment, config_option, log_to_stderr, opened
+from monitor.ending import Ending
 from monitor.serving.access import OpenToAllError, open_access
 from monitor.serving.server import CannotListenError, WebServer
 from monitor.serving.wiring import web_app
 from monitor.settings import split_address
+from monitor.signals import handled
+
+log = logging.getLogger("slicewatch")
+
+LOOK_SECONDS = 1.0
+"""Between two looks at whether the server is there."""
+CUT_SECONDS = 1.0
+"""What is within a transaction has this long to end it, once the grace time is over."""
 
 
 @click.command("serve", context_settings=HELP)
@@ -33,9 +44,8 @@ def serve(listen: str | None, moment: datetime | None, config: Path, *, as_json:
     """
     log_to_stderr()
     stopped = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
-    with opened(config) as app:
+    with opened(config, logs=True) as app:
+        ending = Ending(app.settings.daemon.grace.total_seconds(), stopped.set, lambda: _cut(app))
         address = listen or app.settings.listen
         host, port = split_address(address)
         try:
@@ -43,7 +53,8 @@ def serve(listen: str | None, moment: datetime | None, config: Path, *, as_json:
         except OpenToAllError as error:
             raise click.UsageError(str(error)) from None
         clock = (lambda: moment) if moment is not None else (lambda: datetime.now(UTC))
-        with web_app(app, access.door, clock, access.key, access.gate) as web:
+        acts = {signal.SIGTERM: ending.ask, signal.SIGINT: ending.ask}
+        with handled(acts), web_app(app, access.door, clock, access.key, access.gate) as web:
             try:
                 server = WebServer(web, host, port)
             except CannotListenError as error:
@@ -52,4 +63,12 @@ def serve(listen: str | None, moment: datetime | None, config: Path, *, as_json:
             with closing(server):
                 server.start()
                 click.echo(f"slicewatch is at {server.address}")
-                stopped.wait()
+                while not stopped.wait(LOOK_SECONDS):
+                    if not server.alive():
+                        log.error("the pages are served no longer: their thread has ended")
+                        raise SystemExit(FAILED)
+
+
+def _cut(app: App) -> str:
+    app.cut(CUT_SECONDS)
+    return "requests that were being answered"

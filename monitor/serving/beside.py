@@ -13,7 +13,9 @@ from datetime import datetime
 from typing import Any
 
 from monitor.app import App
+from monitor.probing import Probing
 from monitor.serving.access import OpenToAllError, open_access
+from monitor.serving.plain import PlainProbes
 from monitor.signed_http import Door, SignedServer
 from monitor.web_settings import split_address
 
@@ -22,19 +24,41 @@ log = logging.getLogger("slicewatch")
 
 @contextmanager
 def serving(
-    app: App, doors: Sequence[Door[Any]], now: Callable[[], datetime], reload: Callable[[], None]
+    app: App, doors: Sequence[Door[Any]], now: Callable[[], datetime], reload: Callable[[], None], probes: Probing
 ) -> Iterator[None]:
-    """Serve meanwhile; `reload` has the daemon read its rules again. Raises `SettingsError` for a secret that is missing, or a library that is."""
+    """Serve meanwhile; `reload` has the daemon read its rules again. Raises `SettingsError` for a secret that is missing, or a library that is.
+
+    What serves is one of the daemon's vitals: where its thread ends, the daemon is not well.
+    """
     with ExitStack() as stack:
+        if app.settings.daemon.health is not None:
+            _plain(app.settings.daemon.health, probes, stack)
         if app.settings.web.asked:
-            _pages(app, doors, now, reload, stack)
+            _pages(app, doors, now, reload, probes, stack)
         elif doors:
             _doors(app.settings.listen, doors, stack)
         yield
 
 
+def _plain(listen: str, probes: Probing, stack: ExitStack) -> None:
+    try:
+        server = PlainProbes(listen, probes)
+    except OSError as error:
+        log.error("whether it is well cannot be asked, [daemon] health = %s: %s", listen, error)
+        return
+    stack.enter_context(closing(server))
+    server.start()
+    probes.vitals.thread("probes", server.alive)
+    log.info("whether it is well is said at http://%s/healthz and /readyz", listen)
+
+
 def _pages(
-    app: App, doors: Sequence[Door[Any]], now: Callable[[], datetime], reload: Callable[[], None], stack: ExitStack
+    app: App,
+    doors: Sequence[Door[Any]],
+    now: Callable[[], datetime],
+    reload: Callable[[], None],
+    probes: Probing,
+    stack: ExitStack,
 ) -> None:
     # A daemon without pages needs none of what makes them.
     from monitor.serving.hooks import router_of  # noqa: PLC0415
@@ -53,7 +77,8 @@ def _pages(
         routers=(*access.gate.routers, router_of(doors)),
         public=access.gate.public | {door.path for door in doors},
     )
-    web = stack.enter_context(web_app(app, access.door, now, access.key, gate, DaemonReloader(app, reload)))
+    reloader = DaemonReloader(app, reload)
+    web = stack.enter_context(web_app(app, access.door, now, access.key, gate, reloader, probes))
     try:
         server = WebServer(web, *split_address(listen))
     except CannotListenError as error:
@@ -61,6 +86,7 @@ def _pages(
         return
     stack.enter_context(closing(server))
     server.start()
+    probes.vitals.thread("web", server.alive)
     log.info("the pages are at %s%s", server.address, _also(doors))
 
 

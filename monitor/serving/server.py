@@ -63,6 +63,10 @@ class WebServer:
         host, port = self._socket.getsockname()[:2]
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
+    def alive(self) -> bool:
+        """Whether it serves."""
+        return self._thread.is_alive()
+
     def start(self) -> None:
         """Begin to serve; requests that come before it does are answered then."""
         self._thread.start()

@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from fastapi import FastAPI
 
+from dashboards.views.probes import Probes
 from dashboards.views.reload import Reloader
 from dashboards.web.access.doors import Door
 from dashboards.web.access.gate import Gate
@@ -20,6 +21,7 @@ from monitor.app import App
 from monitor.assess import Question
 from monitor.buckets import to_datetime
 from monitor.evaluation import Evaluator
+from monitor.probing import Probing
 from monitor.query import SourceError
 from monitor.routing import routed
 from monitor.serving.access import JournalOfStore
@@ -42,6 +44,7 @@ from monitor.views.people import PeopleAtDesk
 from monitor.views.rules import RulesOfStore
 from monitor.views.slice import SlicePagesOfStore
 from monitor.views.slices import HeatmapsOfStore
+from monitor.vitals import Vitals
 from monitor.watched import Watched
 from rules.model import Rule
 
@@ -83,13 +86,14 @@ def web_app(
     key: bytes,
     gate: Gate | None = None,
     reloader: Reloader | None = None,
+    probes: Probes | None = None,
 ) -> Iterator[FastAPI]:
     """The web application of an app; what works aside for its pages ends with it.
 
-    Without a gate, the usual one; without a reloader, that of pages that stand alone.
+    Without a gate, the usual one; without a reloader or probes, those of pages that stand alone.
     """
     with ports_of(app) as ports:
-        whole = ports if reloader is None else replace(ports, reloader=reloader)
+        whole = replace(ports, reloader=reloader or ports.reloader, probes=probes or ports.probes)
         made = create_app(whole, door, now, key, gate or Gate(JournalOfStore(app.state), now))
         answer_away(made, StoreError)
         yield made
@@ -117,6 +121,7 @@ def ports_of(app: App, *, waits: bool = False) -> Iterator[Ports]:
             reloader=ViewReloader(app),
             heatmap=HeatmapsOfStore(app, panoramas),
             slice=SlicePagesOfStore(app, panoramas, Histories(app.state)),
+            probes=Probing(app, Vitals(), lambda: ""),
         )
     finally:
         coverages.close()

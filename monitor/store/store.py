@@ -16,6 +16,7 @@ from monitor.store import advisory, migrate
 from monitor.store.daemon_lock import DaemonLock
 from monitor.store.engine import WRITES, in_memory, make_engine, parse_url, shown, use_wal
 from monitor.store.errors import StoreError, StoreNewerError, translate
+from monitor.store.turnstile import Turnstile
 from monitor.store.tx import Tx
 
 BUSY_TIMEOUT = 10.0
@@ -36,6 +37,7 @@ class Store:
         gate = threading.RLock() if url.get_backend_name() == "sqlite" else None
         self._read_gate = gate if in_memory(url) else None
         self._write_gate = gate
+        self._turnstile = Turnstile()
 
     @classmethod
     def open(cls, url: str, *, busy_timeout: float = BUSY_TIMEOUT) -> Store:
@@ -85,7 +87,7 @@ class Store:
     @contextmanager
     def _transaction(self, *, writes: bool) -> Iterator[Connection]:
         gate = self._write_gate if writes else self._read_gate
-        with gate or nullcontext(), self._translated(), self._engine.connect() as connection:
+        with self._turnstile.passed(), gate or nullcontext(), self._translated(), self._engine.connect() as connection:
             connection.execution_options(**{WRITES: writes})
             if connection.dialect.name == "postgresql" and not writes:
                 connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
@@ -107,6 +109,19 @@ class Store:
         if self._url.get_backend_name() != "sqlite" or in_memory(self._url):
             return DaemonLock(None)
         return DaemonLock(Path(f"{self._url.database}.lock"))
+
+    def shut(self, seconds: float) -> bool:
+        """Begin no transaction any more: StoreError for whoever wants one. Whether all that run ended within `seconds`.
+
+        For a process that ends before its work: what is begun is wholly done or not at all, and nothing is begun.
+        """
+        return self._turnstile.shut(seconds)
+
+    def check(self) -> None:
+        """Raise StoreError unless the store answers, and is as this program needs it."""
+        with self.read() as tx:
+            if not migrate.is_current(tx.connection):
+                raise StoreError(f"{shown(self._url)} is not as this version of slicewatch needs it")
 
     @property
     def shared(self) -> bool:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alerts.about import subject
 from alerts.breaker import FAILURES_TO_OPEN, FIRST_REST, LONGEST_REST, Breaker
 from alerts.crew import Crew
 from alerts.deliver import LEASE_SECONDS, PACE, SEND_SECONDS, Courier, Result, Traffic, deliver_once, drain
@@ -374,3 +375,45 @@ def test_an_error_of_the_outbox_leaves_where_workers_are_started():
     crew.finish()
     with pytest.raises(OSError, match="disk full"):
         crew.start(later(60))
+
+
+def test_a_store_that_failed_under_many_lanes_holds_the_next_start_up_once():
+    """One error is raised for all of them: deliveries go on at the next look, however many receivers there are."""
+
+    class Broken(MemoryOutbox):
+        def done(self, *_):
+            raise OSError("disk full")
+
+    outbox = Broken()
+    names = [f"team-{number}" for number in range(5)]
+    for name in names:
+        outbox.put(message(), name, [Part.TEXT], NOW)
+    crew = Crew(
+        outbox,
+        Courier("test", Random(1), {name: Scripted() for name in names}),
+        lambda: NOW,
+        lambda _: None,
+        lambda _: None,
+    )
+    assert crew.start(later(60)) == 5
+    crew.finish()
+    with pytest.raises(OSError, match="disk full"):
+        crew.start(later(60))
+    crew.start(later(60))
+    crew.finish()
+
+
+def test_what_is_being_sent_is_known_until_it_is_settled():
+    """By what is held in each lane; what its log lines are about is what is sent."""
+    outbox, seen = queue(message("sw-1")), []
+
+    class Looking:
+        def send(self, _: Delivery) -> Receipt:
+            seen.append(([d.message.key for d in crew.sending()], dict(subject())))
+            return Receipt()
+
+    courier = Courier("test", Random(1), {"team": Looking()})
+    crew = Crew(outbox, courier, lambda: NOW, lambda _: None, lambda _: None)
+    deliver_once(outbox, Lane("team", Part.TEXT), courier, lambda: NOW)
+    assert seen == [(["sw-1"], {"receiver": "team", "incident": "sw-1"})]
+    assert crew.sending() == ()

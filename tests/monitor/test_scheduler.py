@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from alerts.ports import Notifier
 from monitor.chores import Round
 from monitor.scheduler import FOR_EVER, Daemon
 from monitor.store import Store
+from monitor.vitals import LONGEST_TURN, Vitals
 
 SLOW = 60.0
 """Seconds after which something that takes a moment has failed, on a busy machine."""
@@ -55,8 +57,8 @@ class Deliveries:
 
 
 @contextmanager
-def running(app: Deliveries):
-    daemon = app.daemon = Daemon(app)
+def running(app: Deliveries, **given):
+    daemon = app.daemon = Daemon(app, **given)
     thread = threading.Thread(target=daemon.run)
     thread.start()
     try:
@@ -145,3 +147,34 @@ def test_a_daemon_that_cannot_say_that_it_is_there_follows_up_all_the_same():
         daemon.stop()
         for thread in rounds:
             thread.join(SLOW)
+
+
+def test_a_delivering_thread_that_is_stuck_makes_the_daemon_unwell():
+    """The other loops go round; once it goes on, all is well again, and the end of all of them is no illness."""
+    stuck, go = threading.Event(), threading.Event()
+    clock = [0.0]
+
+    def hang(*_):
+        stuck.set()
+        go.wait(SLOW)
+
+    app = Deliveries([hang])
+    with running(app, vitals=Vitals(lambda: clock[0]), watch_seconds=0.01, follow_seconds=0.01) as daemon:
+        assert daemon.up.wait(SLOW)
+        assert stuck.wait(SLOW)
+        assert daemon.phase() == ""
+        clock[0] = LONGEST_TURN + 1
+        wait_until(lambda: [told.split()[0] for told in daemon.vitals.amiss()] == ["deliver"])
+        go.set()
+        wait_until(lambda: not daemon.vitals.amiss(), daemon._news.set)
+    assert daemon.vitals.amiss() == ()
+    assert daemon.phase().startswith("it is ending")
+
+
+def wait_until(holds: Callable[[], bool], meanwhile: Callable[[], object] = lambda: None) -> None:
+    """As long as that takes."""
+    until = time.monotonic() + SLOW
+    while not holds():
+        assert time.monotonic() < until
+        meanwhile()
+        time.sleep(0.01)

@@ -300,3 +300,41 @@ def test_any_text_is_settings_or_problems(text):
     """Never another error."""
     with suppress(SettingsError):
         assert parsed(text).rules
+
+
+def test_how_a_daemon_ends_and_logs():
+    """Half a minute, lines for people, and no address of its own for probes, where the file does not say."""
+    plain, said = parsed(FULL), parsed(FULL + DAEMON)
+    assert (plain.daemon.grace, plain.daemon.health) == (timedelta(seconds=30), None)
+    assert (plain.log.format, plain.log.level) == ("text", "info")
+    assert (said.daemon.grace, said.daemon.health) == (timedelta(minutes=2), "0.0.0.0:8081")
+    assert (said.log.format, said.log.level, said.log.number) == ("json", "warning", 30)
+
+
+DAEMON = """
+[daemon]
+grace = "2m"
+health = "0.0.0.0:8081"
+
+[log]
+format = "json"
+level = "warning"
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ('[daemon]\ngrace = "0s"', "bad-duration"),
+        ("[daemon]\ngrace = 30", "bad-duration"),
+        ('[daemon]\nhealth = "8081"', "bad-value"),
+        ('[daemon]\nhelth = "127.0.0.1:8081"', "unknown-key"),
+        ('[log]\nformat = "xml"', "unknown-value"),
+        ('[log]\nlevel = "loud"', "unknown-value"),
+    ],
+)
+def test_a_mistake_about_the_daemon_has_a_place(text, code):
+    """Each in the line where it stands."""
+    assert [(place, found) for place, found, _ in told(f'rules = ["*.yaml"]\n{text}\n')] == [
+        (f"slicewatch.toml:3:{text.splitlines()[1].index('=') + 3 if code != 'unknown-key' else 1}", code)
+    ]

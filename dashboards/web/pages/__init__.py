@@ -16,6 +16,7 @@ from dashboards.web.pages import (
     metrics,
     noise,
     overview,
+    probes,
     reload,
     rules,
     silences,
@@ -47,5 +48,6 @@ PAGES: tuple[Page, ...] = (
     silences,
     tokens,
     metrics,
+    probes,
     reload,
 )

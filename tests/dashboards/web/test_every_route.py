@@ -14,7 +14,7 @@ from tests.dashboards.web.guarded import PROXY, empty_world, guarded
 pytestmark = pytest.mark.xdist_group("web")
 
 ROLES = {role.word: role for role in Role}
-FOR_EVERYBODY = {"/static/{digest}/{name:path}", "/api/v1/openapi.json"}
+FOR_EVERYBODY = {"/static/{digest}/{name:path}", "/api/v1/openapi.json", "/healthz", "/readyz"}
 """Written out here as well: a path that becomes public has to be meant to."""
 REFUSED = frozenset({401, 403})
 
@@ -110,3 +110,13 @@ def csrf_of(browser) -> str:
     found = re.search(r'name="csrf" content="([^"]+)"', browser.get("/").text)
     assert found is not None
     return found[1]
+
+
+def test_everybody_may_ask_whether_it_is_well(site):
+    """Without a sign-in, and without a word about what is watched."""
+    with site.client() as stranger:
+        for path in ("/healthz", "/readyz"):
+            answer = stranger.get(path)
+            assert (answer.status_code, answer.json()) == (200, {"status": "ok", "reasons": []})
+            assert answer.headers["cache-control"] == "no-store"
+            assert "set-cookie" not in answer.headers

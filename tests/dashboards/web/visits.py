@@ -13,7 +13,7 @@ from rules.slices import Slice
 
 NO_PAGE = re.compile(
     r"^/api/|^/static/|\.(csv|md|json)$"  # files, and answers for programs
-    r"|^/metrics$"
+    r"|^/(metrics|healthz|readyz)$"
     r"|^/slices/one/decomposition$"  # the page of a slice asks for it
 )
 SETTLED = """() => document.readyState === "complete"
