@@ -20,10 +20,10 @@ from alerts.wording import counted
 from monitor import store
 from monitor.app import App
 from monitor.chores import Chore, Round
+from monitor.parking import Parking, reason, rests
 from monitor.presence import Presence
-from monitor.query import SourceError
+from monitor.query import AskingStoppedError
 from monitor.resending import Resender
-from monitor.settings import SettingsError
 from monitor.tick import Outcome
 from monitor.ticks import due_ticks
 from monitor.weekly import send_due
@@ -36,7 +36,6 @@ LONGEST_WAKE = timedelta(minutes=15)
 """A rule looks for due ticks at least this often: what was missed is caught up soon."""
 MOST_OFFSET = 30
 """Seconds over which the rules of one schedule are spread, by a hash of their names."""
-WORKERS = 4
 IDLE_SECONDS = 1.0
 DAEMON = "daemon-"
 """How leases of a daemon's deliveries are named, with a number of its own."""
@@ -65,15 +64,17 @@ class Daemon:
     _asked: threading.Event = field(default_factory=threading.Event)
     _settled: bool = False
     _presence: Presence = field(init=False)
+    _parking: Parking = field(init=False)
 
     def __post_init__(self) -> None:
+        self._parking = Parking(self.app.state)
         self._presence = Presence.here(self.now())
 
     def run(self) -> None:
         """Schedule all rules and deliver until `stop` is called; then let running evaluations finish."""
         self._settle()
         scheduler = BackgroundScheduler(
-            executors={"default": ThreadPoolExecutor(WORKERS)},
+            executors=self._executors(),
             # The library's defaults drop runs when threads are busy; here none is dropped, late ones are merged.
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
             timezone=UTC,
@@ -96,6 +97,10 @@ class Daemon:
             scheduler.shutdown(wait=True)
             courier.join()
             self._leave()
+
+    def _executors(self) -> dict[str, ThreadPoolExecutor]:
+        """Threads for each source by itself: rules that wait for a slow one keep none that another's rules could use."""
+        return {pool_of(source.name): ThreadPoolExecutor(source.concurrency) for source in self.app.settings.sources}
 
     def _chores(self) -> list[Chore]:
         """What is done beside evaluating and delivering."""
@@ -145,6 +150,8 @@ class Daemon:
             try:
                 if not self.stopped.is_set() and (asked or self.app.book.changed()):
                     self._swap(scheduler)
+                    if asked:
+                        self._parking.release()
                 if not self._settled:
                     self._settle()
                     self._news.set()
@@ -179,6 +186,7 @@ class Daemon:
             next_run_time=self.now(),
             args=[rule.name],
             id=rule.name,
+            executor=pool_of(rule.source.source),
             replace_existing=True,
         )
 
@@ -191,8 +199,12 @@ class Daemon:
         while not self.stopped.is_set() and (rule := self.app.rule(name)) is not None:
             try:
                 ticks = self._due(rule)
-            except (SourceError, SettingsError, store.StoreError) as error:
+            except store.StoreError as error:
                 log.error("%s: not evaluated, will try again: %s", name, error)
+                return
+            except Exception as error:
+                log.exception("%s: not evaluated, will try again", name)
+                self._note_failure(rule, error)
                 return
             # A tick that was evaluated and is due still was recorded by nobody: the next wake tries it again.
             if not ticks or ticks[0] == done or not self._evaluate(rule, ticks[0]):
@@ -210,19 +222,43 @@ class Daemon:
 
     def _evaluate(self, rule: Rule, tick: datetime) -> bool:
         try:
-            outcome = self.app.tick(rule, tick, now=self.now())
+            outcome = self._outcome(rule, tick)
         except store.StoreError as error:
             log.error("%s at %s: the store failed, the tick will be tried again: %s", rule.name, tick, error)
             return False
-        except Exception as error:
-            # A rule that cannot be judged is unwatched, and its owner has to hear of it like of a failing source.
-            log.exception("%s at %s: could not be judged", rule.name, tick)
-            outcome = self.app.evaluator(rule).blind(
-                tick, f"slicewatch failed to judge it: {type(error).__name__}: {error}", self.now()
-            )
+        except AskingStoppedError as error:
+            log.info("%s at %s: left to the next daemon: %s", rule.name, tick, error)
+            return False
+        except Exception:
+            log.exception("%s at %s: could not even be recorded as not judged; will try again", rule.name, tick)
+            return False
         log_outcome(outcome)
         self._news.set()
         return True
+
+    def _outcome(self, rule: Rule, tick: datetime) -> Outcome:
+        """The evaluation of a tick. One that fails in itself is told like a source that cannot be asked: nobody watches."""
+        now, known = self.now(), self._parking.failing(rule)
+        if known is not None and rests(known, now):
+            return self.app.evaluator(rule).blind(tick, reason(known, now), now)
+        try:
+            outcome = self.app.tick(rule, tick, now=now)
+        except (store.StoreError, AskingStoppedError):
+            raise
+        except Exception as error:
+            log.exception("%s at %s: could not be judged", rule.name, tick)
+            failing = self._parking.failed(rule, error, now)
+            return self.app.evaluator(rule).blind(tick, reason(failing, now), self.now())
+        if known is not None:
+            self._parking.worked(rule)
+            log.info("%s: can be judged again", rule.name)
+        return outcome
+
+    def _note_failure(self, rule: Rule, error: Exception) -> None:
+        try:
+            self._parking.failed(rule, error, self.now())
+        except store.StoreError as failure:
+            log.error("%s: that it fails is not noted: %s", rule.name, failure)
 
     def _deliver(self) -> None:
         """Keep a worker on every lane in which something is due; each ends with what it has to do, or with the daemon."""
@@ -248,6 +284,11 @@ class Daemon:
         """Wait until there is news; what was news once is none the next time."""
         if self._news.wait(seconds):
             self._news.clear()
+
+
+def pool_of(source: str) -> str:
+    """The name of the threads that evaluate the rules of a source."""
+    return f"source {source}"
 
 
 class Wakes(BaseTrigger):  # type: ignore[misc]  # the library ships no types

@@ -20,8 +20,8 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, NoSuchTableError, SQLAlchemyError
 from sqlalchemy.sql.elements import quoted_name
 
-from monitor.query import Column, Cost, CountQuery, QueryRefusedError, SourceError
-from monitor.sources import SourceConfig
+from monitor.query import Column, Cost, CountQuery, QueryRefusedError, QueryTimeoutError, SourceError
+from monitor.sources import Limits, SourceConfig
 from monitor.sources.buckets import (
     EPOCH,
     ArrivalPlan,
@@ -36,8 +36,10 @@ from monitor.sources.buckets import (
 from monitor.sources.dialects import Anything, Dialect, Whole, dialect_of
 from monitor.sources.expressions import check_select, check_where, suggest, unknown_column
 from monitor.sources.leaves import INT64_MAX, empty_frame, leaf_frame, refuse_fraction, refuse_negative, too_large
+from monitor.sources.limits import refuse_large_scan, refuse_many_rows, row_limited, scan_limit
+from monitor.sources.postgresql import estimated_bytes
 from monitor.sources.sql_tables import SqlColumn, SqlRelation, Verbatim, all_tables, relate
-from monitor.sources.watch import Alarm
+from monitor.sources.watch import Alarm, Running
 from rules.model import Interval, Metric, SourceRef, Timestamp
 from rules.slices import Slice
 
@@ -58,12 +60,14 @@ class SqlSource:
     value with an offset is an instant.
     """
 
-    def __init__(self, name: str, url: sa.URL | str, timeout: timedelta) -> None:
+    def __init__(self, name: str, url: sa.URL | str, timeout: timedelta, limits: Limits | None = None) -> None:
         self.name = name
         self._timeout = timeout
+        self._limits = limits or Limits()
         self._url = _parse(name, url)
         self._dialect = dialect_of(self._url.get_backend_name())
-        self._engine = _engine(name, self._url)
+        self._engine = _engine(name, self._url, self._limits.concurrency)
+        self._running = Running()
 
     def count(self, query: CountQuery) -> pd.DataFrame:
         """Leaves of the query's windows; see `monitor.query.Source`."""
@@ -71,7 +75,10 @@ class SqlSource:
             asked = self._asked(connection, query)
             if asked is None:
                 return empty_frame(query)
-            rows = connection.execute(_statement(query, asked, self._dialect)).fetchall()
+            statement = _statement(row_limited(query, self._limits), asked, self._dialect)
+            refuse_large_scan(query, self._cost(connection, query, statement))
+            rows = connection.execute(statement).fetchall()
+        refuse_many_rows(query, len(rows), self._limits)
         return _to_frame(query, asked.plan, [tuple(row) for row in rows], self._dialect)
 
     def watermark(self, query: CountQuery) -> datetime | None:
@@ -83,7 +90,9 @@ class SqlSource:
             asked = self._asked(connection, everything)
             if asked is None:
                 return None
-            last = connection.execute(_watermark(everything, asked, self._dialect)).scalar()
+            statement = _watermark(everything, asked, self._dialect)
+            refuse_large_scan(query, self._cost(connection, query, statement))
+            last = connection.execute(statement).scalar()
         return None if last is None else EPOCH + timedelta(seconds=int(last))
 
     def _asked(self, connection: sa.Connection, query: CountQuery) -> _Asked | None:
@@ -121,14 +130,32 @@ class SqlSource:
             return None
         return Interval(_moment(first, time, zone), _moment(last, time, zone))
 
-    def cost(self, query: CountQuery) -> Cost:  # noqa: ARG002 -- part of the Protocol
-        """Not known before the engine is asked."""
-        return Cost()
+    def cost(self, query: CountQuery) -> Cost:
+        """What PostgreSQL's planner expects to read; other engines do not say it before they are asked."""
+        if not self._dialect.explains:
+            return Cost(limit=scan_limit(query, self._limits))
+        with self._connected(query.source, min(query.timeout, self._timeout)) as connection:
+            asked = self._asked(connection, query)
+            if asked is None:
+                return Cost(limit=scan_limit(query, self._limits))
+            return self._estimate(connection, query, _statement(query, asked, self._dialect))
+
+    def _cost(self, connection: sa.Connection, query: CountQuery, statement: sa.Select[Any]) -> Cost:
+        """Asked for only where there is a limit to hold it against."""
+        limited = self._dialect.explains and scan_limit(query, self._limits) is not None
+        return self._estimate(connection, query, statement) if limited else Cost()
+
+    def _estimate(self, connection: sa.Connection, query: CountQuery, statement: sa.Select[Any]) -> Cost:
+        return Cost(bytes=estimated_bytes(connection, statement), limit=scan_limit(query, self._limits))
 
     def tables(self) -> tuple[tuple[str, ...], ...]:
         """Tables and views outside of the engine's own schemas; see `monitor.query.Listing`."""
         with self._connected(SourceRef(self.name), self._timeout) as connection:
             return all_tables(connection)
+
+    def stop(self) -> None:
+        """Cancel what runs at the server; see `monitor.query.Stoppable`."""
+        self._running.stop()
 
     def close(self) -> None:
         """Close the pooled connections."""
@@ -155,7 +182,7 @@ class SqlSource:
             with self._engine.connect() as connection:
                 raw = connection.connection.driver_connection
                 grace = _GRACE if any("{" in opening for opening in self._dialect.opening) else 0.0
-                with Alarm(seconds + grace, lambda: _interrupt(raw)) as alarm:
+                with self._running.limited(seconds + grace, lambda: _interrupt(raw)) as alarm:
                     for opening in self._dialect.opening:
                         connection.exec_driver_sql(opening.format(ms=_millis(seconds), s=max(1, round(seconds))))
                     yield connection
@@ -171,7 +198,7 @@ class SqlSource:
 
     def _explained(self, ref: SourceRef, error: DBAPIError, late: str | None) -> SourceError:
         if late is not None:
-            return SourceError(f"{ref.name}: {late}")
+            return QueryTimeoutError(f"{ref.name}: {late}")
         kind = QueryRefusedError if _refuses(error) else SourceError
         return kind(f"{ref.name}: {self._line(error.orig or error)}")
 
@@ -210,7 +237,7 @@ def open_sql(name: str, config: SourceConfig) -> SqlSource:
     """Engine of `kind = "sql"`."""
     if not config.url:
         raise SourceError(f'source {name}: kind "sql" needs a url')
-    return SqlSource(name, config.url, config.timeout)
+    return SqlSource(name, config.url, config.timeout, config.limits)
 
 
 def _parse(name: str, url: sa.URL | str) -> sa.URL:
@@ -223,13 +250,15 @@ def _parse(name: str, url: sa.URL | str) -> sa.URL:
         ) from error
 
 
-def _engine(name: str, url: sa.URL) -> sa.Engine:
+def _engine(name: str, url: sa.URL, concurrency: int) -> sa.Engine:
     """An engine that has not connected yet."""
     try:
         if url.get_backend_name() == "sqlite":
             return sa.create_engine(url, creator=lambda: _open_sqlite(url), poolclass=sa.NullPool, hide_parameters=True)
         arguments = {"connect_timeout": _CONNECT_SECONDS} if url.get_backend_name() == "postgresql" else {}
-        return sa.create_engine(url, connect_args=arguments, pool_pre_ping=True, hide_parameters=True)
+        return sa.create_engine(
+            url, connect_args=arguments, pool_size=concurrency, pool_pre_ping=True, hide_parameters=True
+        )
     except NoSuchModuleError as error:
         raise SourceError(f"source {name}: no SQLAlchemy dialect for {url.drivername} is installed") from error
     except ModuleNotFoundError as error:

@@ -60,6 +60,7 @@ from monitor.store.page_table import (
     put_pages,
     read_again,
 )
+from monitor.store.parked_table import Failing, failing, forget_failing, put_failing
 from monitor.store.renaming import is_known, rename_rule
 from monitor.store.replica_table import Replica, put_replica, remove_replica, replicas
 from monitor.store.retention import prune
@@ -99,6 +100,7 @@ __all__ = [
     "DaemonLock",
     "Delivered",
     "Effort",
+    "Failing",
     "History",
     "LeafTable",
     "Letter",
@@ -145,11 +147,13 @@ __all__ = [
     "enqueue",
     "failed_counts",
     "failed_runs",
+    "failing",
     "first_delivered",
     "first_events",
     "first_run",
     "fit",
     "flags",
+    "forget_failing",
     "incident",
     "incident_page",
     "incident_rules",
@@ -178,6 +182,7 @@ __all__ = [
     "parcels",
     "prune",
     "put_effort",
+    "put_failing",
     "put_fit",
     "put_flags",
     "put_mark",

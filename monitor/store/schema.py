@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 
 VERSION_TABLE = "slicewatch_schema"
-REVISION = "0010"
+REVISION = "0014"
 """The newest migration: what these tables are."""
 
 metadata = MetaData(
@@ -261,5 +261,16 @@ replica = Table(
     Column("seen_at", BigInteger, nullable=False),
 )
 
-OPERATION = frozenset({effort.name, replica.name})
+parked = Table(
+    "slicewatch_parked",
+    metadata,
+    _rule_key(),
+    Column("mark", Text, nullable=False),  # of the rule as it failed: another rule of that name is tried at once
+    Column("failures", Integer, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("until", BigInteger, nullable=False),
+    Column("error", Text, nullable=False),
+)
+
+OPERATION = frozenset({effort.name, replica.name, parked.name})
 """Tables of how the program itself does: no two runs are alike, and nothing that is told rests on them."""
