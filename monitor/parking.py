@@ -8,7 +8,7 @@ the store, so that it holds for all daemons, and for one that was started again.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
 from importlib.metadata import version
@@ -56,13 +56,15 @@ class Parking:
 def failing_now(tx: store.Tx, rule: Rule) -> store.Failing | None:
     """As `Parking.failing`, within a transaction."""
     known = store.failing(tx, rule.name)
-    return known if known is not None and known.mark == mark_of(rule) else None
+    if known is None or known.mark == mark_of(rule):
+        return known
+    return replace(known, failures=0, until=known.since)
 
 
 def after(known: store.Failing | None, mark: str, error: str, now: datetime) -> store.Failing:
     """One more failure: from the `MOST`th on each pause is twice as long as the one before."""
     failures = 1 if known is None else known.failures + 1
-    since = now if known is None else known.since
+    since = now if known is None or not known.failures else known.since
     return store.Failing(mark, failures, since, now + pause(failures), error)
 
 

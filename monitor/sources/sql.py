@@ -191,7 +191,7 @@ class SqlSource:
         except DBAPIError as error:
             if _state(error) in _NOT_THERE and ref.query is None:
                 raise self._unknown_table(ref) from error
-            late = _state(error) == _CANCELLED or (alarm is not None and alarm.expired)
+            late = _ran_out(error) or (alarm is not None and alarm.expired)
             raise self._explained(ref, error, f"timed out after {seconds:g} s" if late else None) from error
         except SQLAlchemyError as error:
             raise SourceError(f"{ref.name}: {self._line(error)}") from error
@@ -284,6 +284,11 @@ def _millis(seconds: float) -> int:
 
 def _state(error: DBAPIError) -> str:
     return str(getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None) or "")
+
+
+def _ran_out(error: DBAPIError) -> bool:
+    """Whether the server's own limit ended it; a person there, or ourselves, may cancel a query too."""
+    return _state(error) == _CANCELLED and "user request" not in str(error.orig)
 
 
 def _refuses(error: DBAPIError) -> bool:
