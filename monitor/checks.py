@@ -55,7 +55,7 @@ def load_runnable(settings: Settings) -> RuleSet:
     A rule without a source cannot run. One whose receiver is unknown is watched all the same: its
     incidents go to the fallback, for a typing mistake must not blind anyone.
     """
-    return runnable(load_rules(settings.rule_paths(), (settings.defaults,)), settings)
+    return runnable(load_rules(settings.rule_paths(), (settings.defaults,), settings.roots()), settings)
 
 
 def runnable(found: RuleSet, settings: Settings) -> RuleSet:

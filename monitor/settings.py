@@ -173,6 +173,11 @@ class Settings:
         names = glob.glob(pattern, root_dir=self.folder, recursive=True)  # noqa: PTH207  Path's takes no absolute ones
         return tuple(sorted(name for name in names if (self.folder / name).is_file()))
 
+    def roots(self) -> tuple[Path, ...]:
+        """Folders below which rule files, and what they name, may lie: that of the settings, and each pattern's own."""
+        folders = (re.split(r"[*?\[]", pattern)[0].rpartition("/")[0] for pattern in self.rules)
+        return (self.folder, *(self.folder / name for name in folders if name))
+
     def source(self, name: str) -> SourceSettings | None:
         """The source of this name."""
         return next((source for source in self.sources if source.name == name), None)

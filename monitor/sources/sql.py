@@ -34,7 +34,7 @@ from monitor.sources.buckets import (
     plan_buckets,
 )
 from monitor.sources.dialects import Anything, Dialect, Whole, dialect_of
-from monitor.sources.expressions import check_select, check_where, suggest, unknown_column
+from monitor.sources.expressions import check_select, check_table, check_where, suggest, unknown_column
 from monitor.sources.leaves import INT64_MAX, empty_frame, leaf_frame, refuse_fraction, refuse_negative, too_large
 from monitor.sources.limits import refuse_large_scan, refuse_many_rows, row_limited, scan_limit
 from monitor.sources.postgresql import estimated_bytes
@@ -45,6 +45,7 @@ from rules.slices import Slice
 
 _CONNECT_SECONDS = 10
 _GRACE = 2.0  # the server's own limit comes first; ours stands behind it
+_LONGEST_VALUE = 100_000_000  # bytes: SQLite would make a value of a thousand million of them
 _CANCELLED = "57014"
 _NOT_THERE = frozenset({"42P01", "3F000"})
 _NOT_ALLOWED = "42501"
@@ -165,6 +166,8 @@ class SqlSource:
         """What to read, once the rule's SQL is proven harmless and its columns are known to be there."""
         if ref.query is not None:
             check_select(ref.query, self._dialect.sqlglot)
+        else:
+            check_table(".".join(ref.table), self._dialect.sqlglot)
         filtered = check_where(where, self._dialect.sqlglot) if where is not None else frozenset()
         relation = relate(connection, ref, self._dialect)
         known = {name.casefold() for name in relation.columns}
@@ -268,7 +271,10 @@ def _engine(name: str, url: sa.URL, concurrency: int) -> sa.Engine:
 def _open_sqlite(url: sa.URL) -> sqlite3.Connection:
     """SQLite's own read-only mode: it neither writes nor creates the file."""
     path = Path(url.database or "").absolute()
-    return sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, check_same_thread=False)
+    connection = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, check_same_thread=False)
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_VALUE)
+    connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
+    return connection
 
 
 def _interrupt(raw: Any) -> None:
