@@ -23,6 +23,7 @@ from monitor import store
 from monitor.backfill import Backfill, Plan, Progress
 from monitor.breakages import tell_breakages
 from monitor.buckets import to_epoch
+from monitor.discretion import Discretion, discreet
 from monitor.effort import Spent, TimedSource
 from monitor.evaluation import Evaluator
 from monitor.following_up import follow_up, routes_at
@@ -180,12 +181,17 @@ class App:
             self._sources[name] = open_source(self.settings, name)
         return self._sources[name]
 
+    def clean(self, text: str) -> str:
+        """A text without any secret of the settings."""
+        return Discretion.of(self.settings.secrets()).clean(text)
+
     def gate(self, name: str) -> Gate:
         """The way to a source, shared by all of its rules."""
         if name not in self._gates:
             found = self.settings.source(name)
             most = found.concurrency if found is not None else CONCURRENCY["sql"]
-            made = Gate(name, lambda: self.source(name), most, self.stopwatch)
+            secrets = () if found is None or found.url is None else (found.url,)
+            made = Gate(name, lambda: self.source(name), most, self.stopwatch, Discretion.of(secrets).clean)
             # Two rules may ask for it at the same moment.
             self._gates.setdefault(name, made)
         return self._gates[name]
@@ -319,7 +325,7 @@ def open_notifier(receiver: ReceiverSettings, out: TextIO) -> Notifier:
         raise SettingsError((receiver.span.problem("unknown-kind", message, hint),)) from None
     if receiver.kind == "console":
         return kind(out)
-    return kind(**receiver.arguments())
+    return discreet(kind(**receiver.arguments()), receiver)
 
 
 def definition_of(rule: Rule) -> str:

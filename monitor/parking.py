@@ -8,6 +8,7 @@ the store, so that it holds for all daemons, and for one that was started again.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cache
@@ -29,6 +30,8 @@ class Parking:
     """Which rules rest, by what the store knows."""
 
     state: store.Store
+    clean: Callable[[str], str] = str
+    """Takes all secrets out of a text."""
 
     def failing(self, rule: Rule) -> store.Failing | None:
         """How the rule, as it stands now, has failed since it last worked; a rule that was edited has a new chance."""
@@ -38,7 +41,7 @@ class Parking:
     def failed(self, rule: Rule, error: BaseException, now: datetime) -> store.Failing:
         """Note a failure; what is to be told of it."""
         with self.state.write() as tx:
-            made = after(failing_now(tx, rule), mark_of(rule), told(error), now)
+            made = after(failing_now(tx, rule), mark_of(rule), told(error, self.clean), now)
             store.put_failing(tx, rule.name, made)
         return made
 
@@ -59,6 +62,16 @@ def failing_now(tx: store.Tx, rule: Rule) -> store.Failing | None:
     if known is None or known.mark == mark_of(rule):
         return known
     return replace(known, failures=0, until=known.since)
+
+
+def parked_now(tx: store.Tx, rules: Sequence[Rule]) -> dict[str, store.Failing]:
+    """Those of the rules that are parked as they stand now, by name."""
+    known = store.all_failing(tx)
+    return {rule.name: known[rule.name] for rule in rules if _is_parked(known.get(rule.name), rule)}
+
+
+def _is_parked(item: store.Failing | None, rule: Rule) -> bool:
+    return item is not None and is_parked(item) and item.mark == mark_of(rule)
 
 
 def after(known: store.Failing | None, mark: str, error: str, now: datetime) -> store.Failing:
@@ -95,9 +108,9 @@ def reason(item: store.Failing, now: datetime) -> str:
     )
 
 
-def told(error: BaseException) -> str:
-    """An error in a line. Its text may hold whatever was at hand."""
-    return shorten(f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(": "), ERROR_LENGTH)
+def told(error: BaseException, clean: Callable[[str], str] = str) -> str:
+    """An error in a line. Its text may hold whatever was at hand, so it is cleaned."""
+    return shorten(f"{type(error).__name__}: {' '.join(clean(str(error)).split())}".rstrip(": "), ERROR_LENGTH)
 
 
 def mark_of(rule: Rule) -> str:

@@ -67,7 +67,7 @@ class Daemon:
     _parking: Parking = field(init=False)
 
     def __post_init__(self) -> None:
-        self._parking = Parking(self.app.state)
+        self._parking = Parking(self.app.state, self.app.clean)
         self._presence = Presence.here(self.now())
 
     def run(self) -> None:

@@ -55,6 +55,8 @@ class Gate:
     opened: Callable[[], Source]
     concurrency: int
     stopwatch: Callable[[], float]
+    clean: Callable[[str], str] = str
+    """Takes its secrets out of a text."""
     _breaker: Breaker = field(default_factory=lambda: Breaker(OF_A_SOURCE))
     _rules: dict[str, Breaker] = field(default_factory=dict)
     _last: str = ""
@@ -156,7 +158,7 @@ class Gate:
             if probe or not self._breaker.is_open:
                 # What was asked before the rest began says nothing that is not known.
                 self._breaker.failed(now)
-                self._last = str(error)
+                self._last = self.clean(str(error))
             if isinstance(error, QueryTimeoutError):
                 self._rules.setdefault(rule, Breaker(OF_A_RULE)).failed(now)
 

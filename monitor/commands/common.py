@@ -17,6 +17,7 @@ from alerts.ports import Notifier
 from alerts.wording import counted
 from monitor.app import App
 from monitor.buckets import to_datetime, to_epoch
+from monitor.discretion import keep_from_log
 from monitor.query import SourceError
 from monitor.settings import Settings, SettingsError
 from monitor.store import StoreError
@@ -102,6 +103,7 @@ def opened(
     notifiers = None if sends else _nobody
     try:
         with App.open(config, os.environ, out or sys.stdout, store_url=store_url, notifiers=notifiers) as app:
+            keep_from_log(app.settings)
             _show(app.rules.problems)
             yield app
     except (SettingsError, StoreError, SourceError) as error:

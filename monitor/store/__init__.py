@@ -60,7 +60,7 @@ from monitor.store.page_table import (
     put_pages,
     read_again,
 )
-from monitor.store.parked_table import Failing, failing, forget_failing, put_failing
+from monitor.store.parked_table import Failing, all_failing, failing, forget_failing, put_failing
 from monitor.store.renaming import is_known, rename_rule
 from monitor.store.replica_table import Replica, put_replica, remove_replica, replicas
 from monitor.store.retention import prune
@@ -133,6 +133,7 @@ __all__ = [
     "add_leaves",
     "add_token",
     "add_transition",
+    "all_failing",
     "any_ripened",
     "change_token",
     "copy",

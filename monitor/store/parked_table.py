@@ -36,6 +36,17 @@ def failing(tx: Tx, rule: str) -> Failing | None:
     return Failing(row.mark, row.failures, from_micros(row.since), from_micros(row.until), row.error)
 
 
+def all_failing(tx: Tx) -> dict[str, Failing]:
+    """As `failing`, of all rules, by their names."""
+    table = schema.parked.c
+    query = select(schema.rule.c.name, table.mark, table.failures, table.since, table.until, table.error)
+    rows = tx.connection.execute(query.join(schema.rule, schema.rule.c.id == table.rule))
+    return {
+        row.name: Failing(row.mark, row.failures, from_micros(row.since), from_micros(row.until), row.error)
+        for row in rows
+    }
+
+
 def put_failing(tx: Tx, rule: str, item: Failing) -> None:
     """Note a failure, in place of the one before."""
     row = vars(item) | {"since": to_micros(item.since), "until": to_micros(item.until)}

@@ -34,6 +34,10 @@ class Deliveries:
     made: int = 0
     finished: threading.Event = field(default_factory=threading.Event)
 
+    def clean(self, text):
+        """There are no secrets."""
+        return text
+
     def settle(self, now):
         """No rule file changed."""
 

@@ -10,15 +10,19 @@ from datetime import datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
+from starlette.testclient import TestClient
 
+from dashboards.web.access.doors import Loopback
 from monitor import store
 from monitor.app import App
 from monitor.buckets import to_datetime
 from monitor.scheduler import Daemon
+from monitor.serving.wiring import web_app
 from tests.monitor.commands.place import END, HOUR, RULE, TOML, Place, events
 from tests.monitor.test_reload import Clock, Sink
 
 SLOW = 120.0
+LOCAL = "http://127.0.0.1:8080"
 HUNG = 12
 """Rules of the source that hangs: many more than it is asked by at once."""
 AT_ONCE = 2
@@ -207,3 +211,25 @@ def test_an_edit_or_a_reload_gives_it_a_new_chance(spoilt, place, how):
     with spoilt.app.state.read() as tx:
         assert store.failing(tx, "playback_volume") is None
         assert not [item for item in store.open_incidents(tx, "playback_volume") if item.kind.value == "blind"]
+
+
+def test_a_parked_rule_is_seen_where_people_look(spoilt, place):
+    """On the pages of health and of rules, in the metrics, in the API and in `status`, each with the reason."""
+    advance(spoilt, 12)
+    now = spoilt.now()
+    with (
+        web_app(spoilt.app, Loopback(), lambda: now, b"k" * 32) as web,
+        TestClient(web, LOCAL, client=("127.0.0.1", 9)) as client,
+    ):
+        health, rules = client.get("/health").text, client.get("/rules").text
+        answer = client.get("/api/v1/health").json()
+        metrics = client.get("/metrics").text
+    assert "Parked rules" in health
+    assert "parked</span>" in rules
+    (line,) = answer["parked"]
+    assert (line["rule"], line["failures"]) == ("playback_volume", 8)
+    assert "ZstdError" in line["error"]
+    assert 'slicewatch_rule_parked_failures{rule="playback_volume"} 8.0' in metrics
+    assert 'rule="other"} ' not in metrics.partition("slicewatch_rule_parked_failures{")[2].split("\n")[0]
+    (mine,) = [rule for rule in place.lines("status")[0]["rules"] if rule["rule"] == "playback_volume"]
+    assert mine["last_error"].startswith("parked until ")
