@@ -323,7 +323,7 @@ class _RootShape(BaseModel):
     defaults: dict[str, Any] = {}
 
 
-_SOURCES: Mapping[str, type[BaseModel]] = {"duckdb": _DuckdbShape, "sql": _SqlShape}
+SOURCES: Mapping[str, type[BaseModel]] = {"duckdb": _DuckdbShape, "sql": _SqlShape}
 
 
 def _without_dates(raw: Any) -> Any:
@@ -347,7 +347,7 @@ class _Reader:
 
     def read(self, data: dict[str, Any]) -> Settings:
         root = self._shape(_RootShape, data, ())
-        sources = self._named(data, "sources", _SOURCES)
+        sources = self._named(data, "sources", SOURCES)
         receivers = self._named(data, "receivers", RECEIVERS)
         defaults = self._defaults(data)
         if isinstance(root, _RootShape):

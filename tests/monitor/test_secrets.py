@@ -38,7 +38,7 @@ from monitor.serving.access import open_access
 from monitor.serving.server import WebServer
 from monitor.serving.wiring import web_app
 from monitor.setting_values import Reference
-from monitor.settings import _SOURCES, Settings, _RootShape, load_settings
+from monitor.settings import SOURCES, Settings, _RootShape, load_settings
 from tests.monitor.commands.place import END, HOUR, PROGRAM, RULE, Place, events
 from tests.standins.loopback import Loopback
 
@@ -247,7 +247,7 @@ def test_every_key_that_takes_a_secret_is_planted():
     with Echo() as standin:
         given = set(planted(standin).words) | {"store.url"}
     wanted = {f"receivers.{kind}.{key}" for kind, shape in RECEIVERS.items() for key in secret_fields(shape)}
-    wanted |= {f"sources.*.{key}" for shape in _SOURCES.values() for key in secret_fields(shape)}
+    wanted |= {f"sources.*.{key}" for shape in SOURCES.values() for key in secret_fields(shape)}
     wanted |= set(secret_fields(_RootShape))
     assert {re.sub(r"^sources\.\w+\.", "sources.*.", key) for key in given} == wanted
     assert set(RECEIVER_TOML) == set(RECEIVERS)
