@@ -48,12 +48,18 @@ def compose_digest(
 
 
 def _loud(told: Sequence[Transition], joined: Collection[str]) -> bool:
-    """Whether the whole channel hears of it: of what is critical and new, and of what it would hear of singly but ends."""
+    """Whether the whole channel hears of it: of what is critical and new, and of what it would hear of singly but ends.
+
+    Not of each rule that a dead source takes along after the first ones: one after the other they join what is told.
+    """
     return any(
-        t.incident.state is not State.RESOLVED
-        and (to_channel(t) or (t.incident.id in joined and t.incident.severity is Severity.CRITICAL))
+        t.incident.state is not State.RESOLVED and (to_channel(t) or (t.incident.id in joined and _is_loud(t.incident)))
         for t in told
     )
+
+
+def _is_loud(incident: Incident) -> bool:
+    return incident.severity is Severity.CRITICAL and FAMILIES[incident.kind] is not Family.SOURCE
 
 
 def _worst_first(incident: Incident) -> tuple[int, float, str]:

@@ -1,5 +1,7 @@
 """Storms: more than a few new incidents for one receiver within minutes are told together. Pure.
 
+A source that cannot be asked takes all of its rules with it: of those the second one begins a storm.
+
 A digest is a thread of its own. What an incident told in it comes to later is told there too; one that becomes louder
 is told by itself from then on.
 """
@@ -11,10 +13,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from alerts.incidents import FAMILIES, Family
 from alerts.model import Change, Decision, Kind, Reason, State, Transition
 
 MOST = 5
 """New incidents that a receiver is told one by one within `WITHIN`."""
+MOST_BLIND = 1
+"""Of sources that cannot be judged: the second within `WITHIN` is most likely another rule of the same source."""
 WITHIN = timedelta(minutes=10)
 
 
@@ -24,6 +29,8 @@ class Lately:
 
     fresh: int = 0
     """Incidents of which it was first told, alone or in a digest."""
+    blind: int = 0
+    """Of those told alone, the ones of sources."""
     digest: str = ""
     """The digest that began, "" where none did."""
     alone: frozenset[str] = frozenset()
@@ -65,7 +72,7 @@ def sort_out(
         step, key = steps[decision.incident, decision.seq], ""
         if decision.send:
             known = lately[decision.receiver]
-            key = _key_of(step, known, storms.get(decision.receiver, ""))
+            key = _key_of(step, known, storms.get((decision.receiver, _of_a_source(step)), ""))
             for told in filter(None, {key, _also_in(step, known)}):
                 place = (told, decision.receiver)
                 digests[place] = _with(digests.get(place, Digest(*place, (), ())), step, known)
@@ -79,17 +86,32 @@ def _storms(
     decisions: Sequence[Decision],
     lately: Mapping[str, Lately],
     now: datetime,
-) -> dict[str, str]:
-    """The digest of each receiver for which too much is new."""
-    new: dict[str, set[str]] = {}
+) -> dict[tuple[str, bool], str]:
+    """The digest of each receiver for which too much is new, of events and of sources (True)."""
+    new: dict[tuple[str, bool], set[str]] = {}
     for decision in decisions:
-        if decision.send and _is_new(steps[decision.incident, decision.seq], lately[decision.receiver]):
-            new.setdefault(decision.receiver, set()).add(decision.incident)
+        step = steps[decision.incident, decision.seq]
+        if decision.send and _is_new(step, lately[decision.receiver]):
+            new.setdefault((decision.receiver, _of_a_source(step)), set()).add(decision.incident)
     return {
-        name: lately[name].digest or digest_key(name, now)
-        for name, incidents in new.items()
-        if len(incidents) + lately[name].fresh > MOST
+        (name, of_source): lately[name].digest or digest_key(name, now)
+        for (name, of_source), incidents in new.items()
+        if _too_much(lately[name], sum(len(new.get((name, kind), ())) for kind in (False, True)))
+        or (of_source and _too_blind(lately[name], len(incidents)))
     }
+
+
+def _too_much(known: Lately, new: int) -> bool:
+    return new + known.fresh > MOST
+
+
+def _too_blind(known: Lately, new: int) -> bool:
+    """Whether rules of one source go blind together; a digest that has just begun has room for them."""
+    return new + known.blind > MOST_BLIND or bool(known.digest)
+
+
+def _of_a_source(step: Transition) -> bool:
+    return FAMILIES[step.incident.kind] is Family.SOURCE
 
 
 def _key_of(step: Transition, known: Lately, storm: str) -> str:

@@ -23,6 +23,7 @@ from monitor import store
 from monitor.backfill import Backfill, Plan, Progress
 from monitor.breakages import tell_breakages
 from monitor.buckets import to_epoch
+from monitor.discretion import Discretion, discreet
 from monitor.effort import Spent, TimedSource
 from monitor.evaluation import Evaluator
 from monitor.following_up import follow_up, routes_at
@@ -34,7 +35,8 @@ from monitor.removed import close_removed
 from monitor.renamed import adopt_renamed
 from monitor.routing import routed
 from monitor.rulebook import Rulebook, Swap
-from monitor.settings import ReceiverSettings, Settings, SettingsError, load_settings
+from monitor.settings import CONCURRENCY, ReceiverSettings, Settings, SettingsError, load_settings
+from monitor.source_gate import Gate
 from monitor.tick import Outcome as Evaluated
 from monitor.watched import Watched
 from rules.load import RuleSet
@@ -63,6 +65,7 @@ class App:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     """When something was done, for the log of what evaluations took: nothing is judged by it."""
     _sources: dict[str, Source] = field(default_factory=dict)
+    _gates: dict[str, Gate] = field(default_factory=dict)
     _evaluators: dict[str, tuple[Rule, Evaluator]] = field(default_factory=dict)
     _stack: ExitStack = field(default_factory=ExitStack)
     book: Rulebook = field(init=False)
@@ -171,14 +174,14 @@ class App:
     def evaluator(self, rule: Rule) -> Evaluator:
         """The rule's evaluator; its history is forgotten first where the rule now means other counts.
 
-        Raises `SourceError` or `SettingsError` where the source cannot be opened.
+        Its source is opened when it is first asked, and one that cannot be opened is one that cannot be asked.
         """
         made = self._evaluators.get(rule.name)
         if made is not None and made[0] == rule:
             return made[1]
         self._remember_definition(rule)
         watched = Watched.of(routed(rule, self.settings), self.settings.operations)
-        source = TimedSource(self.source(rule.source.source), self.stopwatch)
+        source = TimedSource(self.gate(rule.source.source).of(rule.name), self.stopwatch)
         evaluator = Evaluator(watched, source, self.state, definition_of(rule))
         self._evaluators[rule.name] = (rule, evaluator)
         return evaluator
@@ -188,6 +191,26 @@ class App:
         if name not in self._sources:
             self._sources[name] = open_source(self.settings, name)
         return self._sources[name]
+
+    def clean(self, text: str) -> str:
+        """A text without any secret of the settings."""
+        return Discretion.of(self.settings.secrets()).clean(text)
+
+    def gate(self, name: str) -> Gate:
+        """The way to a source, shared by all of its rules."""
+        if name not in self._gates:
+            found = self.settings.source(name)
+            most = found.concurrency if found is not None else CONCURRENCY["sql"]
+            secrets = () if found is None or found.url is None else (found.url,)
+            made = Gate(name, lambda: self.source(name), most, self.stopwatch, Discretion.of(secrets).clean)
+            # Two rules may ask for it at the same moment.
+            self._gates.setdefault(name, made)
+        return self._gates[name]
+
+    def stop_asking(self) -> None:
+        """End at their engines the queries that run, and begin no more: their ticks stay due, as if never begun."""
+        for gate in tuple(self._gates.values()):
+            gate.stop()
 
     def _remember_definition(self, rule: Rule) -> None:
         wanted = definition_of(rule)
@@ -243,6 +266,7 @@ class App:
         try:
             plan = self.missing_history(rule, tick)
             if plan.days:
+                plan.refuse_large(rule.name)
                 log.info(plan.describe(rule.name))
                 self.learn(rule, plan, tick, progress)
         except SourceError as error:
@@ -317,7 +341,7 @@ def open_notifier(receiver: ReceiverSettings, out: TextIO) -> Notifier:
         raise SettingsError((receiver.span.problem("unknown-kind", message, hint),)) from None
     if receiver.kind == "console":
         return kind(out)
-    return kind(**receiver.arguments())
+    return discreet(kind(**receiver.arguments()), receiver)
 
 
 def definition_of(rule: Rule) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from monitor import store
 from monitor.buckets import DAY, to_datetime
 from monitor.counts import Counts, Terms
-from monitor.query import Cost, Source
+from monitor.query import Cost, ScanTooLargeError, Source
 from monitor.recording import write_pages
 from monitor.ripeness import lag_class
 from monitor.watched import Watched
@@ -32,6 +32,11 @@ class Plan:
         if self.cost is not None and self.cost.bytes is not None:
             parts.append(f"{self.cost.bytes / 1e6:,.1f} MB")
         return ", ".join(parts)
+
+    def refuse_large(self, rule: str) -> None:
+        """Raise `ScanTooLargeError` where the whole would read more than `max_scan`: the first contact is no surprise."""
+        if self.cost is not None and self.cost.too_large:
+            raise ScanTooLargeError.of(f"the history of {rule}, {self.buckets} buckets,", self.cost)
 
     @property
     def buckets(self) -> int:
@@ -63,6 +68,7 @@ class Backfill:
 
     def run(self, plan: Plan, tick: int) -> Iterator[int]:
         """Count the days of a plan, each in a transaction of its own; yields the number of buckets done."""
+        plan.refuse_large(self.watched.rule.name)
         allowed = self._allowed(plan, tick)
         known: list[Terms] = []
         for day in plan.days:

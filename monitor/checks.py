@@ -11,7 +11,7 @@ from alerts.plan import Routes
 from monitor.budgets import with_shares
 from monitor.degraded import degraded
 from monitor.detectors import detector_names, is_detector
-from monitor.query import Column, QueryRefusedError, Source, SourceError
+from monitor.query import Column, QueryRefusedError, ScanTooLargeError, Source, SourceError
 from monitor.settings import Settings
 from monitor.unused import unused
 from rules.duration import format_duration
@@ -55,7 +55,7 @@ def load_runnable(settings: Settings) -> RuleSet:
     A rule without a source cannot run. One whose receiver is unknown is watched all the same: its
     incidents go to the fallback, for a typing mistake must not blind anyone.
     """
-    return runnable(load_rules(settings.rule_paths(), (settings.defaults,)), settings)
+    return runnable(load_rules(settings.rule_paths(), (settings.defaults,), settings.roots()), settings)
 
 
 def runnable(found: RuleSet, settings: Settings) -> RuleSet:
@@ -180,6 +180,8 @@ def _events(rule: Rule, source: Source, now: datetime, timer: Callable[[], float
         try:
             problems += _slices(rule, source, span.end)
             found = survey(rule, source, span.end, timer)
+        except ScanTooLargeError as error:
+            return Examined((*problems, _scan_too_large(rule, error)), coverage)
         except SourceError as error:
             return Examined((*problems, _unreachable(rule, error)), coverage, asked=False)
         coverage = replace(coverage, survey=found)
@@ -269,6 +271,11 @@ def _refused(rule: Rule, error: QueryRefusedError, path: str) -> Problem:
     code = next((code for words, code in _CODES.items() if words in message), "refused")
     used = {name: place for place, name in _columns_used(rule)}
     return rule.span(used.get(error.subject, path)).problem(code, message, hint)
+
+
+def _scan_too_large(rule: Rule, error: ScanTooLargeError) -> Problem:
+    message, _, hint = str(error).partition(": ")
+    return rule.span("max_scan" if rule.max_scan is not None else "source").problem("scan-too-large", message, hint)
 
 
 def _unreachable(rule: Rule, error: SourceError) -> Problem:

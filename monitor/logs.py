@@ -56,7 +56,8 @@ class JsonLines(logging.Formatter):
         said = {key: str(record.__dict__[key]) for key in KEYS if key in record.__dict__}
         line |= self._always | dict(subject()) | said
         if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
+            # What hides secrets has written it out already.
+            line["exception"] = record.exc_text or self.formatException(record.exc_info)
         return json.dumps(line)
 
 

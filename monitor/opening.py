@@ -17,7 +17,8 @@ def open_source(settings: Settings, name: str) -> Source:
         raise SourceError(f"'{name}' is not a source of {settings.file}")
     tables = {table: tuple(map(_absolute, globs)) for table, globs in found.tables}
     url = None if found.url is None else found.reveal_url()
-    return sources.open_source(name, sources.SourceConfig(found.kind, tables, url, found.timeout))
+    limits = sources.Limits(found.concurrency, found.max_scan, found.max_rows)
+    return sources.open_source(name, sources.SourceConfig(found.kind, tables, url, found.timeout, limits))
 
 
 def _absolute(pattern: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from math import log10
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from rules.model import Interval, Metric, SourceRef, Timestamp
@@ -46,12 +47,15 @@ class CountQuery:
     measures: tuple[Metric, ...]
     where: str | None = None
     timezone: str = "UTC"
-    timeout: timedelta = timedelta(minutes=5)
+    timeout: timedelta = timedelta.max
+    """How long it may take, where that is less than its source allows."""
     arrivals: Arrivals | None = None
     within: Slice = field(default_factory=Slice)
     """Rows of this slice only, its values compared as text; it names no folded rest."""
     most: int | None = None
     """Rows of the answer at most; which ones are left out is not said."""
+    max_scan: int | None = None
+    """Bytes that it may read by the engine's own estimate, where that is less than its source allows."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,13 @@ class Cost:
     files: int | None = None
     files_total: int | None = None
     bytes: int | None = None
+    limit: int | None = None
+    """Bytes that may be read at once, by the source and the rule; None: as many as there are."""
+
+    @property
+    def too_large(self) -> bool:
+        """Whether it is known to be more than may be read."""
+        return self.bytes is not None and self.limit is not None and self.bytes > self.limit
 
 
 class SourceError(Exception):
@@ -86,6 +97,35 @@ class QueryRefusedError(SourceError):
         super().__init__(message)
         self.subject = subject
         self.suggestions = tuple(suggestions)
+
+
+class QueryTimeoutError(SourceError):
+    """The query took longer than it may, and was ended at the engine."""
+
+
+class ScanTooLargeError(QueryRefusedError):
+    """The query would read more than `max_scan`; it did not run."""
+
+    @classmethod
+    def of(cls, what: str, cost: Cost) -> ScanTooLargeError:
+        """What would be read, what may be, and what to do."""
+        read, most = (size(n or 0) for n in (cost.bytes, cost.limit))
+        return cls(
+            f"{what} would read about {read}, and max_scan is {most}: name a partition or an index column in `where`, "
+            "take a shorter lookback, or raise max_scan",
+            subject="max_scan",
+        )
+
+
+class AskingStoppedError(Exception):
+    """The program is ending and asks nobody any more. It says nothing about the source."""
+
+
+def size(amount: float) -> str:
+    """Bytes for a person: `12.5 GB`."""
+    units = ("bytes", "kB", "MB", "GB", "TB", "PB")
+    step = min(int(log10(max(amount, 1)) // 3), len(units) - 1)
+    return f"{amount / 1000**step:.3g} {units[step]}"
 
 
 class Source(Protocol):
@@ -117,6 +157,15 @@ class Source(Protocol):
     def cost(self, query: CountQuery) -> Cost: ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class Stoppable(Protocol):
+    """A source whose running queries can be ended from another thread, at the engine."""
+
+    def stop(self) -> None:
+        """End whatever runs, and whatever begins after: whoever asks gets a `SourceError`."""
+        ...
 
 
 @runtime_checkable

@@ -6,9 +6,11 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
 
+from alerts.notifiers.http import address_kind
 from alerts.ports import HOLDS
 from monitor.operating import ReceiverShape
 from monitor.setting_values import Pace, Reference, SecretRef, Word, as_http, as_secret, as_wait
@@ -103,6 +105,7 @@ class SlackWebhookShape(ReceiverShape):
 
     kind: Literal["slack-webhook"]
     url: Annotated[SecretRef, Doc("secret", 'url = {env = "SLACK_WEBHOOK_URL"}')]
+    allow_private: Annotated[bool, Field(strict=True)] = False
 
 
 class PagerDutyShape(ReceiverShape):
@@ -151,6 +154,16 @@ class WebhookShape(ReceiverShape):
     secret: SecretRef | None = None
     token: SecretRef | None = None
     allow_private: Annotated[bool, Field(strict=True)] = False
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        """An address that is written as one is known to be refused; where a name leads is seen when it is sent to."""
+        host = urlsplit(self.url.source).hostname or "" if self.url.kind == "plain" else ""
+        kind = address_kind(host)
+        if kind and not self.allow_private:
+            message = f"{host} is an address of {kind}: nothing would be sent there"
+            raise refusal("contradiction", message, "add allow_private = true if that is meant", at=("url",))
+        return self
 
 
 class AlertmanagerShape(ReceiverShape):

@@ -37,7 +37,7 @@ def rules_at(settings: Settings, revision: str) -> RuleSet:
             literal = ("--literal-pathspecs", "archive", "--format=tar", commit, "--", *names)
             _unpack(_git(root, *literal), Path(made))
         then = replace(settings, folder=Path(made) / folder.relative_to(root))
-        return load_rules(then.rule_paths(), (settings.defaults,))
+        return load_rules(then.rule_paths(), (settings.defaults,), then.roots())
 
 
 def _unpack(archive: bytes, to: Path) -> None:

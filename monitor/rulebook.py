@@ -42,7 +42,10 @@ class Rulebook:
         """
         paths = list(self.settings.rule_paths())
         before = self._marks(paths)  # what changes while it is read is read again
-        today = {path: self._wired(self._told(path, read_rules(path, (self.settings.defaults,)))) for path in paths}
+        today = {
+            path: self._wired(self._told(path, read_rules(path, (self.settings.defaults,), self.settings.roots())))
+            for path in paths
+        }
         files = [self._standing(path, file) for path, file in today.items()]
         self._look_over(today, files)
         self._beside = {path: beside for path, beside in self._beside.items() if path in paths}

@@ -29,10 +29,10 @@ from monitor.claims import LEASE, Claims
 from monitor.clock import LOOK_SECONDS as CLOCK_SECONDS
 from monitor.clock import Clock
 from monitor.logs import sparingly
+from monitor.parking import Parking, reason, rests
 from monitor.presence import Presence
-from monitor.query import SourceError
+from monitor.query import AskingStoppedError
 from monitor.resending import Resender
-from monitor.settings import SettingsError
 from monitor.tick import Outcome
 from monitor.ticks import due_ticks
 from monitor.underway import Underway
@@ -47,7 +47,6 @@ LONGEST_WAKE = timedelta(minutes=15)
 """A rule looks for due ticks at least this often: what was missed is caught up soon."""
 MOST_OFFSET = 30
 """Seconds over which the rules of one schedule are spread, by a hash of their names."""
-WORKERS = 4
 IDLE_SECONDS = 1.0
 DAEMON = "daemon-"
 """How leases of a daemon's deliveries are named, with a number of its own."""
@@ -69,6 +68,8 @@ AGAIN = timedelta(seconds=30)
 """After which a rule is looked at again that the store failed."""
 TROUBLE_SECONDS = 10.0
 """Between two attempts to deliver while the store fails: a full disk gains nothing by a line a second."""
+PULSE = "pulse"
+"""The name of the thread that shows that the clock goes on."""
 PULSE_SECONDS = 5
 """Between two signs of life of the clock."""
 LONGEST_CHORE = 900.0
@@ -105,6 +106,7 @@ class Daemon:
     _asked: threading.Event = field(default_factory=threading.Event)
     _settled: bool = False
     _presence: Presence = field(init=False)
+    _parking: Parking = field(init=False)
     _claims: Claims = field(init=False)
     _crew: Crew = field(init=False)
     _scheduler: BackgroundScheduler = field(init=False)
@@ -112,14 +114,14 @@ class Daemon:
     """Rules that a thread is at, or will be at once."""
 
     def __post_init__(self) -> None:
+        self._parking = Parking(self.app.state, self.app.clean)
         self._presence = Presence.here(self.now())
         self._claims = Claims(self.app.state, self._presence.id, self.now, self.lease)
         self._crew = self.app.crew(
             self.now, self._wait, log_delivery, f"{DAEMON}{self._presence.id}", self.stopped.is_set
         )
         self._scheduler = BackgroundScheduler(
-            # Its sign of life waits for no evaluation.
-            executors={"default": ThreadPoolExecutor(WORKERS), "pulse": ThreadPoolExecutor(1)},
+            executors=self._executors(),
             # The library's defaults drop runs when threads are busy; here none is dropped, late ones are merged.
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
             timezone=UTC,
@@ -131,7 +133,7 @@ class Daemon:
         for rule in self.app.rules.rules:
             self._add(rule)
         self._scheduler.add_job(
-            self.vitals.loop("scheduler"), IntervalTrigger(seconds=PULSE_SECONDS, timezone=UTC), executor="pulse"
+            self.vitals.loop("scheduler"), IntervalTrigger(seconds=PULSE_SECONDS, timezone=UTC), executor=PULSE
         )
         courier = threading.Thread(target=self._deliver, name="deliver")
         watcher = threading.Thread(target=self._watch, name="watch")
@@ -159,6 +161,14 @@ class Daemon:
             if keeper is not None:
                 keeper.join()
             self._leave()
+
+    def _executors(self) -> dict[str, ThreadPoolExecutor]:
+        """Threads for each source by itself: rules that wait for a slow one keep none that another's rules could use.
+
+        The sign of life waits for no evaluation either.
+        """
+        own = {pool_of(source.name): ThreadPoolExecutor(source.concurrency) for source in self.app.settings.sources}
+        return {**own, PULSE: ThreadPoolExecutor(1)}
 
     def _round(self, chore: Chore, stopped: threading.Event | None = None) -> Round:
         turn = self.vitals.loop(chore.name, chore.every + LONGEST_CHORE)
@@ -284,6 +294,8 @@ class Daemon:
             try:
                 if not self.stopped.is_set() and (asked or self.app.book.changed()):
                     self._swap()
+                    if asked:
+                        self._parking.release()
                 if not self._settled:
                     self._settle()
                     self._news.set()
@@ -324,6 +336,7 @@ class Daemon:
             next_run_time=AT_ONCE,
             args=[rule.name],
             id=rule.name,
+            executor=pool_of(rule.source.source),
             replace_existing=True,
         )
 
@@ -349,20 +362,29 @@ class Daemon:
         while not self.stopped.is_set() and (rule := self.app.rule(name)) is not None:
             try:
                 ticks = self._due(rule)
-            except (SourceError, SettingsError) as error:
-                log.error("%s: not evaluated, will try again: %s", name, error)
+            except store.StoreError:
+                raise
+            except Exception as error:
+                log.exception("%s: not evaluated, will try again", name)
+                self._note_failure(rule, error)
                 return
             # A tick that was evaluated and is due still was recorded by nobody: the next wake tries it again.
             if not ticks or ticks[0] == done or not self._claims.take(name, ticks[0]):
                 return
             try:
                 self._evaluate(rule, ticks[0])
-            except StoppedError:
-                log.info("%s at %s: its history is read on at the next start", name, ticks[0])
+            except (StoppedError, AskingStoppedError):
+                self._claims.leave_be(name, ticks[0])
+                log.info("%s at %s: left to the next start, or to another daemon", name, ticks[0])
                 return
-            except BaseException:
+            except store.StoreError:
                 self._claims.leave_be(name, ticks[0])
                 raise
+            except Exception:
+                self._claims.leave_be(name, ticks[0])
+                log.exception("%s at %s: could not even be recorded as not judged; will try again", name, ticks[0])
+                self._look_at(name, AGAIN)
+                return
             self._claims.end(name, ticks[0])
             done = ticks[0]
         if self.app.rule(name) is None:
@@ -388,17 +410,33 @@ class Daemon:
             raise StoppedError
 
     def _judge(self, rule: Rule, tick: datetime) -> None:
-        try:
-            outcome = self.app.tick(rule, tick, self._go_on, now=self.now())
-        except (store.StoreError, StoppedError):
-            raise
-        except Exception as error:
-            # A rule that cannot be judged is unwatched, and its owner has to hear of it like of a failing source.
-            log.exception("%s at %s: could not be judged", rule.name, tick)
-            why = f"slicewatch failed to judge it: {type(error).__name__}: {error}"
-            outcome = self.app.evaluator(rule).blind(tick, why, self.now())
+        outcome = self._outcome(rule, tick)
         log_outcome(outcome)
         self._news.set()
+
+    def _outcome(self, rule: Rule, tick: datetime) -> Outcome:
+        """The evaluation of a tick. One that fails in itself is told like a source that cannot be asked: nobody watches."""
+        now, known = self.now(), self._parking.failing(rule)
+        if known is not None and rests(known, now):
+            return self.app.evaluator(rule).blind(tick, reason(known, now), now)
+        try:
+            outcome = self.app.tick(rule, tick, self._go_on, now=now)
+        except (store.StoreError, AskingStoppedError, StoppedError):
+            raise
+        except Exception as error:
+            log.exception("%s at %s: could not be judged", rule.name, tick)
+            failing = self._parking.failed(rule, error, now)
+            return self.app.evaluator(rule).blind(tick, reason(failing, now), self.now())
+        if known is not None:
+            self._parking.worked(rule)
+            log.info("%s: can be judged again", rule.name)
+        return outcome
+
+    def _note_failure(self, rule: Rule, error: Exception) -> None:
+        try:
+            self._parking.failed(rule, error, self.now())
+        except store.StoreError as failure:
+            log.error("%s: that it fails is not noted: %s", rule.name, failure)
 
     def _deliver(self) -> None:
         """Keep a worker on every lane in which something is due; each ends with what it has to do, or with the daemon."""
@@ -425,6 +463,11 @@ class Daemon:
         """Wait until there is news; what was news once is none the next time."""
         if self._news.wait(seconds):
             self._news.clear()
+
+
+def pool_of(source: str) -> str:
+    """The name of the threads that evaluate the rules of a source."""
+    return f"source {source}"
 
 
 class Wakes(BaseTrigger):  # type: ignore[misc]  # the library ships no types

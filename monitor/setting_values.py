@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, PlainValidator, StringConstraints
 from rules.duration import parse_duration
 from rules.explain import Doc, described, refusal
 from rules.problem import Place, Problem, Span
+from rules.size import parse_size
 from rules.vocabulary import did_you_mean
 
 
@@ -124,6 +125,19 @@ def as_wait(raw: object, hint: str) -> timedelta:
     return value
 
 
+def as_size(raw: object) -> int:
+    hint = 'write a number and a unit: "500MB", "20GB"'
+    if not isinstance(raw, str):
+        raise refusal("bad-value", f"{described(raw)} is no amount of data", hint)
+    try:
+        value = parse_size(raw)
+    except ValueError as error:
+        raise refusal("bad-value", str(error), hint) from None
+    if not value:
+        raise refusal("bad-value", "with no data to read there is nothing to watch", hint)
+    return value
+
+
 def as_pace(raw: object) -> timedelta:
     hint = 'write "1s", or "0" for as fast as it goes'
     if not isinstance(raw, str):
@@ -144,6 +158,7 @@ SecretRef = Annotated[Reference, PlainValidator(as_secret)]
 UrlRef = Annotated[Reference, PlainValidator(as_url)]
 Word = Annotated[str, StringConstraints(min_length=1)]
 Timeout = Annotated[timedelta, BeforeValidator(as_timeout), Doc("duration", "How long a query may run.")]
+Scan = Annotated[int | None, BeforeValidator(as_size), Doc("amount of data", "How much one query may read.")]
 Pace = Annotated[
     timedelta, BeforeValidator(as_pace), Doc("duration", "Least time between two messages to this receiver.")
 ]

@@ -42,6 +42,7 @@ from monitor.receiver_shapes import RECEIVERS, fields_of
 from monitor.setting_values import (
     MissingSecretError,
     Reference,
+    Scan,
     Secret,
     SettingsError,
     Timeout,
@@ -75,6 +76,9 @@ __all__ = [
 DEFAULT_STORE = "sqlite:///slicewatch.db"
 DEFAULT_TIMEOUT = timedelta(minutes=5)
 DEFAULT_ACK_EXPIRES = timedelta(hours=8)
+CONCURRENCY = {"duckdb": 2, "sql": 4}
+"""By kind: a query over files keeps all cores of this machine busy by itself, one of a server none."""
+MOST_ROWS = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,12 @@ class SourceSettings:
     tables: tuple[tuple[str, tuple[str, ...]], ...] = ()
     url: Secret | None = None
     timeout: timedelta = DEFAULT_TIMEOUT
+    concurrency: int = CONCURRENCY["sql"]
+    """Queries at once, in one process."""
+    max_scan: int | None = None
+    """Bytes that a query may read, where the engine can say beforehand."""
+    max_rows: int = MOST_ROWS
+    """Rows of an answer that are taken into memory."""
     folder: Path = Path()
     span: Span = field(default=Span(Place("")), repr=False, compare=False)
 
@@ -172,6 +182,11 @@ class Settings:
         """Files of one pattern of `rules`, sorted."""
         names = glob.glob(pattern, root_dir=self.folder, recursive=True)  # noqa: PTH207  Path's takes no absolute ones
         return tuple(sorted(name for name in names if (self.folder / name).is_file()))
+
+    def roots(self) -> tuple[Path, ...]:
+        """Folders below which rule files, and what they name, may lie: that of the settings, and each pattern's own."""
+        folders = (re.split(r"[*?\[]", pattern)[0].rpartition("/")[0] for pattern in self.rules)
+        return (self.folder, *(self.folder / name for name in folders if name))
 
     def source(self, name: str) -> SourceSettings | None:
         """The source of this name."""
@@ -260,7 +275,19 @@ class _StoreShape(BaseModel):
     url: UrlRef = Reference("plain", DEFAULT_STORE)
 
 
-class _DuckdbShape(BaseModel):
+Count = Annotated[int, Field(strict=True, ge=1)]
+
+
+class _SourceShape(BaseModel):
+    """What holds for sources of every kind."""
+
+    timeout: Timeout = DEFAULT_TIMEOUT
+    concurrency: Annotated[Count | None, Field(le=64)] = None
+    max_scan: Scan = None
+    max_rows: Count = MOST_ROWS
+
+
+class _DuckdbShape(_SourceShape):
     model_config = ConfigDict(extra="forbid", title="a source of kind duckdb")
 
     kind: Literal["duckdb"]
@@ -270,15 +297,13 @@ class _DuckdbShape(BaseModel):
         Field(min_length=1),
         Doc("globs", 'tables.NAME = "lake/**/*.parquet"'),
     ]
-    timeout: Timeout = DEFAULT_TIMEOUT
 
 
-class _SqlShape(BaseModel):
+class _SqlShape(_SourceShape):
     model_config = ConfigDict(extra="forbid", title="a source of kind sql")
 
     kind: Literal["sql"]
     url: Annotated[UrlRef, Doc("URL", 'url = {env = "WAREHOUSE_URL"}')]
-    timeout: Timeout = DEFAULT_TIMEOUT
 
 
 class _AlertsShape(BaseModel):
@@ -310,7 +335,7 @@ class _RootShape(BaseModel):
     defaults: dict[str, Any] = {}
 
 
-_SOURCES: Mapping[str, type[BaseModel]] = {"duckdb": _DuckdbShape, "sql": _SqlShape}
+SOURCES: Mapping[str, type[BaseModel]] = {"duckdb": _DuckdbShape, "sql": _SqlShape}
 
 
 def _without_dates(raw: Any) -> Any:
@@ -334,7 +359,7 @@ class _Reader:
 
     def read(self, data: dict[str, Any]) -> Settings:
         root = self._shape(_RootShape, data, ())
-        sources = self._named(data, "sources", _SOURCES)
+        sources = self._named(data, "sources", SOURCES)
         receivers = self._named(data, "receivers", RECEIVERS)
         defaults = self._defaults(data)
         if isinstance(root, _RootShape):
@@ -418,13 +443,21 @@ class _Reader:
         return Secret(".".join(map(str, path)), reference.kind, source, span, self._env)
 
     def _source(self, name: str, shape: BaseModel) -> SourceSettings:
-        span = self._places.locate(("sources", name), at_key=True)
+        assert isinstance(shape, _DuckdbShape | _SqlShape)
+        found = SourceSettings(
+            name,
+            shape.kind,
+            timeout=shape.timeout,
+            concurrency=shape.concurrency or CONCURRENCY[shape.kind],
+            max_scan=shape.max_scan,
+            max_rows=shape.max_rows,
+            folder=self._folder,
+            span=self._places.locate(("sources", name), at_key=True),
+        )
         if isinstance(shape, _DuckdbShape):
             tables = tuple((table, tuple(map(self._glob, files))) for table, files in shape.tables.items())
-            return SourceSettings(name, "duckdb", tables, None, shape.timeout, self._folder, span)
-        assert isinstance(shape, _SqlShape)
-        url = self._value(shape.url, ("sources", name, "url"))
-        return SourceSettings(name, "sql", (), url, shape.timeout, self._folder, span)
+            return replace(found, tables=tables)
+        return replace(found, url=self._value(shape.url, ("sources", name, "url")))
 
     def _glob(self, pattern: str) -> str:
         """Relative to the settings' folder; `s3://...` and the like stay as they are."""

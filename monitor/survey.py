@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from monitor.buckets import DAY, Grid, to_datetime, to_epoch
-from monitor.query import CountQuery, Source
+from monitor.query import CountQuery, ScanTooLargeError, Source
 from monitor.ripeness import lag_class
 from monitor.ticks import SECOND, latest_tick, ticks_between
 from monitor.watched import Watched
@@ -39,6 +39,7 @@ def survey(rule: Rule, source: Source, end: datetime, timer: Callable[[], float]
     """Ask for the week before `end`, the last event, and for what one check reads. Raises `SourceError`."""
     watched = Watched.of(rule)
     last = Grid.of(timedelta(days=1), "UTC").floor(to_epoch(end)) + DAY
+    _refuse_large_history(watched, source, last)
     week = watched.by_day(Interval(to_datetime(last - WEEK * DAY), to_datetime(last)), last)
     terms = source.count(week)[list(rule.dimensions)].drop_duplicates()
     values = tuple(frozenset(terms[name].tolist()) for name in rule.dimensions)
@@ -48,6 +49,14 @@ def survey(rule: Rule, source: Source, end: datetime, timer: Callable[[], float]
     before = timer()
     source.count(one)
     return Survey(len(terms), values, checks, (timer() - before) * checks, None if size is None else size * checks)
+
+
+def _refuse_large_history(watched: Watched, source: Source, last: int) -> None:
+    """The first thing that a rule reads is its lookback; whether it may is known before anything is counted."""
+    window = Interval(to_datetime(last - watched.lookback), to_datetime(last))
+    cost = source.cost(watched.query([window], last))
+    if cost.too_large:
+        raise ScanTooLargeError.of(f"the history of {watched.rule.name}", cost)
 
 
 def _one_check(watched: Watched, end: datetime) -> CountQuery:

@@ -56,6 +56,7 @@ class Watched:
             where=rule.where,
             timezone=rule.timezone,
             arrivals=arrivals,
+            max_scan=rule.max_scan,
         )
 
     def by_day(self, window: Interval, tick: int) -> CountQuery:

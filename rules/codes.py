@@ -99,6 +99,7 @@ _OF_THE_SETTINGS = (
 _OF_THE_EVENTS = (
     Code("unreachable", "The source could not be asked.", online=True),
     Code("refused", "The source does not accept the question.", online=True),
+    Code("scan-too-large", "A query would read more than `max_scan`.", online=True),
     Code("unknown-column", "The table has no such column.", online=True),
     Code("wrong-column-type", "The column cannot be used for what the rule does with it.", online=True),
     Code("receiver-refused", "The receiver would not take a message.", online=True),

@@ -156,9 +156,9 @@ def _span(document: Document, path: KeyPath) -> Span:
     return span
 
 
-def read_events(path: Path) -> EventFile:
-    """Read one file; one that cannot be read is a problem of the whole file."""
-    file, text = path.as_posix(), read_text(path)
+def read_events(path: Path, within: tuple[Path, ...] = ()) -> EventFile:
+    """Read one file; one that cannot be read, or lies outside of the folders `within`, is a problem of the whole file."""
+    file, text = path.as_posix(), read_text(path, within)
     return EventFile(file, (), (text,)) if isinstance(text, Problem) else parse_events(text, file)
 
 

@@ -25,8 +25,11 @@ class Shared:
     """The file's name as it was written."""
 
 
-def read_extended(document: Document, path: Path) -> Shared:
-    """Read the file that a rule file (with its path) names at its top; nothing where it names none."""
+def read_extended(document: Document, path: Path, within: tuple[Path, ...] = ()) -> Shared:
+    """Read the file that a rule file (with its path) names at its top; nothing where it names none.
+
+    One outside of the folders `within` is not opened.
+    """
     top = layer_of(document, path.as_posix())
     name = top.data.get("extends")
     if "extends" not in top.data:
@@ -34,7 +37,7 @@ def read_extended(document: Document, path: Path) -> Shared:
     if not is_yaml_name(name):
         return Shared((_unknown(),))  # the shape of the file tells why
     name = str(name)
-    text = read_text(path.parent / name)
+    text = read_text(path.parent / name, within)
     if isinstance(text, Problem):
         hint = "name a file of defaults, from this file's folder"
         problem = top.locate(("extends",), False).problem(text.code, f"{name}: {text.message}", text.hint or hint)

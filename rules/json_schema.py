@@ -62,6 +62,7 @@ _KINDS: dict[str, Schema] = {
     "list of columns": _list(_TEXT),
     "list of dimensions": _list(_TEXT),
     "1, 2, 3": {"enum": [1, 2, 3]},
+    "amount of data": {"type": "string", "pattern": "^[0-9]+(\\.[0-9]+)? ?([kKmMgGtTpP]?[bB])$"},
     "duration": _DURATION,
     "duration, or cron": _either(*_DURATION["anyOf"], _CRON),
     "`minute hour day month weekday`": _CRON,

@@ -27,23 +27,26 @@ class RuleSet:
     suppressions: tuple[Suppression, ...] = ()
 
 
-def load_rules(paths: Iterable[Path | str], below: Sequence[Layer] = ()) -> RuleSet:
+def load_rules(paths: Iterable[Path | str], below: Sequence[Layer] = (), roots: tuple[Path, ...] = ()) -> RuleSet:
     """Read files in their order. A file or a rule that is broken stops no other one; never raises `OSError`.
 
     `below` are defaults that hold for the rules of all files, where these do not say otherwise.
     """
-    return combine(read_rules(Path(path), below) for path in paths)
+    return combine(read_rules(Path(path), below, roots) for path in paths)
 
 
-def read_rules(path: Path, below: Sequence[Layer] = ()) -> RuleFile:
-    """Read one file, and the files it names; what cannot be read is a problem of the whole file."""
-    file = path.as_posix()
-    text = read_text(path)
+def read_rules(path: Path, below: Sequence[Layer] = (), roots: tuple[Path, ...] = ()) -> RuleFile:
+    """Read one file, and the files it names; what cannot be read is a problem of the whole file.
+
+    With `roots` it may lie, and name files, below one of them or in its own folder, and nowhere else.
+    """
+    file, within = path.as_posix(), (*roots, path.parent) if roots else ()
+    text = read_text(path, within)
     if isinstance(text, Problem):
         return RuleFile(file, (), (text,))
     document = read_yaml(text, file)
-    shared = read_extended(document, path)
-    found = _with_events(rules_of(document, text, file, (*shared.layers, *below)), path.parent)
+    shared = read_extended(document, path, within)
+    found = _with_events(rules_of(document, text, file, (*shared.layers, *below)), path.parent, within)
     planned = [rule.events_file for rule in found.rules if rule.events_file is not None]
     return replace(
         found,
@@ -52,14 +55,14 @@ def read_rules(path: Path, below: Sequence[Layer] = ()) -> RuleFile:
     )
 
 
-def _with_events(file: RuleFile, folder: Path) -> RuleFile:
+def _with_events(file: RuleFile, folder: Path, within: tuple[Path, ...]) -> RuleFile:
     """Rules with the planned events of the files they name. A mistake there leaves an event out, and no rule."""
     rules, problems = [], list(file.problems)
     for rule in file.rules:
         if rule.events_file is None:
             rules.append(rule)
             continue
-        written = read_events(folder / rule.events_file)
+        written = read_events(folder / rule.events_file, within)
         planned, left_out = with_events(rule, written.events)
         rules.append(planned)
         problems += [*_at_the_key(rule, written), *left_out]

@@ -205,6 +205,8 @@ class Rule:
     """Between two evaluations; or the times of evaluations, in `timezone`."""
     detection_delay: timedelta = timedelta(0)
     timezone: str = "UTC"
+    max_scan: int | None = None
+    """Bytes that a query may read; None: as many as its source lets it."""
     slices: SlicePolicy = field(default_factory=SlicePolicy)
     lookback: timedelta = timedelta(days=28)
     exclude: tuple[Interval, ...] = ()

@@ -214,6 +214,7 @@ def _rule(shape: RuleShape, place: Place, written: Written, source: tuple[str, .
         schedule=shape.schedule or shape.time_bucket,
         detection_delay=shape.detection_delay,
         timezone=shape.timezone,
+        max_scan=shape.max_scan,
         slices=_slice_policy(shape),
         lookback=shape.baseline.lookback or (LOOKBACK_OF_DAYS if shape.time_bucket >= DAY else LOOKBACK),
         exclude=tuple(_interval(start, end, shape.timezone) for start, end in shape.baseline.exclude),

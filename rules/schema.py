@@ -20,6 +20,7 @@ from rules.explain import Doc, described, refusal
 from rules.known import KnownShape
 from rules.model import Bound, Bounds, DetectorChoice, Direction, Holidays, Metric, Mode, NewValues, Severity
 from rules.rule_tests import TestShape
+from rules.size import parse_size
 from rules.timezone_key import read_timezone
 from rules.vocabulary import did_you_mean, nearest, one_of
 
@@ -45,6 +46,19 @@ def _duration(raw: object) -> timedelta:
         return parse_duration(raw)
     except ValueError as error:
         raise refusal("bad-duration", str(error), hint) from None
+
+
+def _size(raw: object) -> int:
+    hint = "write a number and a unit: 500MB, 20GB"
+    if not isinstance(raw, str):
+        raise refusal("bad-value", f"{described(raw)} is no amount of data", hint)
+    try:
+        value = parse_size(raw)
+    except ValueError as error:
+        raise refusal("bad-value", str(error), hint) from None
+    if not value:
+        raise refusal("bad-value", "with no data to read there is nothing to watch", hint)
+    return value
 
 
 def _positive(raw: object) -> timedelta:
@@ -491,6 +505,14 @@ class RuleShape(BaseModel):
     timezone: Annotated[
         str, BeforeValidator(read_timezone), Doc("time zone", "Of the seasonal pattern and of day buckets.")
     ] = "UTC"
+    max_scan: Annotated[
+        int | None,
+        BeforeValidator(_size),
+        Doc(
+            "amount of data",
+            "A query that would read more is refused before it runs; the source's own `max_scan` holds as well.",
+        ),
+    ] = None
     slices: Annotated[SlicesShape, Doc("mapping", "Which slices are kept and tested.")] = SlicesShape()
     baseline: Annotated[BaselineShape, Doc("mapping", "What a bucket is compared with.")] = BaselineShape()
     detector: Annotated[

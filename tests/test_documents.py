@@ -14,7 +14,7 @@ from alerts.notifiers.abilities import ABILITIES
 from monitor import web_settings
 from monitor.cli import COMMANDS, slicewatch
 from monitor.replay import LINE
-from monitor.settings import parse_settings
+from monitor.settings import SOURCES, parse_settings
 from rules.parse import parse_rules
 from tests.documents import (
     BEGIN,
@@ -35,6 +35,17 @@ PAGE = CLI.read_text(encoding="utf-8")
 def test_the_page_holds_the_help_of_every_command():
     """An option that is added, renamed or explained otherwise shows here; `python -m tests.documents` writes it anew."""
     assert PAGE.partition(BEGIN)[2].strip() == command_reference()
+
+
+def test_the_settings_of_sources_are_read_by_the_program():
+    """Its page tells every key that a source of any kind has, and its example is one."""
+    page = (CLI.parent / "sources.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    settings = parse_settings(f'rules = ["rules/*.yaml"]\n{block}', "slicewatch.toml", Path(), {})
+    assert {source.kind for source in settings.sources} == {"duckdb", "sql"}
+    told = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
+    keys = {key for shape in SOURCES.values() for key in shape.model_fields}
+    assert told == keys - {"kind", "url", "tables"}
 
 
 def test_the_page_of_receivers_says_what_each_can_do():

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import partial
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from ipaddress import ip_address
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -31,6 +32,9 @@ UNPROCESSED = frozenset({400, 413, 415, 422})
 """Statuses about what was sent, not about where: the plain form may pass."""
 BUSY = frozenset({429, 503})
 """Statuses with which a receiver may say when to come back."""
+LINK_LOCAL = "this link alone"
+METADATA = frozenset({ip_address("fd00:ec2::254"), ip_address("100.100.100.200")})
+"""Where clouds tell a machine its secrets, beside 169.254.169.254."""
 PASSING = frozenset({408, 409, 425})
 """Statuses below 500 that another attempt may cure."""
 
@@ -46,7 +50,7 @@ class Target:
     longest: float = LONGEST_SECONDS
     """Seconds for the whole exchange: a receiver may send a byte now and then for ever."""
     public_only: bool = False
-    """Whether an address of this machine or of a private network is refused."""
+    """Whether an address of this machine or of a private network is refused. Link-local ones are in any case."""
     context: ssl.SSLContext | None = field(default=None, repr=False)
     """Whom to trust, where it is not what the system trusts."""
 
@@ -144,14 +148,14 @@ def _parts(target: Target) -> SplitResult:
 def _connect(target: Target, parts: SplitResult) -> HTTPConnection:
     """A connection, through the proxy of the environment where there is one. Nothing was sent yet if this raises."""
     proxy = _proxy(parts)
-    if target.public_only:
-        _check_public(parts.hostname or "", target.who)
+    # What lies behind a proxy is not known here, unless its address is written as one.
+    _check_address(parts.hostname or "", target)
     connection = _connection(target, parts, proxy)
+    if not proxy:
+        # The library's own way to say how it is connected to a host.
+        connection._create_connection = partial(_connected, target)  # type: ignore[attr-defined]  # noqa: SLF001
     try:
         connection.connect()
-        # What lies behind a proxy is not known here, unless its address is written as one.
-        if target.public_only and not proxy:
-            _check_public(str(connection.sock.getpeername()[0]), target.who)
     except ssl.SSLCertVerificationError as error:
         why = f"{target.who} shows a certificate that is not trusted: {error.verify_message}"
         raise SendError(why, permanent=True) from error
@@ -180,7 +184,7 @@ def _proxy(parts: SplitResult) -> SplitResult | None:
     """The proxy that the environment names for this address; never one for this machine itself."""
     host = parts.hostname or ""
     found = getproxies().get(parts.scheme)
-    if not found or proxy_bypass(f"{host}:{parts.port or ''}") or _address_kind(host) == "this machine":
+    if not found or proxy_bypass(f"{host}:{parts.port or ''}") or address_kind(host) == "this machine":
         return None
     return urlsplit(found if "://" in found else f"http://{found}")
 
@@ -192,15 +196,40 @@ def _proxy_login(proxy: SplitResult) -> dict[str, str]:
     return {"Proxy-Authorization": f"Basic {b64encode(login.encode()).decode()}"}
 
 
-def _check_public(host: str, who: str) -> None:
-    """Asked of the address that was connected to as well, so that no name can be made to point elsewhere meanwhile."""
-    kind = _address_kind(host)
-    if kind:
-        raise SendError(f"{who} is at an address of {kind}: allow_private = true permits it", permanent=True)
+def _connected(
+    target: Target, at: tuple[str, int], timeout: float, source_address: tuple[str, int] | None
+) -> socket.socket:
+    """A connection to the first address of a name that answers; none is made to one that is refused.
+
+    The address that was looked at is the one that is connected to: no name can be made to point elsewhere meanwhile.
+    """
+    failure: OSError = OSError("the name has no address")
+    for family, kind, protocol, _, address in socket.getaddrinfo(*at, 0, socket.SOCK_STREAM):
+        _check_address(str(address[0]), target)
+        made = socket.socket(family, kind, protocol)
+        try:
+            made.settimeout(timeout)
+            if source_address is not None:
+                made.bind(source_address)
+            made.connect(address)
+        except OSError as error:
+            made.close()
+            failure = error
+        else:
+            return made
+    raise failure
 
 
-def _address_kind(host: str) -> str:
-    """`this machine` or `a private network`; "" for a public address, and for a name."""
+def _check_address(host: str, target: Target) -> None:
+    kind = address_kind(host)
+    if kind == LINK_LOCAL:
+        raise SendError(f"{target.who} is at an address of {kind}, where a cloud keeps its secrets", permanent=True)
+    if kind and target.public_only:
+        raise SendError(f"{target.who} is at an address of {kind}: allow_private = true permits it", permanent=True)
+
+
+def address_kind(host: str) -> str:
+    """`this machine`, `a private network` or `this link alone`; "" for a public address, and for a name."""
     if host == "localhost":
         return "this machine"
     try:
@@ -210,6 +239,8 @@ def _address_kind(host: str) -> str:
     address = getattr(address, "ipv4_mapped", None) or address
     if address.is_loopback or address.is_unspecified:
         return "this machine"
+    if address.is_link_local or address in METADATA:
+        return LINK_LOCAL
     return "" if address.is_global and not address.is_multicast else "a private network"
 
 

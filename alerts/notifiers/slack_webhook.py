@@ -24,9 +24,14 @@ class SlackWebhookNotifier:
     """Posts to the one channel that the webhook was made for. `url` is the secret."""
 
     def __init__(
-        self, url: str, *, timeout: float = http.TIMEOUT_SECONDS, context: ssl.SSLContext | None = None
+        self,
+        url: str,
+        *,
+        allow_private: bool = False,
+        timeout: float = http.TIMEOUT_SECONDS,
+        context: ssl.SSLContext | None = None,
     ) -> None:
-        self._target = http.Target(url, WHO, timeout, context=context)
+        self._target = http.Target(url, WHO, timeout, public_only=not allow_private, context=context)
 
     def send(self, delivery: Delivery) -> Receipt:
         """Post the text; a chart or a file cannot be posted, so its delivery ends without a word. Raises `SendError`."""

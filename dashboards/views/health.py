@@ -34,6 +34,19 @@ class WorkLine:
 
 
 @dataclass(frozen=True)
+class Parked:
+    """A rule whose evaluation fails in itself, again and again, so that it is tried only now and then."""
+
+    rule: str
+    failures: int
+    """In a row."""
+    since: datetime
+    until: datetime
+    """When it is tried next."""
+    error: str
+
+
+@dataclass(frozen=True)
 class Trouble:
     """An evaluation that came to nothing."""
 
@@ -61,6 +74,8 @@ class HealthPage:
     queued: int
     dead: int
     oldest_queued: datetime | None
+    parked: tuple[Parked, ...] = ()
+    """By rule."""
 
     @property
     def watched(self) -> bool:

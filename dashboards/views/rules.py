@@ -39,6 +39,8 @@ class RuleLine:
     """Incidents a week that fired, true ones included, over the last 28 days."""
     run_seconds: float | None
     """What an evaluation takes: the middle one of the last ones; None where it is not known."""
+    parked: bool = False
+    """Whether slicewatch itself fails to judge it, so that it is tried only now and then."""
 
 
 @dataclass(frozen=True)

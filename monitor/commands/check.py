@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from math import log10
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, TextIO
@@ -21,7 +20,7 @@ from dashboards.read import Stage
 from monitor.checks import Coverage, Examined, check_events, load_runnable
 from monitor.commands import HELP
 from monitor.opening import open_source
-from monitor.query import Source, SourceError
+from monitor.query import Source, SourceError, size
 from monitor.receivers import OpenNotifier, Reached, ask_receivers
 from monitor.settings import Settings, SettingsError, load_settings, missing_secrets
 from monitor.statistics.constants import STAGE_DAYS
@@ -179,15 +178,9 @@ def _stage(first: datetime, now: datetime) -> str:
 
 def _survey(found: Survey) -> str:
     """What the newest week holds, and what a day of checks costs."""
-    read = "" if found.bytes is None else f"{_size(found.bytes)} in "
+    read = "" if found.bytes is None else f"{size(found.bytes)} in "
     held = f"{counted(found.combinations, 'combination')} in the newest week"
     return f"{held}; a day of {counted(found.checks, 'check')} reads {read}about {found.seconds:.2g} s"
-
-
-def _size(amount: float) -> str:
-    units = ("bytes", "kB", "MB", "GB", "TB")
-    step = min(int(log10(max(amount, 1)) // 3), len(units) - 1)
-    return f"{amount / 1000**step:.3g} {units[step]}"
 
 
 def _notifiers(out: TextIO) -> OpenNotifier:

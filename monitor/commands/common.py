@@ -19,6 +19,7 @@ from monitor.app import App
 from monitor.buckets import to_datetime, to_epoch
 from monitor.commands.options import FAILED, config_option, json_option
 from monitor.daemon_settings import LogSettings
+from monitor.discretion import keep_from_log
 from monitor.logs import write_log
 from monitor.query import SourceError
 from monitor.settings import Settings, SettingsError
@@ -121,8 +122,10 @@ def opened(
         with _open(config, store_url, out or sys.stdout, notifiers, waits) as app:
             if logs:
                 log_to_stderr(app.settings.log)
+                keep_from_log(app.settings)
                 _log(app.rules.problems)
             else:
+                keep_from_log(app.settings)
                 _show(app.rules.problems)
             yield app
     except (SettingsError, StoreError, SourceError) as error:

@@ -33,7 +33,6 @@ from monitor.query import SourceError
 from monitor.replay import incident_to_json, stamp
 from monitor.resending import Resender
 from monitor.rewind import rewind
-from monitor.settings import SettingsError
 from monitor.tick import Outcome
 from monitor.watched import Watched
 from monitor.weekly import send_due
@@ -65,15 +64,14 @@ def once(rules: tuple[str, ...], at: datetime | None, config: Path, *, dry_run: 
         _prepare(app, chosen, origin, dry_run=dry_run)
         outcomes = [_evaluate(app, rule, origin) for rule in inhibitors_first(chosen)]
         for outcome in outcomes:
-            if outcome is not None:
-                _print(outcome, as_json=as_json, messages=dry_run)
+            _print(outcome, as_json=as_json, messages=dry_run)
         if not dry_run:
             app.follow_up(origin)
             send_due(app, origin)
             clock = _clock(origin, began)
             deliver_now(app, clock)
             Resender.of(app.state, app.notifiers, time.sleep, app.settings.web.public_url).look(clock())
-    raise SystemExit(FAILED if any(outcome is None or outcome.blind for outcome in outcomes) else 0)
+    raise SystemExit(FAILED if any(outcome.blind for outcome in outcomes) else 0)
 
 
 def _clock(origin: datetime, began: float) -> Callable[[], datetime]:
@@ -105,17 +103,12 @@ def _refuse_older(app: App, rules: list[Rule], tick: datetime) -> None:
                 )
 
 
-def _evaluate(app: App, rule: Rule, tick: datetime) -> Outcome | None:
-    """The outcome; None where the rule's source cannot even be opened, which stops no other rule."""
-    try:
-        evaluator = app.evaluator(rule)
-    except (SourceError, SettingsError) as error:
-        click.echo(f"{rule.name}: {error}", err=True)
-        return None
+def _evaluate(app: App, rule: Rule, tick: datetime) -> Outcome:
+    """The outcome; a source that cannot even be opened stops no other rule."""
     try:
         plan = app.missing_history(rule, tick)
     except SourceError as error:
-        return evaluator.blind(tick, str(error))
+        return app.evaluator(rule).blind(tick, str(error))
     if plan.days:
         click.echo(plan.describe(rule.name), err=True)
     with progress(rule.name) as show:

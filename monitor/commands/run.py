@@ -18,6 +18,7 @@ from monitor.clock import Clock
 from monitor.commands import HELP
 from monitor.commands.common import config_option, log_to_stderr, opened
 from monitor.commands.waiting import Patience
+from monitor.discretion import keep_from_log
 from monitor.ending import Ending
 from monitor.probing import Probing
 from monitor.scheduler import DAEMON, Daemon, log
@@ -59,6 +60,7 @@ def watch(app: App, clock: Clock, *, alone: bool, patience: Patience, lease: tim
     manager = ServiceManager.of(os.environ, os.getpid())
     daemon = Daemon(app, clock.now, clock, lease=lease, started=lambda: manager.tell(READY))
     log_to_stderr(app.settings.log, replica=daemon.name)
+    keep_from_log(app.settings)
     log.info("watching %s", counted(len(app.rules.rules), "rule"))
     manager.watch(daemon.vitals.amiss)
     ending = Ending(app.settings.daemon.grace.total_seconds(), lambda: _stop(daemon, manager), daemon.cut)

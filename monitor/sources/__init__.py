@@ -10,6 +10,9 @@ from types import MappingProxyType
 
 from monitor.query import Source, SourceError
 
+MOST_ROWS = 10_000_000
+"""Rows of an answer that are taken into memory, where the operators do not say."""
+
 # An engine's module is imported when a source of its kind is opened: a driver that is not used is not loaded.
 ENGINES: Mapping[str, str] = MappingProxyType(
     {
@@ -20,6 +23,15 @@ ENGINES: Mapping[str, str] = MappingProxyType(
 
 
 @dataclass(frozen=True)
+class Limits:
+    """What is asked of a source at once: queries, bytes that one may read, rows that it may answer with."""
+
+    concurrency: int = 4
+    max_scan: int | None = None
+    max_rows: int = MOST_ROWS
+
+
+@dataclass(frozen=True)
 class SourceConfig:
     """A source of slicewatch.toml: `tables` (name to absolute globs) for files, `url` (with its secrets) for SQL."""
 
@@ -27,6 +39,7 @@ class SourceConfig:
     tables: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     url: str | None = field(default=None, repr=False)
     timeout: timedelta = timedelta(minutes=5)
+    limits: Limits = field(default_factory=Limits)
 
 
 def open_source(name: str, config: SourceConfig) -> Source:

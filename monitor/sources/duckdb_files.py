@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from monitor.query import Arrivals, Column, Cost, CountQuery, QueryRefusedError, SourceError
-from monitor.sources import SourceConfig
+from monitor.sources import Limits, SourceConfig
 from monitor.sources.buckets import (
     EPOCH,
     ArrivalPlan,
@@ -41,6 +41,7 @@ from monitor.sources.duckdb_session import Session, open_session, quoted
 from monitor.sources.expressions import check_select, check_where, strip_end, suggest, unknown_column
 from monitor.sources.file_tables import FileTable, Relation, describe_sample, find_table, relate
 from monitor.sources.leaves import empty_frame, leaf_frame, refuse_fraction, refuse_negative, too_large
+from monitor.sources.limits import refuse_large_scan, refuse_many_rows, row_limited, scan_limit
 from rules.model import Interval, SourceRef, Timestamp
 from rules.slices import Slice
 
@@ -74,27 +75,37 @@ class DuckDBFiles:
     """
 
     def __init__(
-        self, name: str, tables: Mapping[str, tuple[str, ...]], timeout: timedelta, threads: int | None = None
+        self,
+        name: str,
+        tables: Mapping[str, tuple[str, ...]],
+        timeout: timedelta,
+        threads: int | None = None,
+        limits: Limits | None = None,
     ) -> None:
         self.name = name
         self._tables = dict(tables)
         self._timeout = timeout
         self._threads = threads
+        self._limits = limits or Limits()
         self._pool = SessionPool(threads)
 
     def count(self, query: CountQuery) -> pd.DataFrame:
         """Leaves of the query's windows; see `monitor.query.Source`."""
+        self._refuse_large_scan(query)
         with self._prepared(query) as (session, relation, plan):
             if relation.empty or plan is None:
                 return empty_frame(query)
             bound = _Bound()
-            table = session.arrow(_count_sql(query, relation, plan, bound), bound.params)
+            limited = row_limited(query, self._limits)
+            table = session.arrow(_count_sql(limited, relation, plan, bound), bound.params)
+        refuse_many_rows(query, table.num_rows, self._limits)
         return _to_frame(query, plan, table)
 
     def watermark(self, query: CountQuery) -> datetime | None:
         """The last arrival among the events of the windows; see `monitor.query.Source`."""
         if query.arrivals is None:
             raise ValueError("a query without arrivals has no watermark")
+        self._refuse_large_scan(query)
         everything = replace(query, where=None, dimensions=(), measures=())
         with self._prepared(everything) as (session, relation, plan):
             if relation.empty or plan is None:
@@ -144,7 +155,17 @@ class DuckDBFiles:
             size = sum(Path(file.path).stat().st_size for table in tables for file in table.kept)
         except OSError as error:
             raise SourceError(f"{query.source.name}: {error.strerror}: {error.filename}") from error
-        return Cost(sum(len(table.kept) for table in tables), sum(len(table.files) for table in tables), size)
+        kept, there = sum(len(table.kept) for table in tables), sum(len(table.files) for table in tables)
+        return Cost(kept, there, size, scan_limit(query, self._limits))
+
+    def _refuse_large_scan(self, query: CountQuery) -> None:
+        # The files are looked for a second time, so only where there is a limit.
+        if scan_limit(query, self._limits) is not None:
+            refuse_large_scan(query, self.cost(query))
+
+    def stop(self) -> None:
+        """End what runs; see `monitor.query.Stoppable`."""
+        self._pool.running.stop()
 
     def close(self) -> None:
         """Close the databases that wait for their next use."""
@@ -187,7 +208,7 @@ class DuckDBFiles:
         if ref.query is None and len(tables[0].files) <= MOST_FILES:
             return self._pool.session(ref.name, [file.path for file in tables[0].files], zone, seconds)
         paths = {file.path: None for table in tables for file in (*table.kept, *table.sample)}
-        return open_session(ref.name, tuple(paths), zone, seconds, self._threads)
+        return open_session(ref.name, tuple(paths), zone, seconds, self._threads, self._pool.running)
 
     def _find(self, ref: SourceRef, windows: Windows | None) -> tuple[FileTable, ...]:
         """The tables a rule reads. A query may look at any time of its tables, so none of their files is left out."""
@@ -412,4 +433,4 @@ def _texts(column: pa.ChunkedArray) -> npt.NDArray[Any]:
 
 def open_duckdb(name: str, config: SourceConfig) -> DuckDBFiles:
     """Engine of `kind = "duckdb"`."""
-    return DuckDBFiles(name, config.tables, config.timeout)
+    return DuckDBFiles(name, config.tables, config.timeout, limits=config.limits)

@@ -12,6 +12,7 @@ import duckdb
 
 from monitor.query import SourceError
 from monitor.sources.duckdb_session import Session, as_sources_error, connect, guarded
+from monitor.sources.watch import Running
 
 MOST_FILES = 500
 """With more files a database is opened for those of a query alone: to allow and look at all of them takes too long."""
@@ -29,6 +30,8 @@ class SessionPool:
     """
 
     threads: int | None = None
+    running: Running = field(default_factory=Running)
+    """What runs in any of them."""
     _idle: list[tuple[Key, duckdb.DuckDBPyConnection]] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -41,7 +44,7 @@ class SessionPool:
             with as_sources_error(name):
                 connection = connect(files, zone, self.threads)
         try:
-            with guarded(connection, name, seconds) as session:
+            with guarded(connection, name, seconds, self.running) as session:
                 yield session
         except BaseException:
             connection.close()

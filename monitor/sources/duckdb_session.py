@@ -12,8 +12,8 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from monitor.query import QueryRefusedError, SourceError
-from monitor.sources.watch import Alarm
+from monitor.query import QueryRefusedError, QueryTimeoutError, SourceError
+from monitor.sources.watch import Alarm, Running
 
 _REFUSALS = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException, duckdb.NotImplementedException)
 
@@ -62,13 +62,18 @@ class Session:
 
 @contextmanager
 def open_session(
-    name: str, files: Sequence[str], zone: str, seconds: float, threads: int | None = None
+    name: str,
+    files: Sequence[str],
+    zone: str,
+    seconds: float,
+    threads: int | None = None,
+    running: Running | None = None,
 ) -> Iterator[Session]:
     """A session for this one use; see `connect` and `guarded`."""
     with as_sources_error(name):
         connection = connect(files, zone, threads)
     try:
-        with guarded(connection, name, seconds) as session:
+        with guarded(connection, name, seconds, running or Running()) as session:
             yield session
     finally:
         connection.close()
@@ -86,9 +91,9 @@ def connect(files: Sequence[str], zone: str, threads: int | None = None) -> duck
 
 
 @contextmanager
-def guarded(connection: duckdb.DuckDBPyConnection, name: str, seconds: float) -> Iterator[Session]:
+def guarded(connection: duckdb.DuckDBPyConnection, name: str, seconds: float, running: Running) -> Iterator[Session]:
     """A session that is interrupted after `seconds`; DuckDB's errors come out as the source's, naming `name`."""
-    with Alarm(seconds, connection.interrupt) as alarm, as_sources_error(name, alarm):
+    with running.limited(seconds, connection.interrupt) as alarm, as_sources_error(name, alarm):
         yield Session(connection)
 
 
@@ -99,7 +104,7 @@ def as_sources_error(name: str, alarm: Alarm | None = None) -> Iterator[None]:
         yield
     except duckdb.Error as error:
         if alarm is not None and alarm.expired:
-            raise SourceError(f"{name}: timed out after {alarm.seconds:g} s") from error
+            raise QueryTimeoutError(f"{name}: timed out after {alarm.seconds:g} s") from error
         kind = QueryRefusedError if isinstance(error, _REFUSALS) else SourceError
         raise kind(f"{name}: {_one_line(error)}") from error
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 import sqlglot
 from sqlglot import exp
@@ -45,6 +46,7 @@ _NOT_A_READ: tuple[type[exp.Expr], ...] = (
     exp.Copy,
     exp.Placeholder,
     exp.Parameter,
+    exp.SessionParameter,
     exp.ReadCSV,
 )
 # Scalar functions that sqlglot does not know by type and that only look at their arguments.
@@ -69,11 +71,32 @@ _HARMLESS = frozenset({
 })
 # fmt: on
 _HARMFUL = re.compile(
-    r"^(pg_(?!typeof|catalog)\w*|lo_\w+|dblink\w*|set_config|load_extension|load_file|readfile|writefile|"
-    r"\w+_to_xml\w*|nextval|setval|sleep|benchmark|xp_\w+|read_\w+|\w+_scan|scan_\w+|glob|sniff_\w+|query|query_table|"
-    r"getenv|file|url|s3|remote\w*|mysql|postgresql|jdbc|odbc|executable|sys_\w+)$",
+    # PostgreSQL and its extensions: files, other servers, settings, locks, and functions that run a text as SQL
+    r"^(pg_(?!typeof|catalog)\w*|lo_\w+|loread|lowrite|dblink\w*|postgres_fdw\w*|\w+_to_xml\w*|crosstab\w*|connectby|"
+    r"ts_stat|ts_rewrite|set_config|current_setting|nextval|setval|plpy\w*|bt_index\w*|brin_\w+|gin_clean\w*|"
+    r"binary_upgrade\w*|"
+    # SQLite and MySQL
+    r"load_extension|load_file|readfile|writefile|edit|fts3_tokenizer|sleep|benchmark|get_lock|release_\w*locks?|"
+    r"\w+_pos_wait|wait_for_\w+|sys_\w+|xp_\w+|"
+    # DuckDB and ClickHouse
+    r"read_\w+|\w+_scan|scan_\w+|glob|sniff_\w+|query|query_table|getenv|getvariable|write_log|http_\w+|"
+    r"file|url|s3|remote\w*|mysql|postgresql|jdbc|odbc|executable|getsetting|catboostevaluate|"
+    # Snowflake
+    r"system\$\w+|\w+_file_url|get_presigned_url)$",
     re.IGNORECASE,
 )
+_ENGINES_OWN: Mapping[str, re.Pattern[str]] = MappingProxyType(
+    {
+        "postgres": re.compile(r"(.*\.)?(pg_catalog|information_schema|pg_toast)\.[^.]*|pg_[^.]*"),
+        "sqlite": re.compile(r"(.*\.)?(pragma_[^.]*|dbstat|sqlite_[^.]*)"),
+        "mysql": re.compile(r"(mysql|sys|performance_schema|information_schema)\.[^.]*"),
+        "clickhouse": re.compile(r"(system|information_schema)\.[^.]*"),
+        "trino": re.compile(r"system\..*"),
+    }
+)
+"""Tables of an engine's own, by sqlglot's name of it: settings, rights and passwords, other sessions, files. None holds events."""
+_A_FILE = re.compile(r".*[/\\:*?].*|.*\.(csv|tsv|txt|parquet|json|jsonl|ndjson|xlsx|db|duckdb|gz|zst)", re.IGNORECASE)
+"""A name that DuckDB, where it knows no table of it, takes for a file's."""
 _TABLE_FUNCTIONS = frozenset(
     {"range", "generate_series", "exploding_generate_series", "unnest", "json_each", "jsonb_array_elements"}
 )
@@ -94,17 +117,31 @@ def check_select(text: str, dialect: str) -> frozenset[str]:
     """The tables a rule's `query` reads (dotted names); refused unless it is one SELECT that only reads."""
     if "/*!" in text:
         raise _refused("query", "it holds a comment that some engines run")
+    if re.search(r"\bu&\s*\"", text, re.IGNORECASE):
+        raise _refused("query", "it holds a name that is written in codes")
     tree = _only_statement(text, dialect, "query")
     if not isinstance(tree, exp.Query) or isinstance(tree, exp.Subquery | exp.Table | exp.Values):
         raise _refused("query", f"it is {_kind(tree)}, not a SELECT")
     for node in tree.walk():
+        if node.args.get("settings"):
+            raise _refused("query", "it holds SETTINGS: it may only read")
         if isinstance(node, _NOT_A_READ):
             raise _refused("query", f"it holds {_kind(node)}: it may only read")
         if isinstance(node, exp.Func) and _HARMFUL.match(_function(node)):
             raise _refused("query", f"{_function(node)}() is not allowed")
     named = {cte.alias for cte in tree.find_all(exp.CTE)}
-    tables = (_table(table) for table in tree.find_all(exp.Table))
-    return frozenset(name for name in tables if name and name not in named)
+    tables = (_table(table, dialect) for table in tree.find_all(exp.Table))
+    found = frozenset(name for name in tables if name and name not in named)
+    for name in sorted(found):
+        check_table(name, dialect)
+    return found
+
+
+def check_table(name: str, dialect: str) -> None:
+    """Refuse a table (dotted name) of the engine's own."""
+    own = _ENGINES_OWN.get(dialect)
+    if own is not None and own.fullmatch(name.lower()):
+        raise QueryRefusedError(f"{name!r} is the engine's own and not for rules to read", subject=name)
 
 
 def strip_end(query: str) -> str:
@@ -171,9 +208,11 @@ def _function(node: exp.Func) -> str:
     return node.name if isinstance(node, exp.Anonymous) else node.sql_name().lower()
 
 
-def _table(table: exp.Table) -> str:
+def _table(table: exp.Table, dialect: str) -> str:
     """The dotted name of a table; "" for a table function that makes its own rows."""
     if isinstance(table.this, exp.Identifier):
+        if dialect == "duckdb" and any(_A_FILE.fullmatch(part.name) for part in table.parts):
+            raise _refused("query", f"{table.name!r} is a file: name a table of the source")
         return ".".join(part.name for part in table.parts)
     name = _function(table.this) if isinstance(table.this, exp.Func) else table.this.key
     if name.lower() in _TABLE_FUNCTIONS or isinstance(table.this, exp.UDTF):

@@ -20,8 +20,8 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, NoSuchTableError, SQLAlchemyError
 from sqlalchemy.sql.elements import quoted_name
 
-from monitor.query import Column, Cost, CountQuery, QueryRefusedError, SourceError
-from monitor.sources import SourceConfig
+from monitor.query import Column, Cost, CountQuery, QueryRefusedError, QueryTimeoutError, SourceError
+from monitor.sources import Limits, SourceConfig
 from monitor.sources.buckets import (
     EPOCH,
     ArrivalPlan,
@@ -34,15 +34,18 @@ from monitor.sources.buckets import (
     plan_buckets,
 )
 from monitor.sources.dialects import Anything, Dialect, Whole, dialect_of
-from monitor.sources.expressions import check_select, check_where, suggest, unknown_column
+from monitor.sources.expressions import check_select, check_table, check_where, suggest, unknown_column
 from monitor.sources.leaves import INT64_MAX, empty_frame, leaf_frame, refuse_fraction, refuse_negative, too_large
+from monitor.sources.limits import refuse_large_scan, refuse_many_rows, row_limited, scan_limit
+from monitor.sources.postgresql import estimated_bytes
 from monitor.sources.sql_tables import SqlColumn, SqlRelation, Verbatim, all_tables, relate
-from monitor.sources.watch import Alarm
+from monitor.sources.watch import Alarm, Running
 from rules.model import Interval, Metric, SourceRef, Timestamp
 from rules.slices import Slice
 
 _CONNECT_SECONDS = 10
 _GRACE = 2.0  # the server's own limit comes first; ours stands behind it
+_LONGEST_VALUE = 100_000_000  # bytes: SQLite would make a value of a thousand million of them
 _CANCELLED = "57014"
 _NOT_THERE = frozenset({"42P01", "3F000"})
 _NOT_ALLOWED = "42501"
@@ -58,12 +61,14 @@ class SqlSource:
     value with an offset is an instant.
     """
 
-    def __init__(self, name: str, url: sa.URL | str, timeout: timedelta) -> None:
+    def __init__(self, name: str, url: sa.URL | str, timeout: timedelta, limits: Limits | None = None) -> None:
         self.name = name
         self._timeout = timeout
+        self._limits = limits or Limits()
         self._url = _parse(name, url)
         self._dialect = dialect_of(self._url.get_backend_name())
-        self._engine = _engine(name, self._url)
+        self._engine = _engine(name, self._url, self._limits.concurrency)
+        self._running = Running()
 
     def count(self, query: CountQuery) -> pd.DataFrame:
         """Leaves of the query's windows; see `monitor.query.Source`."""
@@ -71,7 +76,10 @@ class SqlSource:
             asked = self._asked(connection, query)
             if asked is None:
                 return empty_frame(query)
-            rows = connection.execute(_statement(query, asked, self._dialect)).fetchall()
+            statement = _statement(row_limited(query, self._limits), asked, self._dialect)
+            refuse_large_scan(query, self._cost(connection, query, statement))
+            rows = connection.execute(statement).fetchall()
+        refuse_many_rows(query, len(rows), self._limits)
         return _to_frame(query, asked.plan, [tuple(row) for row in rows], self._dialect)
 
     def watermark(self, query: CountQuery) -> datetime | None:
@@ -83,7 +91,9 @@ class SqlSource:
             asked = self._asked(connection, everything)
             if asked is None:
                 return None
-            last = connection.execute(_watermark(everything, asked, self._dialect)).scalar()
+            statement = _watermark(everything, asked, self._dialect)
+            refuse_large_scan(query, self._cost(connection, query, statement))
+            last = connection.execute(statement).scalar()
         return None if last is None else EPOCH + timedelta(seconds=int(last))
 
     def _asked(self, connection: sa.Connection, query: CountQuery) -> _Asked | None:
@@ -121,14 +131,32 @@ class SqlSource:
             return None
         return Interval(_moment(first, time, zone), _moment(last, time, zone))
 
-    def cost(self, query: CountQuery) -> Cost:  # noqa: ARG002 -- part of the Protocol
-        """Not known before the engine is asked."""
-        return Cost()
+    def cost(self, query: CountQuery) -> Cost:
+        """What PostgreSQL's planner expects to read; other engines do not say it before they are asked."""
+        if not self._dialect.explains:
+            return Cost(limit=scan_limit(query, self._limits))
+        with self._connected(query.source, min(query.timeout, self._timeout)) as connection:
+            asked = self._asked(connection, query)
+            if asked is None:
+                return Cost(limit=scan_limit(query, self._limits))
+            return self._estimate(connection, query, _statement(query, asked, self._dialect))
+
+    def _cost(self, connection: sa.Connection, query: CountQuery, statement: sa.Select[Any]) -> Cost:
+        """Asked for only where there is a limit to hold it against."""
+        limited = self._dialect.explains and scan_limit(query, self._limits) is not None
+        return self._estimate(connection, query, statement) if limited else Cost()
+
+    def _estimate(self, connection: sa.Connection, query: CountQuery, statement: sa.Select[Any]) -> Cost:
+        return Cost(bytes=estimated_bytes(connection, statement), limit=scan_limit(query, self._limits))
 
     def tables(self) -> tuple[tuple[str, ...], ...]:
         """Tables and views outside of the engine's own schemas; see `monitor.query.Listing`."""
         with self._connected(SourceRef(self.name), self._timeout) as connection:
             return all_tables(connection)
+
+    def stop(self) -> None:
+        """Cancel what runs at the server; see `monitor.query.Stoppable`."""
+        self._running.stop()
 
     def close(self) -> None:
         """Close the pooled connections."""
@@ -138,6 +166,8 @@ class SqlSource:
         """What to read, once the rule's SQL is proven harmless and its columns are known to be there."""
         if ref.query is not None:
             check_select(ref.query, self._dialect.sqlglot)
+        else:
+            check_table(".".join(ref.table), self._dialect.sqlglot)
         filtered = check_where(where, self._dialect.sqlglot) if where is not None else frozenset()
         relation = relate(connection, ref, self._dialect)
         known = {name.casefold() for name in relation.columns}
@@ -155,7 +185,7 @@ class SqlSource:
             with self._engine.connect() as connection:
                 raw = connection.connection.driver_connection
                 grace = _GRACE if any("{" in opening for opening in self._dialect.opening) else 0.0
-                with Alarm(seconds + grace, lambda: _interrupt(raw)) as alarm:
+                with self._running.limited(seconds + grace, lambda: _interrupt(raw)) as alarm:
                     for opening in self._dialect.opening:
                         connection.exec_driver_sql(opening.format(ms=_millis(seconds), s=max(1, round(seconds))))
                     yield connection
@@ -164,14 +194,14 @@ class SqlSource:
         except DBAPIError as error:
             if _state(error) in _NOT_THERE and ref.query is None:
                 raise self._unknown_table(ref) from error
-            late = _state(error) == _CANCELLED or (alarm is not None and alarm.expired)
+            late = _ran_out(error) or (alarm is not None and alarm.expired)
             raise self._explained(ref, error, f"timed out after {seconds:g} s" if late else None) from error
         except SQLAlchemyError as error:
             raise SourceError(f"{ref.name}: {self._line(error)}") from error
 
     def _explained(self, ref: SourceRef, error: DBAPIError, late: str | None) -> SourceError:
         if late is not None:
-            return SourceError(f"{ref.name}: {late}")
+            return QueryTimeoutError(f"{ref.name}: {late}")
         kind = QueryRefusedError if _refuses(error) else SourceError
         return kind(f"{ref.name}: {self._line(error.orig or error)}")
 
@@ -210,7 +240,7 @@ def open_sql(name: str, config: SourceConfig) -> SqlSource:
     """Engine of `kind = "sql"`."""
     if not config.url:
         raise SourceError(f'source {name}: kind "sql" needs a url')
-    return SqlSource(name, config.url, config.timeout)
+    return SqlSource(name, config.url, config.timeout, config.limits)
 
 
 def _parse(name: str, url: sa.URL | str) -> sa.URL:
@@ -223,13 +253,15 @@ def _parse(name: str, url: sa.URL | str) -> sa.URL:
         ) from error
 
 
-def _engine(name: str, url: sa.URL) -> sa.Engine:
+def _engine(name: str, url: sa.URL, concurrency: int) -> sa.Engine:
     """An engine that has not connected yet."""
     try:
         if url.get_backend_name() == "sqlite":
             return sa.create_engine(url, creator=lambda: _open_sqlite(url), poolclass=sa.NullPool, hide_parameters=True)
         arguments = {"connect_timeout": _CONNECT_SECONDS} if url.get_backend_name() == "postgresql" else {}
-        return sa.create_engine(url, connect_args=arguments, pool_pre_ping=True, hide_parameters=True)
+        return sa.create_engine(
+            url, connect_args=arguments, pool_size=concurrency, pool_pre_ping=True, hide_parameters=True
+        )
     except NoSuchModuleError as error:
         raise SourceError(f"source {name}: no SQLAlchemy dialect for {url.drivername} is installed") from error
     except ModuleNotFoundError as error:
@@ -239,7 +271,10 @@ def _engine(name: str, url: sa.URL) -> sa.Engine:
 def _open_sqlite(url: sa.URL) -> sqlite3.Connection:
     """SQLite's own read-only mode: it neither writes nor creates the file."""
     path = Path(url.database or "").absolute()
-    return sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, check_same_thread=False)
+    connection = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, check_same_thread=False)
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_VALUE)
+    connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
+    return connection
 
 
 def _interrupt(raw: Any) -> None:
@@ -255,6 +290,11 @@ def _millis(seconds: float) -> int:
 
 def _state(error: DBAPIError) -> str:
     return str(getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None) or "")
+
+
+def _ran_out(error: DBAPIError) -> bool:
+    """Whether the server's own limit ended it; a person there, or ourselves, may cancel a query too."""
+    return _state(error) == _CANCELLED and "user request" not in str(error.orig)
 
 
 def _refuses(error: DBAPIError) -> bool:

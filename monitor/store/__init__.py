@@ -72,6 +72,7 @@ from monitor.store.page_table import (
     put_pages,
     read_again,
 )
+from monitor.store.parked_table import Failing, all_failing, failing, forget_failing, put_failing
 from monitor.store.renaming import is_known, rename_rule
 from monitor.store.replica_table import Replica, put_replica, remove_replica, replicas
 from monitor.store.retention import prune
@@ -112,6 +113,7 @@ __all__ = [
     "DaemonLock",
     "Delivered",
     "Effort",
+    "Failing",
     "History",
     "LeafTable",
     "Letter",
@@ -146,6 +148,7 @@ __all__ = [
     "add_leaves",
     "add_token",
     "add_transition",
+    "all_failing",
     "any_over",
     "any_ripened",
     "change_token",
@@ -164,11 +167,13 @@ __all__ = [
     "enqueue",
     "failed_counts",
     "failed_runs",
+    "failing",
     "first_delivered",
     "first_events",
     "first_run",
     "fit",
     "flags",
+    "forget_failing",
     "hand_back",
     "incident",
     "incident_page",
@@ -198,6 +203,7 @@ __all__ = [
     "parcels",
     "prune",
     "put_effort",
+    "put_failing",
     "put_fit",
     "put_flags",
     "put_mark",

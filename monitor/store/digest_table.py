@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import exists, func, select
 
 from alerts.digests import WITHIN, Lately
+from alerts.incidents import FAMILIES, Family
 from alerts.model import Incident
 from alerts.ports import Part
 from monitor.store import schema
@@ -26,17 +27,18 @@ def lately(tx: Tx, receiver: str, incidents: Collection[str], now: datetime) -> 
         earlier.incident == _box.incident, earlier.receiver == receiver, earlier.created_at <= after
     )
     firsts = (
-        select(_box.incident)
+        select(_box.incident, schema.incident.c.body)
         .join(schema.incident, schema.incident.c.id == _box.incident)  # messages about files are no incidents
         .where(_box.receiver == receiver, _box.part == Part.TEXT.value, _box.created_at > after, ~before)
         .distinct()
     )
-    alone = len(tx.connection.execute(firsts).all())
+    told = [from_body(Incident, row.body) for row in tx.connection.execute(firsts)]
     begun = select(_digest.digest, func.min(_digest.at)).where(_digest.receiver == receiver).group_by(_digest.digest)
     fresh = select(func.count()).where(_digest.receiver == receiver, _digest.at > after)
     newest = tx.connection.execute(begun.having(func.min(_digest.at) > after)).all()
     return Lately(
-        fresh=alone + tx.connection.execute(fresh).scalar_one(),
+        blind=sum(FAMILIES[item.kind] is Family.SOURCE for item in told),
+        fresh=len(told) + tx.connection.execute(fresh).scalar_one(),
         digest=max(((at, key) for key, at in newest), default=(0, ""))[1],
         alone=_alone(tx, receiver, incidents),
         through=tx.pairs(

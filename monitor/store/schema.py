@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 
 VERSION_TABLE = "slicewatch_schema"
-REVISION = "0011"
+REVISION = "0014"
 """The newest migration: what these tables are."""
 
 metadata = MetaData(
@@ -274,5 +274,16 @@ claim = Table(
     Column("lease_until", BigInteger, nullable=False),  # 0: handed back
 )
 
-OPERATION = frozenset({effort.name, replica.name, claim.name})
+parked = Table(
+    "slicewatch_parked",
+    metadata,
+    _rule_key(),
+    Column("mark", Text, nullable=False),  # of the rule as it failed: another rule of that name is tried at once
+    Column("failures", Integer, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("until", BigInteger, nullable=False),
+    Column("error", Text, nullable=False),
+)
+
+OPERATION = frozenset({effort.name, replica.name, claim.name, parked.name})
 """Tables of how the program itself does: no two runs are alike, and nothing that is told rests on them."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib.metadata import version
 
-from dashboards.views.health import HealthPage, Healths, Trouble, WorkLine
+from dashboards.views.health import HealthPage, Healths, Parked, Trouble, WorkLine
 from monitor import store
 from monitor.app import App
 from monitor.buckets import to_datetime, to_epoch
+from monitor.parking import parked_now
 from monitor.views.daemons import daemons_of
 from monitor.views.rules import middle
 from monitor.views.status import rule_view
@@ -35,6 +37,7 @@ class HealthOfStore(Healths):
             work = tuple(_work(tx, rule, now) for rule in self.app.rules.rules)
             failed = store.failed_counts(tx, to_epoch(now - BACK))
             troubles = [trouble for rule in self.app.rules.rules for trouble in _troubles(tx, rule, now)]
+            parked = _parked(tx, self.app.rules.rules)
             counts = store.outbox_counts(tx)
             waiting = [item.oldest for item in store.traffic(tx, now) if item.oldest is not None]
         return HealthPage(
@@ -49,7 +52,13 @@ class HealthOfStore(Healths):
             queued=counts.queued,
             dead=counts.dead,
             oldest_queued=min(waiting, default=None),
+            parked=parked,
         )
+
+
+def _parked(tx: store.Tx, rules: Sequence[Rule]) -> tuple[Parked, ...]:
+    found = sorted(parked_now(tx, rules).items())
+    return tuple(Parked(name, item.failures, item.since, item.until, item.error) for name, item in found)
 
 
 def _work(tx: store.Tx, rule: Rule, now: datetime) -> WorkLine:

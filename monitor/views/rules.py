@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from statistics import median
 from zoneinfo import ZoneInfo
@@ -15,6 +15,7 @@ from dashboards.views.rules import Effective, Neglected, RuleLine, RulePage, Rul
 from monitor import store
 from monitor.app import App
 from monitor.buckets import to_datetime
+from monitor.parking import parked_now
 from monitor.routing import routed
 from monitor.settings import SourceSettings
 from monitor.ticks import latest_tick
@@ -48,8 +49,10 @@ class RulesOfStore:
                 (rule, rule_view(tx, rule, now, review=False), _fired(tx, rule, now), _takes(tx, rule))
                 for rule in self.app.rules.rules
             ]
+            parked = parked_now(tx, self.app.rules.rules)
+        lines = (replace(self._line(*found, now), parked=found[0].name in parked) for found in views)
         return RulesPage(
-            rules=tuple(sorted((self._line(*found, now) for found in views), key=lambda line: line.name)),
+            rules=tuple(sorted(lines, key=lambda line: line.name)),
             neglected=tuple(neglected(self.app)),
             problems=tuple((str(problem.place), problem.message) for problem in self.app.rules.problems),
         )

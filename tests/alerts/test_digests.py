@@ -149,3 +149,34 @@ def test_nothing_is_told_twice_or_not_at_all(new, fresh, known):
     alone = [d.incident for d in found.decisions if d.reason is not Reason.DIGESTED]
     assert sorted([*told, *alone]) == sorted(t.incident.id for t in made)
     assert bool(told) == (new > 0 and new + fresh > MOST)
+
+
+def gone_blind(count: int) -> tuple[Transition, ...]:
+    """So many rules whose source cannot be asked."""
+    found = (replace(assess(1, unseen=blind(1, rule=f"rule-{n}")), rule=f"rule-{n}") for n in range(count))
+    return tuple(step for one in found for step in History(StepPolicy(severity=Severity.CRITICAL)).see(one))
+
+
+def test_a_source_that_takes_its_rules_along_is_two_messages():
+    """The first rule is told by itself, whoever is evaluated after it within minutes joins one digest."""
+    first = gone_blind(1)
+    assert sorted_out(first).digests == ()
+    (digest,) = sorted_out(gone_blind(1), {"team": Lately(fresh=1, blind=1)}).digests
+    (joined,) = sorted_out(gone_blind(1), {"team": Lately(fresh=2, blind=1, digest=digest.key)}).digests
+    assert joined.key == digest.key
+    (whole,) = sorted_out(gone_blind(200)).digests
+    assert len(whole.joined) == 200
+
+
+def test_what_is_lost_is_not_drawn_into_the_digest_of_a_dead_source():
+    """A few losses beside blind rules of another source are told one by one."""
+    made = (*gone_blind(2), *storm(2))
+    found = sorted_out(made)
+    assert {d.incident for d in found.decisions if d.reason is Reason.NEW} == {t.incident.id for t in storm(2)}
+
+
+def test_rules_that_go_blind_one_after_the_other_ring_once():
+    """They join what is told already, and nobody is called for each of them."""
+    made = gone_blind(3)
+    message = compose_digest("digest-1", 2, [t.incident for t in made], made[2:], [made[2].incident.id])
+    assert not message.broadcast

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 
 import pytest
@@ -51,13 +52,37 @@ def test_no_proxy_is_kept_to(proxy, monkeypatch):
     assert proxy.taken == []
 
 
-@pytest.mark.parametrize("host", ["10.0.0.1", "169.254.169.254", "[fd00::1]", "[::ffff:192.168.0.1]"])
+@pytest.mark.parametrize("host", ["10.0.0.1", "[fd00::1]", "[::ffff:192.168.0.1]"])
 def test_a_private_address_is_refused_behind_a_proxy_too(proxy, host):
-    """Where it is written as one, before anything is connected to: the cloud's own metadata, for instance."""
+    """Where it is written as one, before anything is connected to."""
     with pytest.raises(SendError, match="a private network") as caught:
         http.post(target(f"http://{host}/latest", public_only=True), b"{}", {})
     assert caught.value.permanent
     assert proxy.taken == []
+
+
+@pytest.mark.parametrize("public_only", [True, False])
+@pytest.mark.parametrize(
+    "host", ["169.254.169.254", "[fe80::1]", "[::ffff:169.254.169.254]", "[fd00:ec2::254]", "100.100.100.200"]
+)
+def test_a_clouds_own_metadata_are_refused_whatever_is_allowed(proxy, host, public_only):
+    """No receiver lives there, and what answers gives its secrets to whoever asks."""
+    with pytest.raises(SendError, match="this link alone") as caught:
+        http.post(target(f"http://{host}/latest/meta-data", public_only=public_only), b"{}", {})
+    assert caught.value.permanent
+    assert proxy.taken == []
+
+
+@pytest.mark.parametrize("name", ["127.1", "2130706433", "0x7f.1", "LOCALHOST"])
+def test_nothing_is_connected_to_at_an_address_that_is_refused(name):
+    """By the address that the name leads to: not even a connection is made, from which one could see that somebody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0.3)
+        port = listener.getsockname()[1]
+        with pytest.raises(SendError, match="this machine: allow_private = true"):
+            http.post(target(f"http://{name}:{port}/", public_only=True), b"{}", {})
+        with pytest.raises(TimeoutError):
+            listener.accept()
 
 
 @pytest.mark.parametrize(

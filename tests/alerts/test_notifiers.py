@@ -96,10 +96,10 @@ class SlackWebhookBench(Bench):
     KEYED = False
 
     def notifier(self, timeout=WAIT):
-        return SlackWebhookNotifier(self.standin.hook, timeout=timeout)
+        return SlackWebhookNotifier(self.standin.hook, timeout=timeout, allow_private=True)
 
     def stranger(self):
-        return SlackWebhookNotifier(self.standin.url + "/services/hush")
+        return SlackWebhookNotifier(self.standin.url + "/services/hush", allow_private=True)
 
     def told(self):
         forms = [request.json() for request in self.standin.taken]

@@ -73,11 +73,24 @@ def test_a_notifier_of_every_kind_is_made_from_its_table():
     settings = parsed(ALL, {name: f"json://{name.lower()}" for name in SECRETS})
     assert {receiver.kind for receiver in settings.receivers} == set(KINDS) == set(RECEIVERS)
     made = open_notifiers(settings, StringIO())
-    assert [type(made[receiver.name]).__name__.removesuffix("Notifier") for receiver in settings.receivers] == [
+    plain = [getattr(made[receiver.name], "inner", made[receiver.name]) for receiver in settings.receivers]
+    assert [type(notifier).__name__.removesuffix("Notifier") for notifier in plain] == [
         "Slack", "SlackWebhook", "PagerDuty", "Email", "Webhook", "Alertmanager", "Apprise", "Console"
     ]  # fmt: skip
     assert settings.receivers[0].actors == ("U024BE7LH", "S0614TZR7")
     assert {secret.source for secret in settings.secrets() if secret.kind == "env"} == set(SECRETS)
+
+
+@pytest.mark.parametrize(
+    "address", ["http://127.0.0.1:9/", "http://localhost/", "https://10.1.2.3/hook", "http://[::1]/"]
+)
+def test_an_address_that_would_be_refused_is_told_at_once(address):
+    """Where it is written as one: nothing would ever arrive there, unless it is allowed."""
+    table = f'rules = ["rules/*.yaml"]\n[receivers.program]\nkind = "webhook"\nurl = "{address}"\n'
+    with pytest.raises(SettingsError, match="nothing would be sent there") as caught:
+        parsed(table)
+    assert "add allow_private = true" in str(caught.value)
+    assert parsed(table + "allow_private = true\n").receivers
 
 
 @pytest.mark.parametrize(

@@ -30,11 +30,15 @@ class Deliveries:
     notifiers: dict[str, Notifier] = field(default_factory=dict)
     state: Store = field(default_factory=lambda: Store.open("sqlite://"))
     settings: SimpleNamespace = field(
-        default_factory=lambda: SimpleNamespace(weekly=None, web=SimpleNamespace(public_url=None))
+        default_factory=lambda: SimpleNamespace(weekly=None, sources=(), web=SimpleNamespace(public_url=None))
     )
     daemon: Daemon | None = None
     made: int = 0
     finished: threading.Event = field(default_factory=threading.Event)
+
+    def clean(self, text):
+        """There are no secrets."""
+        return text
 
     def settle(self, now):
         """No rule file changed."""

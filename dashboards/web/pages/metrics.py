@@ -79,6 +79,12 @@ def _program(page: HealthPage) -> Iterator[GaugeMetricFamily]:
         ("outcome",),
         [((outcome,), float(count)) for outcome, count in page.failed],
     )
+    yield _gauge(
+        "rule_parked_failures",
+        "Failures in a row of a rule that is parked, for slicewatch itself fails to judge it.",
+        ("rule",),
+        [((item.rule,), float(item.failures)) for item in page.parked],
+    )
     oldest = None if page.oldest_queued is None else (page.now - page.oldest_queued).total_seconds()
     yield _gauge(
         "outbox_oldest_seconds", "Age of the oldest message that waits; 0 where none does.", (), [((), oldest or 0.0)]

@@ -133,13 +133,15 @@ def test_a_source_that_cannot_be_asked_is_2_and_one_blind_incident(told):
 
 
 def test_a_source_that_cannot_be_opened_stops_no_other_rule(told):
-    """Its URL reads a variable that is not set: named on standard error, exit code 2, the other rule is evaluated."""
+    """Its URL reads a variable that is not set: told as a source that cannot be asked, exit code 2, the other rule is evaluated."""
     told.write("slicewatch.toml", TOML + '[sources.warehouse]\nkind = "sql"\nurl = {env = "WAREHOUSE_URL"}\n')
     told.write("rules/a.yaml", RULE.replace("playback_volume", "a").replace("lake.", "warehouse."))
     run = told.run("once", *at(AFTER + HOUR))
     assert run.exit_code == 2
-    assert "missing secret: sources.warehouse.url reads the variable WAREHOUSE_URL, which is not set" in run.stderr
+    assert "missing secret: sources.warehouse.url reads the variable WAREHOUSE_URL, which is not set" in run.stdout
     assert "playback_volume: 1 bucket judged" in run.stdout
+    (rule,) = [rule for rule in told.lines("status")[0]["rules"] if rule["rule"] == "a"]
+    assert [(item["kind"], item["state"]) for item in rule["open"]] == [("blind", "firing")]
 
 
 def test_slack_gets_the_message(told):

@@ -41,7 +41,7 @@ SETUPS = {
     ),
     "slack-webhook": Kind(
         SlackWebhookStandin,
-        'kind = "slack-webhook"\nurl = {{env = "S"}}',
+        'kind = "slack-webhook"\nurl = {{env = "S"}}\nallow_private = true',
         {"S": "{0.hook}"},
         lambda standin: standin.taken,
     ),
