@@ -4,10 +4,11 @@
 """
 
 from monitor.store.action_table import Acted, action, actions, acts_since, add_action, newest_actions
+from monitor.store.canary_table import Canary, begin_canary, canaries, ended, keep_canary
 from monitor.store.copying import copy, rewind
 from monitor.store.daemon_lock import DaemonLock
 from monitor.store.digest_table import digest_thread, digested, join_digest, lately
-from monitor.store.effort_table import Effort, efforts, put_effort
+from monitor.store.effort_table import Effort, efforts, efforts_of, put_effort
 from monitor.store.errors import (
     ConflictError,
     StoreBusyError,
@@ -16,7 +17,7 @@ from monitor.store.errors import (
     StoreLockedError,
     StoreNewerError,
 )
-from monitor.store.fit_table import fit, newest_fit, newest_fit_time, put_fit
+from monitor.store.fit_table import fit, newest_fit, newest_fit_time, newest_fit_times, put_fit
 from monitor.store.flag_table import flags, put_flags
 from monitor.store.incident_tables import (
     add_decision,
@@ -74,8 +75,10 @@ from monitor.store.run_table import (
     failed_runs,
     first_run,
     newest_good,
+    newest_goods,
     newest_run,
     notices,
+    notices_of,
     record_run,
     run,
     run_done,
@@ -83,11 +86,13 @@ from monitor.store.run_table import (
 )
 from monitor.store.silence_table import put_silence, silence, silences
 from monitor.store.standing import Newest, newest_texts
-from monitor.store.status import History, RuleStatus, rule_status
+from monitor.store.status import History, RuleStatus, newest_runs, open_by_rule, rule_status, rule_statuses
 from monitor.store.store import Store
+from monitor.store.tally_table import Tallied, Tally, add_tallies, forget_tallies, put_tally, tallies
 from monitor.store.token_table import Token, Used, add_token, change_token, token, token_of, token_used, tokens
 from monitor.store.told import first_delivered, inhibitors, told, told_at
 from monitor.store.tx import Tx
+from monitor.store.unchecked_table import Unchecked, put_unchecked, remove_unchecked, unchecked
 
 __all__ = [
     "BLIND",
@@ -95,6 +100,7 @@ __all__ = [
     "LATE",
     "OK",
     "Acted",
+    "Canary",
     "ConflictError",
     "DaemonLock",
     "Delivered",
@@ -118,10 +124,13 @@ __all__ = [
     "StoreFullError",
     "StoreLockedError",
     "StoreNewerError",
+    "Tallied",
+    "Tally",
     "Thread",
     "Token",
     "Traffic",
     "Tx",
+    "Unchecked",
     "Used",
     "action",
     "actions",
@@ -129,9 +138,12 @@ __all__ = [
     "add_action",
     "add_decision",
     "add_leaves",
+    "add_tallies",
     "add_token",
     "add_transition",
     "any_ripened",
+    "begin_canary",
+    "canaries",
     "change_token",
     "copy",
     "coverage",
@@ -142,6 +154,8 @@ __all__ = [
     "digested",
     "dump",
     "efforts",
+    "efforts_of",
+    "ended",
     "enqueue",
     "failed_counts",
     "failed_runs",
@@ -150,6 +164,7 @@ __all__ = [
     "first_run",
     "fit",
     "flags",
+    "forget_tallies",
     "incident",
     "incident_page",
     "incident_rules",
@@ -157,6 +172,7 @@ __all__ = [
     "inhibitors",
     "is_known",
     "join_digest",
+    "keep_canary",
     "lately",
     "leaves",
     "letters",
@@ -167,11 +183,16 @@ __all__ = [
     "newest_bucket",
     "newest_fit",
     "newest_fit_time",
+    "newest_fit_times",
     "newest_good",
+    "newest_goods",
     "newest_run",
+    "newest_runs",
     "newest_texts",
     "newest_thread",
     "notices",
+    "notices_of",
+    "open_by_rule",
     "open_incidents",
     "outbox_counts",
     "pages",
@@ -186,16 +207,20 @@ __all__ = [
     "put_pages",
     "put_replica",
     "put_silence",
+    "put_tally",
+    "put_unchecked",
     "read_again",
     "record_run",
     "remove_mark",
     "remove_replica",
+    "remove_unchecked",
     "rename_rule",
     "replicas",
     "requeue",
     "reset_history",
     "rewind",
     "rule_status",
+    "rule_statuses",
     "rules",
     "rules_with_open",
     "run",
@@ -205,6 +230,7 @@ __all__ = [
     "sent_since",
     "silence",
     "silences",
+    "tallies",
     "token",
     "token_of",
     "token_used",
@@ -213,4 +239,5 @@ __all__ = [
     "told_at",
     "traffic",
     "transitions",
+    "unchecked",
 ]
