@@ -34,6 +34,7 @@ from monitor.renamed import adopt_renamed
 from monitor.routing import routed
 from monitor.rulebook import Rulebook, Swap
 from monitor.settings import ReceiverSettings, Settings, SettingsError, load_settings
+from monitor.tally import TallySheet, count_evaluation
 from monitor.tick import Outcome as Evaluated
 from monitor.watched import Watched
 from rules.load import RuleSet
@@ -61,6 +62,8 @@ class App:
     stopwatch: Callable[[], float] = time.perf_counter
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     """When something was done, for the log of what evaluations took: nothing is judged by it."""
+    tally: TallySheet = field(default_factory=TallySheet)
+    """What this process counts of its own work."""
     _sources: dict[str, Source] = field(default_factory=dict)
     _evaluators: dict[str, tuple[Rule, Evaluator]] = field(default_factory=dict)
     _stack: ExitStack = field(default_factory=ExitStack)
@@ -131,9 +134,9 @@ class App:
         adopt_renamed(self.state, self.rules.rules)
         if self.book.names is not None:
             close_removed(self.state, self.book.names, now)
-        tell_breakages(self.state, self.book.broken, self.book.sound, self._receivers, now)
+        tell_breakages(self.state, self.book.broken, self.book.sound, self.receivers_of, now)
 
-    def _receivers(self, rules: Iterable[Rule]) -> tuple[str, ...]:
+    def receivers_of(self, rules: Iterable[Rule]) -> tuple[str, ...]:
         """Who is told of incidents of these rules; the fallback where nobody is, and nobody where there is none."""
         operations = self.settings.operations
         live = [routed(rule, self.settings) for rule in rules if rule.mode is Mode.LIVE]
@@ -212,12 +215,13 @@ class App:
         """
         begun = self.stopwatch()
         outcome = self._tick(rule, tick, progress, now)
-        self._note_effort(rule, tick, self.stopwatch() - begun)
+        seconds, source = self.stopwatch() - begun, self.evaluator(rule).source
+        spent = source.taken() if isinstance(source, TimedSource) else Spent()
+        count_evaluation(self.tally, outcome, seconds, spent, max(tick, now or tick))
+        self._note_effort(rule, tick, seconds, spent)
         return outcome
 
-    def _note_effort(self, rule: Rule, tick: datetime, seconds: float) -> None:
-        source = self.evaluator(rule).source
-        spent = source.taken() if isinstance(source, TimedSource) else Spent()
+    def _note_effort(self, rule: Rule, tick: datetime, seconds: float, spent: Spent) -> None:
         ended = int(self.clock().timestamp() * 1_000_000)
         try:
             with self.state.write() as tx:

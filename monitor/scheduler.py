@@ -23,6 +23,7 @@ from monitor.chores import Chore, Round
 from monitor.presence import Presence
 from monitor.query import SourceError
 from monitor.resending import Resender
+from monitor.selfwatch import SelfWatch
 from monitor.settings import SettingsError
 from monitor.tick import Outcome
 from monitor.ticks import due_ticks
@@ -65,9 +66,13 @@ class Daemon:
     _asked: threading.Event = field(default_factory=threading.Event)
     _settled: bool = False
     _presence: Presence = field(init=False)
+    _self: SelfWatch = field(init=False)
 
     def __post_init__(self) -> None:
         self._presence = Presence.here(self.now())
+        self._self = SelfWatch(self.app, self._presence.id, self.now, WORKERS)
+        self._self.pulse.watch("deliver", TROUBLE_SECONDS, self.now())
+        self._self.pulse.watch("watch", self.watch_seconds, self.now())
 
     def run(self) -> None:
         """Schedule all rules and deliver until `stop` is called; then let running evaluations finish."""
@@ -111,13 +116,15 @@ class Daemon:
         def again(now: datetime) -> None:
             resender.look(now)
 
-        return [
+        chores = [
+            *self._self.chores(),
             Chore("follow", often, app.follow_up, "open incidents are followed up later", at_once=False),
             Chore("digest", self.digest_seconds, week, "the digest of the week waits"),
             # Nothing rests on it but what people see.
             Chore("presence", often, seen, "that this daemon is there is noted later", logging.INFO),
             *([Chore("resend", often, again, "what fires is sent again later")] if resender.receivers else []),
         ]
+        return [self._self.watched(chore) for chore in chores]
 
     def _settle(self) -> None:
         """Follow up what changed in the rule files; while the store fails, again at the next look at them."""
@@ -148,12 +155,15 @@ class Daemon:
                 if not self._settled:
                     self._settle()
                     self._news.set()
+                self._self.pulse.beat("watch", self.now())
             except Exception:
                 # Whatever is wrong with the files, the rules that run go on.
                 log.exception("the rule files could not be read again; the rules stay as they are")
+                self._self.reloaded(well=False)
 
     def _leave(self) -> None:
         try:
+            self._self.leave()
             self._presence.leave(self.app.state)
         except store.StoreError as error:
             log.info("that this daemon ends is not noted: %s", error)
@@ -171,6 +181,7 @@ class Daemon:
             if rule is not None:
                 self._add(scheduler, rule)
         self._settled = False
+        self._self.reloaded(well=not self.app.book.broken)
 
     def _add(self, scheduler: BackgroundScheduler, rule: Rule) -> None:
         scheduler.add_job(
@@ -193,6 +204,7 @@ class Daemon:
                 ticks = self._due(rule)
             except (SourceError, SettingsError, store.StoreError) as error:
                 log.error("%s: not evaluated, will try again: %s", name, error)
+                self._self.failed(name, error)
                 return
             # A tick that was evaluated and is due still was recorded by nobody: the next wake tries it again.
             if not ticks or ticks[0] == done or not self._evaluate(rule, ticks[0]):
@@ -209,10 +221,12 @@ class Daemon:
         return due_ticks(watched, newest, self.now())
 
     def _evaluate(self, rule: Rule, tick: datetime) -> bool:
+        self._self.began(rule.name, tick)
         try:
             outcome = self.app.tick(rule, tick, now=self.now())
         except store.StoreError as error:
             log.error("%s at %s: the store failed, the tick will be tried again: %s", rule.name, tick, error)
+            self._self.failed(rule.name, error)
             return False
         except Exception as error:
             # A rule that cannot be judged is unwatched, and its owner has to hear of it like of a failing source.
@@ -220,6 +234,7 @@ class Daemon:
             outcome = self.app.evaluator(rule).blind(
                 tick, f"slicewatch failed to judge it: {type(error).__name__}: {error}", self.now()
             )
+        self._self.ended(rule.name)
         log_outcome(outcome)
         self._news.set()
         return True
@@ -227,19 +242,25 @@ class Daemon:
     def _deliver(self) -> None:
         """Keep a worker on every lane in which something is due; each ends with what it has to do, or with the daemon."""
         owner = f"{DAEMON}{threading.get_native_id()}"
-        crew = self.app.crew(self.now, self._wait, log_delivery, owner, self.stopped.is_set)
+        crew = self.app.crew(self.now, self._wait, self._report, owner, self.stopped.is_set)
         while not self.stopped.is_set():
             try:
                 crew.start(FOR_EVER)
+                self._self.pulse.beat("deliver", self.now())
                 self._pause(IDLE_SECONDS)
             except store.StoreError as error:
                 log.error("deliveries wait, the store failed: %s", error)
+                self._self.store_failed()
                 self._pause(TROUBLE_SECONDS)
             except Exception:
                 # This thread is the only one that tells anybody: it ends with the daemon and not before.
                 log.exception("deliveries wait, delivering failed")
                 self._pause(TROUBLE_SECONDS)
         crew.finish()
+
+    def _report(self, outcome: Delivered) -> None:
+        self._self.delivered(outcome)
+        log_delivery(outcome)
 
     def _wait(self, seconds: float) -> None:
         self.stopped.wait(seconds)

@@ -47,6 +47,8 @@ from monitor.store.outbox_table import (
     enqueue,
     newest_thread,
     outbox_counts,
+    quiet_since,
+    waiting_since,
 )
 from monitor.store.page_table import (
     LAG_FINAL,
@@ -88,7 +90,7 @@ from monitor.store.silence_table import put_silence, silence, silences
 from monitor.store.standing import Newest, newest_texts
 from monitor.store.status import History, RuleStatus, newest_runs, open_by_rule, rule_status, rule_statuses
 from monitor.store.store import Store
-from monitor.store.tally_table import Tallied, Tally, add_tallies, forget_tallies, put_tally, tallies
+from monitor.store.tally_table import Tallied, Tally, add_tallies, forget_daemon, forget_tallies, put_tally, tallies
 from monitor.store.token_table import Token, Used, add_token, change_token, token, token_of, token_used, tokens
 from monitor.store.told import first_delivered, inhibitors, told, told_at
 from monitor.store.tx import Tx
@@ -164,6 +166,7 @@ __all__ = [
     "first_run",
     "fit",
     "flags",
+    "forget_daemon",
     "forget_tallies",
     "incident",
     "incident_page",
@@ -209,6 +212,7 @@ __all__ = [
     "put_silence",
     "put_tally",
     "put_unchecked",
+    "quiet_since",
     "read_again",
     "record_run",
     "remove_mark",
@@ -240,4 +244,5 @@ __all__ = [
     "traffic",
     "transitions",
     "unchecked",
+    "waiting_since",
 ]

@@ -60,6 +60,11 @@ def forget_tallies(tx: Tx, name: str, before: datetime) -> None:
     tx.connection.execute(delete(schema.tally).where(_table.name == name, _table.at < to_micros(before)))
 
 
+def forget_daemon(tx: Tx, daemon: str) -> None:
+    """Drop what was noted of a daemon that is no more."""
+    tx.connection.execute(delete(schema.tally).where(_table.subject == daemon))
+
+
 def _adding(dialect: str) -> Any:
     statement = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(schema.tally)
     new = statement.excluded

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import median
-from zoneinfo import ZoneInfo
 
 from alerts.plan import Routes
 from dashboards.read import RuleView
@@ -17,12 +16,11 @@ from monitor.app import App
 from monitor.buckets import to_datetime
 from monitor.routing import routed
 from monitor.settings import SourceSettings
-from monitor.ticks import latest_tick
+from monitor.ticks import next_tick
 from monitor.views.blindspots import called
 from monitor.views.glance import Glances
 from monitor.views.status import rule_view, rule_views
 from monitor.watched import Watched
-from rules.cron import Cron
 from rules.model import Mode, Rule
 from rules.problem import Place
 from rules.resolved import as_yaml, resolved
@@ -89,7 +87,7 @@ class RulesOfStore:
             health=view.health,
             stage=view.stage,
             last_run=view.last_run,
-            next_run=next_tick(rule, now),
+            next_run=next_tick(Watched.of(rule), now),
             overdue=view.overdue,
             slices=view.leaves,
             judged=None if seen is None else seen.judged,
@@ -98,19 +96,6 @@ class RulesOfStore:
             fired=fired / (BACK / timedelta(days=7)),
             run_seconds=takes,
         )
-
-
-def next_tick(rule: Rule, now: datetime) -> datetime:
-    """The first scheduled evaluation after a time."""
-    schedule = rule.schedule
-    if isinstance(schedule, Cron):
-        return schedule.next_after(now, ZoneInfo(rule.timezone))
-    watched = Watched.of(rule)
-    newest = latest_tick(watched, now)
-    if schedule == rule.time_bucket:
-        bucket = watched.schedule.newest(int(newest.timestamp()))
-        return to_datetime(watched.schedule.due(watched.grid.shift(bucket, 1)))
-    return newest + schedule
 
 
 def _fired(tx: store.Tx, rules: Sequence[Rule], now: datetime) -> dict[str, int]:
