@@ -12,6 +12,8 @@ from alerts.deliver import Outcome as Delivered
 from alerts.wording import instant
 from monitor import store, tally
 from monitor.app import App
+from monitor.canary import LOOK_SECONDS as CANARY_SECONDS
+from monitor.canary import Canaries
 from monitor.chores import Chore
 from monitor.cycle import Signs
 from monitor.heartbeat import Heartbeat, write_and_read
@@ -34,6 +36,7 @@ class SelfWatch:
     """Rules that are evaluated side by side."""
     look_seconds: float = LOOK_SECONDS
     tally_seconds: float = TALLY_SECONDS
+    canary_seconds: float = CANARY_SECONDS
     pulse: Pulse = field(default_factory=Pulse)
     onlooker: Onlooker = field(default_factory=Onlooker)
     _running: dict[str, tuple[datetime, datetime]] = field(default_factory=dict)
@@ -113,7 +116,7 @@ class SelfWatch:
 
     def chores(self) -> list[Chore]:
         """What it does again and again."""
-        plan = self.app.settings.selfwatch.heartbeat
+        plan, canary = self.app.settings.selfwatch.heartbeat, self.app.settings.selfwatch.canary
         found = [
             Chore("tally", self.tally_seconds, self._keep, "what was counted is kept later", logging.INFO),
             Chore("unchecked", self.look_seconds, self._unchecked, "who is not checked is told later"),
@@ -121,6 +124,9 @@ class SelfWatch:
         if plan is not None:
             beat = Heartbeat(plan, self.signs, self.app.tally)
             found.append(Chore("heartbeat", plan.every.total_seconds(), beat.beat, "no heartbeat is sent"))
+        if canary is not None:
+            flock = Canaries(canary, self.app.state, self.daemon, self.app.settings.fallback)
+            found.append(Chore("canary", self.canary_seconds, flock.look, "the canary waits"))
         return found
 
     def watched(self, chore: Chore) -> Chore:

@@ -92,7 +92,7 @@ from monitor.store.status import History, RuleStatus, newest_runs, open_by_rule,
 from monitor.store.store import Store
 from monitor.store.tally_table import Tallied, Tally, add_tallies, forget_daemon, forget_tallies, put_tally, tallies
 from monitor.store.token_table import Token, Used, add_token, change_token, token, token_of, token_used, tokens
-from monitor.store.told import first_delivered, inhibitors, told, told_at
+from monitor.store.told import arrived, first_delivered, inhibitors, told, told_at
 from monitor.store.tx import Tx
 from monitor.store.unchecked_table import Unchecked, put_unchecked, remove_unchecked, unchecked
 
@@ -144,6 +144,7 @@ __all__ = [
     "add_token",
     "add_transition",
     "any_ripened",
+    "arrived",
     "begin_canary",
     "canaries",
     "change_token",
