@@ -79,7 +79,10 @@ class World:
 @pytest.fixture
 def world(tmp_path):
     (tmp_path / "slicewatch.toml").write_text(TOML)
-    with WebhookStandin() as hook, App.open(tmp_path / "slicewatch.toml", {"HOOK": hook.url, "TOKEN": hook.token}, StringIO()) as app:
+    with (
+        WebhookStandin() as hook,
+        App.open(tmp_path / "slicewatch.toml", {"HOOK": hook.url, "TOKEN": hook.token}, StringIO()) as app,
+    ):
         yield World(app, hook)
 
 
