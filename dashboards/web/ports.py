@@ -18,6 +18,7 @@ from dashboards.views.rules import Rules
 from dashboards.views.slice import SlicePages
 from dashboards.views.slices import Heatmaps
 from dashboards.views.tokens import TokenDesk
+from dashboards.views.vitals import VitalsPort
 
 
 @dataclass(frozen=True)
@@ -38,3 +39,4 @@ class Ports:
     reloader: Reloader
     heatmap: Heatmaps
     slice: SlicePages
+    vitals: VitalsPort

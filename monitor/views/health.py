@@ -34,7 +34,7 @@ class HealthOfStore(Healths):
         """How things stand."""
         with self.app.state.read() as tx:
             daemons = tuple(_daemon(item, now) for item in store.replicas(tx))
-            work = _work(tx, self.app.rules.rules, now)
+            work = work_lines(tx, self.app.rules.rules, now)
             failed = store.failed_counts(tx, to_epoch(now - BACK))
             names = [rule.name for rule in self.app.rules.rules]
             troubles = store.failed_runs(tx, names, to_epoch(now - BACK), MOST_TROUBLES)
@@ -61,7 +61,7 @@ def _daemon(item: store.Replica, now: datetime) -> Daemon:
     )
 
 
-def _work(tx: store.Tx, rules: Sequence[Rule], now: datetime) -> tuple[WorkLine, ...]:
+def work_lines(tx: store.Tx, rules: Sequence[Rule], now: datetime) -> tuple[WorkLine, ...]:
     views = rule_views(tx, rules, now, review=False)
     efforts = store.efforts_of(tx, list(views), LOOKED_AT)
     lines = [_line(rule, views[rule.name], efforts.get(rule.name, []), now) for rule in rules]
