@@ -34,8 +34,9 @@ from monitor.renamed import adopt_renamed
 from monitor.routing import routed
 from monitor.rulebook import Rulebook, Swap
 from monitor.settings import ReceiverSettings, Settings, SettingsError, load_settings
-from monitor.tally import TallySheet, count_evaluation
+from monitor.tally import TallySheet, count_evaluation, result_of
 from monitor.tick import Outcome as Evaluated
+from monitor.tracing import TracedNotifier, span
 from monitor.watched import Watched
 from rules.load import RuleSet
 from rules.model import Mode, Rule
@@ -214,7 +215,9 @@ class App:
         an incident meanwhile, it is judged again as it is then. What it took is noted.
         """
         begun = self.stopwatch()
-        outcome = self._tick(rule, tick, progress, now)
+        with span("tick", rule=rule.name, tick=tick.isoformat()) as traced:
+            outcome = self._tick(rule, tick, progress, now)
+            traced.note(outcome=result_of(outcome), messages=len(outcome.messages))
         seconds, source = self.stopwatch() - begun, self.evaluator(rule).source
         spent = source.taken() if isinstance(source, TimedSource) else Spent()
         count_evaluation(self.tally, outcome, seconds, spent, max(tick, now or tick))
@@ -285,7 +288,8 @@ class App:
         # The jitter of retries is no secret.
         rng = Random(owner)  # noqa: S311
         pages = self.settings.web.public_url
-        return Courier(owner, rng, self.notifiers, self.settings.fallback, paces, pages=pages)
+        notifiers = {name: TracedNotifier(name, notifier) for name, notifier in self.notifiers.items()}
+        return Courier(owner, rng, notifiers, self.settings.fallback, paces, pages=pages)
 
 
 def open_notifiers(settings: Settings, out: TextIO) -> dict[str, Notifier]:

@@ -43,6 +43,7 @@ from monitor.tick import (
     rename_of,
     with_news,
 )
+from monitor.tracing import span
 from monitor.watched import Watched
 from monitor.watermark import behind, same_places
 from rules.model import Interval, NewValues
@@ -269,7 +270,9 @@ class Evaluator:
             return so_far.after(step(so_far.open, Assessment(rule.name, at), StepPolicy.of(rule)), {}, {})
         with self.state.read() as tx:
             questions, blob, closed = self._questions(tx, bucket, before, fresh, so_far)
-        judged = judge_bucket(rule, at, questions, so_far.open)
+        with span("judge", rule=rule.name, bucket=to_datetime(bucket).isoformat()) as traced:
+            judged = judge_bucket(rule, at, questions, so_far.open)
+            traced.note(slices=len(questions[0].lattice), transitions=len(judged.transitions))
         known = {incident.id: so_far.closed.get(incident.id, incident) for incident in closed}
         grown = [amend(known[r.incident], r, at) for answer in judged.answers for r in answer.amendments]
         made = (*judged.transitions, *(transition for transition in grown if transition is not None))

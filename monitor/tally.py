@@ -91,7 +91,7 @@ class TallySheet:
 def count_evaluation(sheet: TallySheet, outcome: Outcome, seconds: float, spent: Spent, now: datetime) -> None:
     """What one evaluation came to, and took; `now` is when it was made."""
     rule = outcome.rule
-    sheet.add(EVALUATIONS, rule, _result(outcome))
+    sheet.add(EVALUATIONS, rule, result_of(outcome))
     sheet.add(SECONDS, rule, by=seconds)
     sheet.add(QUERY_SECONDS, rule, by=spent.seconds)
     sheet.add(QUERY_ROWS, rule, by=spent.rows)
@@ -103,7 +103,8 @@ def count_evaluation(sheet: TallySheet, outcome: Outcome, seconds: float, spent:
             sheet.put(SLICES, rule, what, count)
 
 
-def _result(outcome: Outcome) -> str:
+def result_of(outcome: Outcome) -> str:
+    """What an evaluation came to, in a word."""
     if outcome.repeated:
         return REPEATED
     return BLIND if outcome.blind else LATE if outcome.late else OK

@@ -13,12 +13,12 @@ from dashboards.views.incidents import IncidentLists
 from dashboards.views.noise import Noises
 from dashboards.views.overview import Overviews
 from dashboards.views.people import People
+from dashboards.views.readings import ReadingsPort
 from dashboards.views.reload import Reloader
 from dashboards.views.rules import Rules
 from dashboards.views.slice import SlicePages
 from dashboards.views.slices import Heatmaps
 from dashboards.views.tokens import TokenDesk
-from dashboards.views.vitals import VitalsPort
 
 
 @dataclass(frozen=True)
@@ -39,4 +39,4 @@ class Ports:
     reloader: Reloader
     heatmap: Heatmaps
     slice: SlicePages
-    vitals: VitalsPort
+    readings: ReadingsPort

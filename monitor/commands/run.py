@@ -15,6 +15,7 @@ from monitor.commands import HELP
 from monitor.commands.common import config_option, log_to_stderr, opened
 from monitor.scheduler import DAEMON, Daemon, log
 from monitor.serving.beside import serving
+from monitor.tracing import traced
 
 
 @click.command("run", context_settings=HELP)
@@ -38,7 +39,11 @@ def run(config: Path, *, as_json: bool) -> None:  # noqa: ARG001  # every comman
         if hasattr(signal, "SIGHUP"):
             signal.signal(signal.SIGHUP, lambda *_: threading.Thread(target=daemon.reload, name="reload").start())
         log.info("watching %s", counted(len(app.rules.rules), "rule"))
-        with listening(app) as doors, serving(app, doors, daemon.now, daemon.reload):
+        with (
+            traced(app.settings.selfwatch.tracing),
+            listening(app) as doors,
+            serving(app, doors, daemon.now, daemon.reload),
+        ):
             daemon.run()
         log.info("stopped")
 

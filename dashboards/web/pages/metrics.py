@@ -19,7 +19,7 @@ from prometheus_client.registry import Collector
 from starlette.responses import Response
 
 from dashboards.read import Health
-from dashboards.views.vitals import CanaryVitals, ReceiverVitals, RuleVitals, Vitals
+from dashboards.views.readings import CanaryReadings, Readings, ReceiverReadings, RuleReadings
 from dashboards.web.access.guard import Guard
 from dashboards.web.access.people import Person, Role, TokenScope
 from dashboards.web.site import Here
@@ -38,24 +38,24 @@ Values = Iterable[tuple[tuple[str, ...], float | None]]
 def metrics(_: Scraper, here: Here) -> Response:
     """Everything at once."""
     registry = CollectorRegistry()
-    registry.register(Read(here.ports.vitals.vitals(here.now())))
+    registry.register(Read(here.ports.readings.readings(here.now())))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
 class Read(Collector):
     """What was read for one scrape."""
 
-    def __init__(self, vitals: Vitals) -> None:
-        self._vitals = vitals
+    def __init__(self, readings: Readings) -> None:
+        self._readings = readings
 
     def collect(self) -> Iterable[Metric]:
         """As the library asks; every metric is named, whether anything is known of it or not."""
-        yield from _program(self._vitals)
-        yield from _selfwatch(self._vitals)
-        yield from _canaries(self._vitals.canary)
-        yield from _rules(self._vitals.rules)
-        yield from _work(self._vitals.rules, self._vitals.now)
-        yield from _receivers(self._vitals.receivers, self._vitals.now)
+        yield from _program(self._readings)
+        yield from _selfwatch(self._readings)
+        yield from _canaries(self._readings.canary)
+        yield from _rules(self._readings.rules)
+        yield from _work(self._readings.rules, self._readings.now)
+        yield from _receivers(self._readings.receivers, self._readings.now)
 
 
 def _gauge(name: str, says: str, labels: tuple[str, ...], values: Values) -> Metric:
@@ -83,7 +83,7 @@ def _ago(moment: datetime | None, now: datetime) -> float:
     return 0.0 if moment is None else (now - moment).total_seconds()
 
 
-def _program(v: Vitals) -> Iterator[Metric]:
+def _program(v: Readings) -> Iterator[Metric]:
     yield _gauge("build_info", "The version that answers.", ("version",), [((v.version,), 1.0)])
     yield _gauge("daemons", "Daemons that said within a minute that they are there.", (), [((), v.daemons)])
     yield _gauge("rules", "Rules that are watched.", (), [((), len(v.rules))])
@@ -103,7 +103,7 @@ def _program(v: Vitals) -> Iterator[Metric]:
     )
 
 
-def _selfwatch(v: Vitals) -> Iterator[Metric]:
+def _selfwatch(v: Readings) -> Iterator[Metric]:
     yield _gauge("rules_unchecked", "Rules that somebody was told are not checked.", (), [((), v.unchecked)])
     yield _counter(
         "heartbeats",
@@ -134,7 +134,7 @@ def _selfwatch(v: Vitals) -> Iterator[Metric]:
     )
 
 
-def _canaries(canary: CanaryVitals | None) -> Iterator[Metric]:
+def _canaries(canary: CanaryReadings | None) -> Iterator[Metric]:
     known = [] if canary is None else [canary]
     yield _gauge(
         "canary_up", "1 where the newest canary arrived, 0 where it did not.", (), [((), c.arrived) for c in known]
@@ -143,7 +143,7 @@ def _canaries(canary: CanaryVitals | None) -> Iterator[Metric]:
     yield _gauge("canary_seconds", "How long that one took, from being sent.", (), [((), c.seconds) for c in known])
 
 
-def _rules(rules: tuple[RuleVitals, ...]) -> Iterator[Metric]:
+def _rules(rules: tuple[RuleReadings, ...]) -> Iterator[Metric]:
     work, by_rule = [rule.work for rule in rules], ("rule",)
     yield _gauge(
         "rule_last_run_timestamp_seconds",
@@ -201,7 +201,7 @@ def _rules(rules: tuple[RuleVitals, ...]) -> Iterator[Metric]:
     )
 
 
-def _work(rules: tuple[RuleVitals, ...], now: datetime) -> Iterator[Metric]:
+def _work(rules: tuple[RuleReadings, ...], now: datetime) -> Iterator[Metric]:
     by_rule = ("rule",)
     ran = [rule for rule in rules if rule.work.last_run is not None]
     yield _gauge(
@@ -261,7 +261,7 @@ def _work(rules: tuple[RuleVitals, ...], now: datetime) -> Iterator[Metric]:
     )
 
 
-def _receivers(receivers: tuple[ReceiverVitals, ...], now: datetime) -> Iterator[Metric]:
+def _receivers(receivers: tuple[ReceiverReadings, ...], now: datetime) -> Iterator[Metric]:
     states = [((r.name, state), count) for r in receivers for state, count in (("queued", r.queued), ("dead", r.dead))]
     yield _gauge("outbox_messages", "Messages that wait, or were given up.", ("receiver", "state"), states)
     yield _gauge(

@@ -21,12 +21,12 @@ from sqlalchemy import event
 
 from dashboards.read import Health
 from dashboards.views.health import WorkLine
-from dashboards.views.vitals import CanaryVitals, ReceiverVitals, RuleVitals, Vitals
+from dashboards.views.readings import CanaryReadings, Readings, ReceiverReadings, RuleReadings
 from dashboards.web.pages.metrics import Read
 from monitor import store
 from monitor.app import App
 from monitor.serving.wiring import ports_of
-from monitor.views.vitals import VitalsOfStore
+from monitor.views.readings import ReadingsOfStore
 from rules.model import Severity
 from rules.yaml_text import read_yaml
 from tests.promql import Scrapes, evaluate
@@ -51,7 +51,7 @@ WORK = WorkLine(
     rows=10,
     open=((Severity.CRITICAL, 0),),
 )
-RULE = RuleVitals(
+RULE = RuleReadings(
     work=WORK,
     last_success=NOW - HOUR,
     schedule=HOUR,
@@ -60,10 +60,10 @@ RULE = RuleVitals(
     evaluations=(("ok", 9.0),),
     slices=(("judged", 40.0), ("unlearned", 2.0)),
 )
-RECEIVER = ReceiverVitals(
+RECEIVER = ReceiverReadings(
     "oncall", 1, 0, NOW - timedelta(minutes=9), 3, 0.5, (("sent", 3.0), ("retried", 3.0), ("dead", 0.0))
 )
-FINE = Vitals(
+FINE = Readings(
     now=NOW,
     version="1.0",
     daemons=2,
@@ -78,14 +78,14 @@ FINE = Vitals(
     broken_files=0,
     store_errors=2.0,
     threads=(("follow", NOW - timedelta(minutes=14)),),
-    canary=CanaryVitals(NOW - HOUR, True, "", NOW - HOUR, 20.0),
+    canary=CanaryReadings(NOW - HOUR, True, "", NOW - HOUR, 20.0),
 )
 """All is well, if by little."""
 
 
-def text_of(vitals: Vitals) -> str:
+def text_of(readings: Readings) -> str:
     registry = CollectorRegistry()
-    registry.register(Read(vitals))
+    registry.register(Read(readings))
     return generate_latest(registry).decode()
 
 
@@ -160,7 +160,7 @@ def test_counts_go_on_over_restarts(tmp_path):
         with App.open(tmp_path / "slicewatch.toml", {}, StringIO()) as app:
             app.tally.add("deliveries", "oncall", "sent", by=n + 1)
             app.tally.keep(app.state, NOW)
-            (receiver,) = VitalsOfStore(app).vitals(NOW).receivers
+            (receiver,) = ReadingsOfStore(app).readings(NOW).receivers
             values.append(dict(receiver.deliveries)["sent"])
             app.tally.add("deliveries", "oncall", "sent")
             with closing(store.Store.open("sqlite://")) as broken:
@@ -172,7 +172,7 @@ def test_counts_go_on_over_restarts(tmp_path):
     assert values == [1, 4, 8]
 
 
-@pytest.mark.parametrize("page", ["vitals", "overview", "health", "rules"])
+@pytest.mark.parametrize("page", ["readings", "overview", "health", "rules"])
 def test_many_rules_cost_no_more_queries_than_a_few(tmp_path, page):
     """A page of a hundred rules asks the store as often as one of two."""
     asked = {}
@@ -190,16 +190,16 @@ def test_many_rules_cost_no_more_queries_than_a_few(tmp_path, page):
             with app.state.write() as tx:
                 for rule in app.rules.rules:
                     store.record_run(tx, rule.name, int(NOW.timestamp()), "blind", "refused")
-            statements = []
+            statements, here = [], threading.get_ident()
 
-            def note(_connection, _cursor, statement, *_, to=statements, me=threading.get_ident()):
+            def note(_connection, _cursor, statement, *_, to=statements, me=here):
                 if threading.get_ident() == me:  # what is made aside is made for later
                     to.append(statement)
 
             event.listen(app.state._engine, "before_cursor_execute", note)
             match page:
-                case "vitals":
-                    ports.vitals.vitals(NOW)
+                case "readings":
+                    ports.readings.readings(NOW)
                 case "overview":
                     ports.overview.overview(NOW, None)
                 case "health":
@@ -241,19 +241,19 @@ def test_the_alerts_for_prometheus_ask_for_metrics_that_there_are(name):
     assert set(re.findall(r"\$labels\.(\w+)", alert["annotations"]["summary"])) <= labels
 
 
-def ill(**changes: Any) -> Vitals:
+def ill(**changes: Any) -> Readings:
     return replace(FINE, **changes)
 
 
-def rule(**changes: Any) -> Vitals:
+def rule(**changes: Any) -> Readings:
     return replace(FINE, rules=(replace(RULE, **changes),))
 
 
-def work(**changes: Any) -> Vitals:
+def work(**changes: Any) -> Readings:
     return rule(work=replace(WORK, **changes))
 
 
-def receiver(**changes: Any) -> Vitals:
+def receiver(**changes: Any) -> Readings:
     return replace(FINE, receivers=(replace(RECEIVER, **changes),))
 
 
@@ -272,16 +272,16 @@ WRONG = {
     "SlicewatchThreadStuck": ill(threads=(("follow", NOW - timedelta(minutes=16)),)),
     "SlicewatchHeartbeatWithheld": ill(heartbeats=(("withheld", 7.0),)),
     "SlicewatchHeartbeatNotTaken": ill(heartbeats=(("failed", 7.0),)),
-    "SlicewatchCanaryLost": ill(canary=CanaryVitals(NOW, False, "nobody noticed", NOW - 25 * HOUR, 20.0)),
-    "SlicewatchNoCanary": ill(canary=CanaryVitals(NOW - 50 * HOUR, True, "", NOW - 49 * HOUR, 20.0)),
+    "SlicewatchCanaryLost": ill(canary=CanaryReadings(NOW, False, "nobody noticed", NOW - 25 * HOUR, 20.0)),
+    "SlicewatchNoCanary": ill(canary=CanaryReadings(NOW - 50 * HOUR, True, "", NOW - 49 * HOUR, 20.0)),
     "SlicewatchRulesUnchecked": ill(unchecked=1),
 }
 """What each alert is about, wrong by little."""
 
 
-def firing(vitals: Vitals) -> set[str]:
+def firing(readings: Readings) -> set[str]:
     """The alerts that would fire after a while in which things stood so, and counts grew from what they are where all is well."""
-    scrapes = Scrapes.of(NOW.timestamp(), text_of(vitals), text_of(FINE))
+    scrapes = Scrapes.of(NOW.timestamp(), text_of(readings), text_of(FINE))
     return {name for name, alert in ALERTS.items() if evaluate(alert["expr"], scrapes)}
 
 

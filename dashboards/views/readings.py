@@ -13,7 +13,7 @@ Counted = tuple[tuple[str, float], ...]
 
 
 @dataclass(frozen=True)
-class RuleVitals:
+class RuleReadings:
     """One rule. Sums are since ever; None is what nobody knows."""
 
     work: WorkLine
@@ -35,7 +35,7 @@ class RuleVitals:
 
 
 @dataclass(frozen=True)
-class ReceiverVitals:
+class ReceiverReadings:
     """One receiver."""
 
     name: str
@@ -50,7 +50,7 @@ class ReceiverVitals:
 
 
 @dataclass(frozen=True)
-class CanaryVitals:
+class CanaryReadings:
     """Canaries, where any were sent."""
 
     due: datetime
@@ -64,7 +64,7 @@ class CanaryVitals:
 
 
 @dataclass(frozen=True)
-class Vitals:
+class Readings:
     """Everything."""
 
     now: datetime
@@ -74,8 +74,8 @@ class Vitals:
     store_bytes: int
     failed: tuple[tuple[str, int], ...]
     oldest_queued: datetime | None
-    rules: tuple[RuleVitals, ...] = ()
-    receivers: tuple[ReceiverVitals, ...] = ()
+    rules: tuple[RuleReadings, ...] = ()
+    receivers: tuple[ReceiverReadings, ...] = ()
     unchecked: int = 0
     """Rules that somebody was told are not checked."""
     heartbeats: Counted = ()
@@ -86,12 +86,12 @@ class Vitals:
     store_errors: float = 0.0
     threads: tuple[tuple[str, datetime], ...] = ()
     """When each thread did its work last, of the daemon that is the furthest behind with it."""
-    canary: CanaryVitals | None = None
+    canary: CanaryReadings | None = None
 
 
-class VitalsPort(Protocol):
+class ReadingsPort(Protocol):
     """Where they come from."""
 
-    def vitals(self, now: datetime) -> Vitals:
+    def readings(self, now: datetime) -> Readings:
         """As they are."""
         ...

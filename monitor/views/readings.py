@@ -8,7 +8,7 @@ from datetime import datetime
 from importlib.metadata import version
 
 from dashboards.views.health import WorkLine
-from dashboards.views.vitals import CanaryVitals, Counted, ReceiverVitals, RuleVitals, Vitals
+from dashboards.views.readings import CanaryReadings, Counted, Readings, ReceiverReadings, RuleReadings
 from monitor import store, tally
 from monitor.app import App
 from monitor.buckets import to_datetime, to_epoch
@@ -40,12 +40,12 @@ class _Counts:
 
 
 @dataclass(frozen=True)
-class VitalsOfStore:
-    """`dashboards.views.vitals.VitalsPort` of an app."""
+class ReadingsOfStore:
+    """`dashboards.views.readings.ReadingsPort` of an app."""
 
     app: App
 
-    def vitals(self, now: datetime) -> Vitals:
+    def readings(self, now: datetime) -> Readings:
         """As they are."""
         rules = self.app.rules.rules
         names = [rule.name for rule in rules]
@@ -61,7 +61,7 @@ class VitalsOfStore:
             canary = _canary(tx)
         known = {receiver.name for receiver in self.app.settings.receivers}
         waiting = [item.oldest for item in traffic if item.oldest is not None]
-        return Vitals(
+        return Readings(
             now=now,
             version=version("slicewatch"),
             daemons=len(alive),
@@ -85,9 +85,9 @@ class VitalsOfStore:
 
 def _rule(
     rule: Rule, work: WorkLine, newest: store.Run | None, good: int | None, counts: _Counts, now: datetime
-) -> RuleVitals:
+) -> RuleReadings:
     missing = None if newest is None else late(rule, newest.tick, now)
-    return RuleVitals(
+    return RuleReadings(
         work=work,
         last_success=None if good is None else to_datetime(good),
         schedule=gap_of(rule),
@@ -105,11 +105,11 @@ def _rule(
 
 def _receivers(
     traffic: dict[str, store.Traffic], known: set[str], due: dict[str, datetime], counts: _Counts
-) -> tuple[ReceiverVitals, ...]:
+) -> tuple[ReceiverReadings, ...]:
     """Those of the settings, and others for which anything waits or was given up."""
     none = store.Traffic("", 0, 0, 0, None, ())
     return tuple(
-        ReceiverVitals(
+        ReceiverReadings(
             name=name,
             queued=traffic.get(name, none).queued,
             dead=traffic.get(name, none).dead,
@@ -140,12 +140,12 @@ def _threads(counts: _Counts, alive: Sequence[str]) -> tuple[tuple[str, datetime
     return tuple((thread, to_datetime(int(at))) for thread, at in sorted(found.items()))
 
 
-def _canary(tx: store.Tx) -> CanaryVitals | None:
+def _canary(tx: store.Tx) -> CanaryReadings | None:
     over, arrived = store.canaries(tx, over=True), store.canaries(tx, arrived=True)
     if not over:
         return None
     last = arrived[0] if arrived else None
-    return CanaryVitals(
+    return CanaryReadings(
         due=over[0].due,
         arrived=over[0].arrived is not None,
         problem=over[0].problem,
