@@ -70,6 +70,21 @@ class RuleView:
 
 
 @dataclass(frozen=True)
+class CanaryState:
+    """Canaries, where any were sent: slices of made-up events that are dropped on purpose, to see that news arrive."""
+
+    due: datetime
+    """When the newest one that is over was due."""
+    arrived: bool
+    problem: str
+    """Why it did not."""
+    last: datetime | None
+    """When one arrived last."""
+    seconds: float | None
+    """From when that one was sent."""
+
+
+@dataclass(frozen=True)
 class Overview:
     """All rules, and what waits to be delivered."""
 
@@ -81,6 +96,9 @@ class Overview:
     """Problems in rule files: rules that are not watched."""
     silences: tuple[Silence, ...] = ()
     """Those that hold now or will."""
+    unchecked: tuple[str, ...] = ()
+    """Rules of which somebody was told that they are not checked."""
+    canary: CanaryState | None = None
 
 
 def health_of(open_incidents: tuple[Incident, ...], *, ran: bool, blind: bool, overdue: bool) -> Health:

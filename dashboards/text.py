@@ -8,7 +8,7 @@ from datetime import datetime
 from alerts.actions import name_of
 from alerts.model import Hush
 from dashboards.precision import LOOKBACK, fired_text
-from dashboards.read import ArrivalStage, Overview, RuleView, Stage
+from dashboards.read import ArrivalStage, CanaryState, Overview, RuleView, Stage
 
 
 def overview_text(overview: Overview) -> str:
@@ -20,8 +20,18 @@ def overview_text(overview: Overview) -> str:
     if overview.problems:
         problems = "1 problem" if overview.problems == 1 else f"{overview.problems} problems"
         lines.append(f"{problems} in rule files: see `slicewatch check`")
+    lines += [f"not checked, and told so: {name}" for name in overview.unchecked]
+    lines += _canary(overview.canary)
     lines.append(f"deliveries: {overview.delivered} done, {overview.queued} waiting, {overview.dead} given up")
     return "\n".join(lines)
+
+
+def _canary(canary: CanaryState | None) -> list[str]:
+    if canary is None:
+        return []
+    if not canary.arrived:
+        return [f"the canary of {_time(canary.due)} did not arrive: {canary.problem}"]
+    return [f"canary: the one of {_time(canary.due)} arrived after {canary.seconds or 0:.0f} s"]
 
 
 def _rule(rule: RuleView) -> Iterator[str]:

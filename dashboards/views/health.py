@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from dashboards.read import Health
+from dashboards.read import CanaryState, Health
 from dashboards.views.common import Table
 from rules.model import Severity
 
@@ -75,6 +75,10 @@ class HealthPage:
     queued: int
     dead: int
     oldest_queued: datetime | None
+    unchecked: tuple[str, ...] = ()
+    """Rules of which somebody was told that they are not checked."""
+    canary: CanaryState | None = None
+    """None where none was sent."""
 
     @property
     def watched(self) -> bool:

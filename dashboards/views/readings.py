@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from dashboards.read import CanaryState
 from dashboards.views.health import WorkLine
 
 Counted = tuple[tuple[str, float], ...]
@@ -50,20 +51,6 @@ class ReceiverReadings:
 
 
 @dataclass(frozen=True)
-class CanaryReadings:
-    """Canaries, where any were sent."""
-
-    due: datetime
-    """When the newest one that is over was due."""
-    arrived: bool
-    problem: str
-    last: datetime | None
-    """When one arrived last."""
-    seconds: float | None
-    """From when that one was sent."""
-
-
-@dataclass(frozen=True)
 class Readings:
     """Everything."""
 
@@ -86,7 +73,7 @@ class Readings:
     store_errors: float = 0.0
     threads: tuple[tuple[str, datetime], ...] = ()
     """When each thread did its work last, of the daemon that is the furthest behind with it."""
-    canary: CanaryReadings | None = None
+    canary: CanaryState | None = None
 
 
 class ReadingsPort(Protocol):

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from dashboards.read import Overview
+from dashboards.read import CanaryState, Overview
 from dashboards.text import overview_text
 from monitor.commands import HELP
 from monitor.commands.common import config_option, json_option, opened
@@ -26,6 +26,16 @@ def status(config: Path, *, as_json: bool) -> None:
     with opened(config) as app:
         view = overview_of(app, datetime.now(UTC))
     click.echo(json.dumps(_to_json(view), ensure_ascii=False) if as_json else overview_text(view))
+
+
+def _canary(canary: CanaryState) -> dict[str, Any]:
+    return {
+        "due": stamp(canary.due),
+        "arrived": canary.arrived,
+        "problem": canary.problem or None,
+        "last": stamp(canary.last),
+        "seconds": canary.seconds,
+    }
 
 
 def _to_json(view: Overview) -> dict[str, Any]:
@@ -57,4 +67,6 @@ def _to_json(view: Overview) -> dict[str, Any]:
         "deliveries": {"queued": view.queued, "done": view.delivered, "dead": view.dead},
         "silences": [silence_to_json(item) for item in view.silences],
         "problems": view.problems,
+        "unchecked": list(view.unchecked),
+        "canary": None if view.canary is None else _canary(view.canary),
     }

@@ -13,7 +13,7 @@ from monitor import store
 from monitor.app import App
 from monitor.buckets import to_datetime, to_epoch
 from monitor.views.rules import middle
-from monitor.views.status import rule_views
+from monitor.views.status import canary_state, rule_views
 from monitor.watched import Watched
 from rules.model import Rule, Severity
 
@@ -39,6 +39,7 @@ class HealthOfStore(Healths):
             names = [rule.name for rule in self.app.rules.rules]
             troubles = store.failed_runs(tx, names, to_epoch(now - BACK), MOST_TROUBLES)
             counts = store.outbox_counts(tx)
+            unchecked, canary = {item.rule for item in store.unchecked(tx)}, canary_state(tx)
             waiting = [item.oldest for item in store.traffic(tx, now) if item.oldest is not None]
         return HealthPage(
             now=now,
@@ -52,6 +53,8 @@ class HealthOfStore(Healths):
             queued=counts.queued,
             dead=counts.dead,
             oldest_queued=min(waiting, default=None),
+            unchecked=tuple(sorted(unchecked)),
+            canary=canary,
         )
 
 

@@ -8,13 +8,14 @@ from datetime import datetime
 from importlib.metadata import version
 
 from dashboards.views.health import WorkLine
-from dashboards.views.readings import CanaryReadings, Counted, Readings, ReceiverReadings, RuleReadings
+from dashboards.views.readings import Counted, Readings, ReceiverReadings, RuleReadings
 from monitor import store, tally
 from monitor.app import App
 from monitor.buckets import to_datetime, to_epoch
 from monitor.lateness import gap_of, late
 from monitor.views.health import ALIVE, BACK, work_lines
 from monitor.views.rules import middle
+from monitor.views.status import canary_state
 from rules.model import Rule
 
 
@@ -58,7 +59,7 @@ class ReadingsOfStore:
             traffic, due = store.traffic(tx, now - BACK), store.waiting_since(tx, now)
             alive = [item.id for item in store.replicas(tx) if abs(now - item.seen_at) <= ALIVE]
             unchecked = {item.rule for item in store.unchecked(tx)}
-            canary = _canary(tx)
+            canary = canary_state(tx)
         known = {receiver.name for receiver in self.app.settings.receivers}
         waiting = [item.oldest for item in traffic if item.oldest is not None]
         return Readings(
@@ -138,17 +139,3 @@ def _threads(counts: _Counts, alive: Sequence[str]) -> tuple[tuple[str, datetime
         for thread, at in counts.by_result(tally.CHORES, daemon):
             found[thread] = min(at, found.get(thread, at))
     return tuple((thread, to_datetime(int(at))) for thread, at in sorted(found.items()))
-
-
-def _canary(tx: store.Tx) -> CanaryReadings | None:
-    over, arrived = store.canaries(tx, over=True), store.canaries(tx, arrived=True)
-    if not over:
-        return None
-    last = arrived[0] if arrived else None
-    return CanaryReadings(
-        due=over[0].due,
-        arrived=over[0].arrived is not None,
-        problem=over[0].problem,
-        last=None if last is None else last.arrived,
-        seconds=None if last is None or last.arrived is None else (last.arrived - last.begun).total_seconds(),
-    )

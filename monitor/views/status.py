@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from alerts.model import Incident
 from dashboards.precision import LOOKBACK, fired_of
-from dashboards.read import ArrivalStage, Overview, RuleView, Stage, health_of
+from dashboards.read import ArrivalStage, CanaryState, Overview, RuleView, Stage, health_of
 from monitor import store
 from monitor.app import App
 from monitor.buckets import DAY, to_datetime, to_epoch
@@ -30,8 +30,25 @@ def overview_of(app: App, now: datetime) -> Overview:
         rules = tuple(rule_views(tx, app.rules.rules, now).values())
         counts = store.outbox_counts(tx)
         silences = tuple(store.silences(tx, now))
+        unchecked = tuple(dict.fromkeys(sorted(item.rule for item in store.unchecked(tx))))
+        canary = canary_state(tx)
     wrong = sum(problem.severity == "error" for problem in app.rules.problems)
-    return Overview(rules, counts.queued, counts.done, counts.dead, wrong, silences)
+    return Overview(rules, counts.queued, counts.done, counts.dead, wrong, silences, unchecked, canary)
+
+
+def canary_state(tx: store.Tx) -> CanaryState | None:
+    """How the newest canary ended; None where none has."""
+    over, arrived = store.canaries(tx, over=True), store.canaries(tx, arrived=True)
+    if not over:
+        return None
+    last = arrived[0] if arrived else None
+    return CanaryState(
+        due=over[0].due,
+        arrived=over[0].arrived is not None,
+        problem=over[0].problem,
+        last=None if last is None else last.arrived,
+        seconds=None if last is None or last.arrived is None else (last.arrived - last.begun).total_seconds(),
+    )
 
 
 def rule_view(tx: store.Tx, rule: Rule, now: datetime, *, review: bool = True) -> RuleView:

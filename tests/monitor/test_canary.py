@@ -10,13 +10,16 @@ import pytest
 
 from alerts.model import Actor, State
 from alerts.silences import Scope
+from dashboards.text import overview_text
 from dashboards.views.incidents import Lasting, Wanted
 from monitor import store
 from monitor.acting import Desk
 from monitor.app import App
 from monitor.canary import ABANDONED, Canaries
 from monitor.reserved import CANARY
+from monitor.views.health import HealthOfStore
 from monitor.views.incidents import IncidentListsOfStore
+from monitor.views.status import overview_of
 from monitor.weekly import Period, week_of
 from tests.standins.slack import Fault
 from tests.standins.web import WebhookStandin
@@ -213,3 +216,26 @@ def test_people_do_not_see_it_among_what_is_real(world):
     assert len(lists.incidents(world.now, replace(every, rule=CANARY), 0).rows) == 1
     week = week_of(world.app, Period(NOW - 7 * DAY, NOW + HOUR), "UTC")
     assert (week.incidents, week.open) == ((), ())
+
+
+def test_health_and_status_say_how_it_went(world):
+    """The newest one that is over, and why it did not arrive."""
+    assert overview_of(world.app, world.now).canary is None
+    world.canaries.look(world.now)
+    world.deliver()
+    world.canaries.look(world.now + timedelta(seconds=15))
+    assert "canary: the one of 2026-03-04 06:00 UTC arrived after" in overview_text(overview_of(world.app, world.now))
+    page = HealthOfStore(world.app).health(world.now)
+    assert page.canary is not None
+    assert page.canary.arrived
+    with world.app.state.write() as tx:
+        lost = store.Canary(DUE + DAY, "me", NOW + DAY)
+        store.begin_canary(tx, lost, NOW)
+        store.keep_canary(tx, store.ended(lost, NOW + DAY, "the channel was archived"))
+        store.put_unchecked(tx, store.Unchecked("oncall", "orders", "t", NOW))
+    shown = overview_of(world.app, world.now)
+    assert "the canary of 2026-03-05 06:00 UTC did not arrive: the channel was archived" in overview_text(shown)
+    assert "not checked, and told so: orders" in overview_text(shown)
+    page = HealthOfStore(world.app).health(world.now)
+    assert page.canary is not None
+    assert (page.canary.arrived, page.canary.last is not None, page.unchecked) == (False, True, ("orders",))

@@ -18,8 +18,8 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 from starlette.responses import Response
 
-from dashboards.read import Health
-from dashboards.views.readings import CanaryReadings, Readings, ReceiverReadings, RuleReadings
+from dashboards.read import CanaryState, Health
+from dashboards.views.readings import Readings, ReceiverReadings, RuleReadings
 from dashboards.web.access.guard import Guard
 from dashboards.web.access.people import Person, Role, TokenScope
 from dashboards.web.site import Here
@@ -134,7 +134,7 @@ def _selfwatch(v: Readings) -> Iterator[Metric]:
     )
 
 
-def _canaries(canary: CanaryReadings | None) -> Iterator[Metric]:
+def _canaries(canary: CanaryState | None) -> Iterator[Metric]:
     known = [] if canary is None else [canary]
     yield _gauge(
         "canary_up", "1 where the newest canary arrived, 0 where it did not.", (), [((), c.arrived) for c in known]

@@ -19,9 +19,9 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import event
 
-from dashboards.read import Health
+from dashboards.read import CanaryState, Health
 from dashboards.views.health import WorkLine
-from dashboards.views.readings import CanaryReadings, Readings, ReceiverReadings, RuleReadings
+from dashboards.views.readings import Readings, ReceiverReadings, RuleReadings
 from dashboards.web.pages.metrics import Read
 from monitor import store
 from monitor.app import App
@@ -78,7 +78,7 @@ FINE = Readings(
     broken_files=0,
     store_errors=2.0,
     threads=(("follow", NOW - timedelta(minutes=14)),),
-    canary=CanaryReadings(NOW - HOUR, True, "", NOW - HOUR, 20.0),
+    canary=CanaryState(NOW - HOUR, True, "", NOW - HOUR, 20.0),
 )
 """All is well, if by little."""
 
@@ -272,8 +272,8 @@ WRONG = {
     "SlicewatchThreadStuck": ill(threads=(("follow", NOW - timedelta(minutes=16)),)),
     "SlicewatchHeartbeatWithheld": ill(heartbeats=(("withheld", 7.0),)),
     "SlicewatchHeartbeatNotTaken": ill(heartbeats=(("failed", 7.0),)),
-    "SlicewatchCanaryLost": ill(canary=CanaryReadings(NOW, False, "nobody noticed", NOW - 25 * HOUR, 20.0)),
-    "SlicewatchNoCanary": ill(canary=CanaryReadings(NOW - 50 * HOUR, True, "", NOW - 49 * HOUR, 20.0)),
+    "SlicewatchCanaryLost": ill(canary=CanaryState(NOW, False, "nobody noticed", NOW - 25 * HOUR, 20.0)),
+    "SlicewatchNoCanary": ill(canary=CanaryState(NOW - 50 * HOUR, True, "", NOW - 49 * HOUR, 20.0)),
     "SlicewatchRulesUnchecked": ill(unchecked=1),
 }
 """What each alert is about, wrong by little."""
