@@ -20,6 +20,7 @@ from monitor.heartbeat import Heartbeat, write_and_read
 from monitor.lateness import late_rules
 from monitor.pulse import Pulse
 from monitor.unchecked import LOOK_SECONDS, Onlooker, tell_unchecked
+from rules.model import Mode
 
 TALLY_SECONDS = 15.0
 """Between two times that what was counted is added up in the store."""
@@ -152,7 +153,8 @@ class SelfWatch:
 
     def _unchecked(self, now: datetime) -> int:
         app = self.app
-        return tell_unchecked(app.state, app.rules.rules, self.onlooker, app.receivers_of, self.why, now)
+        live = [rule for rule in app.rules.rules if rule.mode is Mode.LIVE]  # of others nobody is told anything
+        return tell_unchecked(app.state, live, self.onlooker, app.receivers_of, self.why, now)
 
     def leave(self) -> None:
         """The daemon ends: what it counted is kept, what was noted of it is not. Raises `StoreError`."""

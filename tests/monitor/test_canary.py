@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import StringIO
@@ -17,10 +18,13 @@ from monitor.acting import Desk
 from monitor.app import App
 from monitor.canary import ABANDONED, Canaries
 from monitor.reserved import CANARY
+from monitor.scheduler import Daemon
 from monitor.views.health import HealthOfStore
 from monitor.views.incidents import IncidentListsOfStore
+from monitor.views.readings import ReadingsOfStore
 from monitor.views.status import overview_of
 from monitor.weekly import Period, week_of
+from tests.monitor.test_heartbeat import wait_for
 from tests.standins.slack import Fault
 from tests.standins.web import WebhookStandin
 
@@ -239,3 +243,28 @@ def test_health_and_status_say_how_it_went(world):
     page = HealthOfStore(world.app).health(world.now)
     assert page.canary is not None
     assert (page.canary.arrived, page.canary.last is not None, page.unchecked) == (False, True, ("orders",))
+
+
+def test_a_real_daemon_sends_one_as_soon_as_it_runs(tmp_path):
+    """Its own threads judge it, deliver it and see it arrive; what they counted of it is in the store."""
+    (tmp_path / "slicewatch.toml").write_text(TOML)
+    with WebhookStandin() as hook:
+        env = {"HOOK": hook.url, "TOKEN": hook.token}
+        with App.open(tmp_path / "slicewatch.toml", env, StringIO()) as app:
+            daemon = Daemon(app)
+            daemon._self.canary_seconds = daemon._self.tally_seconds = 0.1
+            thread = threading.Thread(target=daemon.run)
+            thread.start()
+            try:
+                wait_for(lambda: (found := overview_of(app, daemon.now()).canary) is not None and found.arrived)
+                wait_for(lambda: len(hook.taken) == 2)
+            finally:
+                daemon.stop()
+                thread.join(120.0)
+            readings = ReadingsOfStore(app).readings(daemon.now())
+        assert [request.json()["state"] for request in hook.taken] == ["firing", "resolved"]
+        sent = {item.name: dict(item.deliveries) for item in readings.receivers}
+        assert sent["oncall"] == {}
+        assert sent["test"]["sent"] >= 2
+        assert readings.canary is not None
+        assert readings.canary.arrived

@@ -272,7 +272,7 @@ def _receivers(receivers: tuple[ReceiverReadings, ...], now: datetime) -> Iterat
     )
     yield _counter(
         "deliveries",
-        "Attempts to deliver, by what became of them: sent, retried, rerouted (to the fallback), dead (given up).",
+        "Attempts to deliver a text, chart or file, by what became of them: sent, retried, rerouted (to the fallback), dead (given up).",
         ("receiver", "result"),
         [((r.name, result), count) for r in receivers for result, count in r.deliveries],
     )

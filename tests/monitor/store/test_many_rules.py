@@ -9,10 +9,11 @@ from random import Random
 import numpy as np
 import pytest
 
-from alerts.model import State
+from alerts.model import Receipt, State
+from alerts.ports import Lane, Part
 from monitor import store as s
 from monitor.store import Store, Tx
-from tests.monitor.store.make import HOUR, incident
+from tests.monitor.store.make import HOUR, START, incident, message
 
 RULES = tuple(f"rule-{n}" for n in range(6))
 LAGS = ((3,), (0,), (0, 1), (0, 1, 3), (1, 3))
@@ -121,3 +122,44 @@ def test_a_canary_is_begun_by_one(store: Store) -> None:
         assert s.keep_canary(tx, s.ended(lost, NOW + timedelta(days=1, minutes=9), "nobody took it"))
         assert [item.problem for item in s.canaries(tx, 5, over=True)] == ["nobody took it", ""]
         assert s.canaries(tx, arrived=True) == [over]
+
+
+def test_what_could_be_sent_and_is_not_is_told_apart_from_what_waits(store: Store) -> None:
+    """Due, in turn and in nobody's hands: since then it waits for somebody to take it up."""
+    at, minute = START + timedelta(hours=1), timedelta(minutes=1)
+    outbox = s.SqlOutbox(store)
+    with store.write() as tx:
+        for key, seq, receiver, minutes in (
+            ("i-1", 1, "oncall", 30),
+            ("i-1", 2, "oncall", 29),
+            ("i-2", 1, "oncall", 10),
+            ("i-3", 1, "team", 50),
+            ("i-4", 1, "later", 40),
+        ):
+            s.enqueue(tx, replace(message(key), seq=seq), receiver, [Part.TEXT], at - minutes * minute)
+
+    def waits() -> dict[str, timedelta]:
+        with store.read() as tx:
+            return {name: at - since for name, since in s.waiting_since(tx, at).items()}
+
+    assert waits() == {"oncall": 30 * minute, "team": 50 * minute, "later": 40 * minute}
+    taken = outbox.claim(at, "me", 60.0, Lane("team", Part.TEXT))
+    assert taken is not None
+    assert waits() == {"oncall": 30 * minute, "later": 40 * minute}, "it is being sent"
+    first = outbox.claim(at, "me", 60.0, Lane("later", Part.TEXT))
+    assert first is not None
+    outbox.retry(first, at + minute, "refused", counts=True)
+    assert waits() == {"oncall": 30 * minute}, "it is tried again later"
+    claimed = outbox.claim(at, "me", 60.0, Lane("oncall", Part.TEXT))
+    assert claimed is not None
+    outbox.retry(claimed, at + minute, "refused", counts=True)
+    assert waits() == {"oncall": 10 * minute}, "what comes after it in its thread waits for it"
+    with store.read() as tx:
+        assert s.arrived(tx, "i-3", "team") is None
+        assert s.quiet_since(tx, "i-3", at - 50 * minute)
+        assert not s.quiet_since(tx, "i-3", at - 51 * minute)
+        assert s.quiet_since(tx, "nothing", START)
+    outbox.done(taken, Receipt(), at + minute)
+    with store.read() as tx:
+        assert s.arrived(tx, "i-3", "team") == at + minute
+        assert s.arrived(tx, "i-3", "oncall") is None
