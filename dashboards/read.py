@@ -99,6 +99,21 @@ class Daemon:
 
 
 @dataclass(frozen=True)
+class CanaryState:
+    """Canaries, where any were sent: slices of made-up events that are dropped on purpose, to see that news arrive."""
+
+    due: datetime
+    """When the newest one that is over was due."""
+    arrived: bool
+    problem: str
+    """Why it did not."""
+    last: datetime | None
+    """When one arrived last."""
+    seconds: float | None
+    """From when that one was sent."""
+
+
+@dataclass(frozen=True)
 class Overview:
     """All rules, and what waits to be delivered."""
 
@@ -111,6 +126,9 @@ class Overview:
     silences: tuple[Silence, ...] = ()
     """Those that hold now or will."""
     daemons: tuple[Daemon, ...] = ()
+    unchecked: tuple[str, ...] = ()
+    """Rules of which somebody was told that they are not checked."""
+    canary: CanaryState | None = None
 
 
 def health_of(open_incidents: tuple[Incident, ...], *, ran: bool, blind: bool, overdue: bool) -> Health:

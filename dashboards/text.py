@@ -8,7 +8,7 @@ from datetime import datetime
 from alerts.actions import name_of
 from alerts.model import Hush
 from dashboards.precision import LOOKBACK, fired_text
-from dashboards.read import ArrivalStage, Daemon, Overview, RuleView, Stage
+from dashboards.read import ArrivalStage, CanaryState, Daemon, Overview, RuleView, Stage
 
 
 def overview_text(overview: Overview) -> str:
@@ -20,6 +20,8 @@ def overview_text(overview: Overview) -> str:
     if overview.problems:
         problems = "1 problem" if overview.problems == 1 else f"{overview.problems} problems"
         lines.append(f"{problems} in rule files: see `slicewatch check`")
+    lines += [f"not checked, and told so: {name}" for name in overview.unchecked]
+    lines += _canary(overview.canary)
     lines.append(f"deliveries: {overview.delivered} done, {overview.queued} waiting, {overview.dead} given up")
     lines += [_daemon(item) for item in overview.daemons]
     return "\n".join(lines)
@@ -29,6 +31,14 @@ def _daemon(item: Daemon) -> str:
     there = f"since {_time(item.started_at)}" if item.alive else f"gone since {_time(item.seen_at)}, and did not say so"
     work = f", at {item.evaluating} of its runs" if item.alive and item.evaluating else ""
     return f"daemon {item.host}, process {item.pid}: {'; '.join(filter(None, (there + work, item.clock)))}"
+
+
+def _canary(canary: CanaryState | None) -> list[str]:
+    if canary is None:
+        return []
+    if not canary.arrived:
+        return [f"the canary of {_time(canary.due)} did not arrive: {canary.problem}"]
+    return [f"canary: the one of {_time(canary.due)} arrived after {canary.seconds or 0:.0f} s"]
 
 
 def _rule(rule: RuleView) -> Iterator[str]:

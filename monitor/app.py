@@ -37,7 +37,9 @@ from monitor.routing import routed
 from monitor.rulebook import Rulebook, Swap
 from monitor.settings import CONCURRENCY, ReceiverSettings, Settings, SettingsError, load_settings
 from monitor.source_gate import Gate
+from monitor.tally import TallySheet, count_evaluation, result_of
 from monitor.tick import Outcome as Evaluated
+from monitor.tracing import TracedNotifier, span
 from monitor.watched import Watched
 from rules.load import RuleSet
 from rules.model import Mode, Rule
@@ -64,6 +66,8 @@ class App:
     stopwatch: Callable[[], float] = time.perf_counter
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     """When something was done, for the log of what evaluations took: nothing is judged by it."""
+    tally: TallySheet = field(default_factory=TallySheet)
+    """What this process counts of its own work."""
     _sources: dict[str, Source] = field(default_factory=dict)
     _gates: dict[str, Gate] = field(default_factory=dict)
     _evaluators: dict[str, tuple[Rule, Evaluator]] = field(default_factory=dict)
@@ -107,10 +111,7 @@ class App:
         What is within a transaction has `seconds` to end it; otherwise it is rolled back.
         """
         self.state.shut(seconds)
-        for source in tuple(self._sources.values()):
-            stop = getattr(source, "stop", None)
-            if stop is not None:
-                stop()
+        self.stop_asking()
 
     def __enter__(self) -> Self:
         return self
@@ -146,9 +147,9 @@ class App:
         adopt_renamed(self.state, self.rules.rules)
         if self.book.names is not None:
             close_removed(self.state, self.book.names, now)
-        tell_breakages(self.state, self.book.broken, self.book.sound, self._receivers, now)
+        tell_breakages(self.state, self.book.broken, self.book.sound, self.receivers_of, now)
 
-    def _receivers(self, rules: Iterable[Rule]) -> tuple[str, ...]:
+    def receivers_of(self, rules: Iterable[Rule]) -> tuple[str, ...]:
         """Who is told of incidents of these rules; the fallback where nobody is, and nobody where there is none."""
         operations = self.settings.operations
         live = [routed(rule, self.settings) for rule in rules if rule.mode is Mode.LIVE]
@@ -247,13 +248,16 @@ class App:
         an incident meanwhile, it is judged again as it is then. What it took is noted.
         """
         begun = self.stopwatch()
-        outcome = self._tick(rule, tick, progress, now)
-        self._note_effort(rule, tick, self.stopwatch() - begun)
+        with span("tick", rule=rule.name, tick=tick.isoformat()) as traced:
+            outcome = self._tick(rule, tick, progress, now)
+            traced.note(outcome=result_of(outcome), messages=len(outcome.messages))
+        seconds, source = self.stopwatch() - begun, self.evaluator(rule).source
+        spent = source.taken() if isinstance(source, TimedSource) else Spent()
+        count_evaluation(self.tally, outcome, seconds, spent, max(tick, now or tick))
+        self._note_effort(rule, tick, seconds, spent)
         return outcome
 
-    def _note_effort(self, rule: Rule, tick: datetime, seconds: float) -> None:
-        source = self.evaluator(rule).source
-        spent = source.taken() if isinstance(source, TimedSource) else Spent()
+    def _note_effort(self, rule: Rule, tick: datetime, seconds: float, spent: Spent) -> None:
         ended = int(self.clock().timestamp() * 1_000_000)
         try:
             with self.state.write() as tx:
@@ -323,7 +327,8 @@ class App:
         # The jitter of retries is no secret.
         rng = Random(owner)  # noqa: S311
         pages = self.settings.web.public_url
-        return Courier(owner, rng, self.notifiers, self.settings.fallback, paces, pages=pages)
+        notifiers = {name: TracedNotifier(name, notifier) for name, notifier in self.notifiers.items()}
+        return Courier(owner, rng, notifiers, self.settings.fallback, paces, pages=pages)
 
 
 def open_notifiers(settings: Settings, out: TextIO) -> dict[str, Notifier]:

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from monitor.query import Column, Cost, CountQuery, Source
+from monitor.tracing import span
 from rules.model import Interval, SourceRef, Timestamp
 
 if TYPE_CHECKING:
@@ -45,8 +46,10 @@ class TimedSource:
         """As of the source."""
         begun, rows = self.stopwatch(), 0
         try:
-            found = self.inner.count(query)
-            rows = len(found)
+            with span("query", source=query.source.name) as traced:
+                found = self.inner.count(query)
+                rows = len(found)
+                traced.note(rows=rows)
             return found
         finally:
             self._add(begun, rows)

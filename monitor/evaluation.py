@@ -35,6 +35,7 @@ from monitor.tick import (
     UNKNOWN,
     Judged,
     Outcome,
+    Reach,
     Remembered,
     blind_until,
     is_told_rename,
@@ -42,6 +43,7 @@ from monitor.tick import (
     rename_of,
     with_news,
 )
+from monitor.tracing import span
 from monitor.watched import Watched
 from monitor.watermark import behind, same_places
 from rules.model import Interval, NewValues
@@ -280,11 +282,14 @@ class Evaluator:
             return so_far.after(step(so_far.open, Assessment(rule.name, at), StepPolicy.of(rule)), {}, {})
         with self.state.read() as tx:
             questions, blob, closed = self._questions(tx, bucket, before, fresh, so_far)
-        judged = judge_bucket(rule, at, questions, so_far.open)
+        with span("judge", rule=rule.name, bucket=to_datetime(bucket).isoformat()) as traced:
+            judged = judge_bucket(rule, at, questions, so_far.open)
+            traced.note(slices=len(questions[0].lattice), transitions=len(judged.transitions))
         known = {incident.id: so_far.closed.get(incident.id, incident) for incident in closed}
         grown = [amend(known[r.incident], r, at) for answer in judged.answers for r in answer.amendments]
         made = (*judged.transitions, *(transition for transition in grown if transition is not None))
-        return so_far.after(made, judged.flags, blob)
+        reach = _reach(questions[0], before.membership.combinations)
+        return replace(so_far.after(made, judged.flags, blob), reach=reach)
 
     def _questions(
         self, tx: store.Tx, bucket: int, before: Remembered, fresh: Counts, so_far: Judged
@@ -391,6 +396,7 @@ class Evaluator:
             blind,
             late,
             notices=notices,
+            reach=judged.reach,
         )
 
     def _repeat(self, tick: datetime, before: Remembered) -> Outcome:
@@ -405,6 +411,12 @@ class Evaluator:
             if store.newest_run(tx, name) == to_epoch(tick):
                 write_pages(tx, name, fresh, before.terms, again)
         return Outcome(name, tick, repeated=True)
+
+
+def _reach(question: Question, combinations: int) -> Reach:
+    ignored = question.context.ignored
+    judged = question.fit.eligible & ~ignored
+    return Reach(int(judged.sum()), int((~judged & ~ignored).sum()), int(ignored.sum()), combinations)
 
 
 def _earlier(past: LeafSeries | None, recent: LeafSeries, begin: int) -> LeafSeries | None:

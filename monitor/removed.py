@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 
 from alerts.message import RuleFacts
@@ -12,15 +12,16 @@ from alerts.removal import removed
 from alerts.wording import counted
 from monitor import store
 from monitor.news import record_news
+from monitor.reserved import OWN
 from monitor.telling import composed
 
 log = logging.getLogger("slicewatch")
 
 
-def close_removed(state: store.Store, names: Collection[str], now: datetime) -> None:
+def close_removed(state: store.Store, names: AbstractSet[str], now: datetime) -> None:
     """Close the open incidents of rules that are none of `names`, in one transaction a rule."""
     with state.read() as tx:
-        gone = [name for name in store.rules_with_open(tx) if name not in names]
+        gone = [name for name in store.rules_with_open(tx) if name not in names | OWN]
     for name in gone:
         with state.write() as tx:
             closed = _close(tx, name, now)

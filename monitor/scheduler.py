@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -33,6 +34,7 @@ from monitor.parking import Parking, reason, rests
 from monitor.presence import Presence
 from monitor.query import AskingStoppedError
 from monitor.resending import Resender
+from monitor.selfwatch import SelfWatch
 from monitor.tick import Outcome
 from monitor.ticks import due_ticks
 from monitor.underway import Underway
@@ -78,10 +80,6 @@ CUT_SECONDS = 1.0
 """What is within a transaction has this long to end it, once the grace time is over."""
 
 
-class StoppedError(Exception):
-    """The daemon was asked to end; what was begun can go on where it is."""
-
-
 @dataclass
 class Daemon:
     """Runs until stopped. `now` is what time it is, by `clock` where there is one to look after."""
@@ -110,15 +108,19 @@ class Daemon:
     _claims: Claims = field(init=False)
     _crew: Crew = field(init=False)
     _scheduler: BackgroundScheduler = field(init=False)
+    _self: SelfWatch = field(init=False)
     _awake: set[str] = field(default_factory=set)
     """Rules that a thread is at, or will be at once."""
 
     def __post_init__(self) -> None:
         self._parking = Parking(self.app.state, self.app.clean)
         self._presence = Presence.here(self.now())
+        self._self = SelfWatch(self.app, self._presence.id, self.now)
+        self._self.pulse.watch("deliver", TROUBLE_SECONDS, self.now())
+        self._self.pulse.watch("watch", self.watch_seconds, self.now())
         self._claims = Claims(self.app.state, self._presence.id, self.now, self.lease)
         self._crew = self.app.crew(
-            self.now, self._wait, log_delivery, f"{DAEMON}{self._presence.id}", self.stopped.is_set
+            self.now, self._wait, self._report, f"{DAEMON}{self._presence.id}", self.stopped.is_set
         )
         self._scheduler = BackgroundScheduler(
             executors=self._executors(),
@@ -143,7 +145,7 @@ class Daemon:
         chores = [self._round(chore).start() for chore in self._chores()]
         # What is evaluated to its end while the daemon stops stays this daemon's until then.
         drained = threading.Event()
-        keeper = self._round(self._leases(), drained).start() if self.app.state.shared else None
+        keeper = self._round(self._self.watched(self._leases()), drained).start() if self.app.state.shared else None
         for thread in (courier, watcher, *chores):
             self.vitals.thread(thread.name, thread.is_alive)
         self.up.set()
@@ -172,7 +174,15 @@ class Daemon:
 
     def _round(self, chore: Chore, stopped: threading.Event | None = None) -> Round:
         turn = self.vitals.loop(chore.name, chore.every + LONGEST_CHORE)
-        return Round(chore, self.now, stopped or self.stopped, self._news.set, self.app.state.alone, turn)
+        return Round(chore, self.now, stopped or self.stopped, self._news.set, self._turn, turn)
+
+    @contextmanager
+    def _turn(self, name: str) -> Iterator[bool]:
+        """Of a chore for which one daemon is enough: whether it is this one's. Where it is not, it is in good hands."""
+        with self.app.state.alone(name) as ours:
+            if not ours:
+                self._self.pulse.beat(name, self.now())
+            yield ours
 
     def _chores(self) -> list[Chore]:
         """What is done beside evaluating and delivering."""
@@ -188,7 +198,8 @@ class Daemon:
         def again(now: datetime) -> None:
             resender.look(now)
 
-        return [
+        chores = [
+            *self._self.chores(),
             Chore("follow", often, app.follow_up, "open incidents are followed up later", at_once=False),
             Chore("digest", self.digest_seconds, week, "the digest of the week waits", alone=True),
             # Nothing rests on it but what people see.
@@ -196,6 +207,7 @@ class Daemon:
             *([self._clocks(self.clock)] if self.clock is not None else []),
             *([Chore("resend", often, again, "what fires is sent again later")] if resender.receivers else []),
         ]
+        return [self._self.watched(chore) for chore in chores]
 
     def _leases(self) -> Chore:
         """Hold on to the runs that this daemon is at, and take over from those that are no more."""
@@ -299,16 +311,20 @@ class Daemon:
                 if not self._settled:
                     self._settle()
                     self._news.set()
+                self._self.pulse.beat("watch", self.now())
             except store.StoreError as error:
                 log.error("the rule files are read again later, the store failed: %s", error)
+                self._self.store_failed()
                 self._wait(TROUBLE_SECONDS)
             except Exception:
                 # Whatever is wrong with the files, the rules that run go on.
                 log.exception("the rule files could not be read again; the rules stay as they are")
+                self._self.reloaded(well=False)
 
     def _leave(self) -> None:
         try:
             self._claims.leave()
+            self._self.leave()
             self._presence.leave(self.app.state)
         except store.StoreError as error:
             log.info("that this daemon ends is not noted: %s", error)
@@ -326,6 +342,7 @@ class Daemon:
             if rule is not None:
                 self._add(rule)
         self._settled = False
+        self._self.reloaded(well=not self.app.book.broken)
 
     def _add(self, rule: Rule) -> None:
         self._awake.discard(rule.name)
@@ -366,6 +383,7 @@ class Daemon:
                 raise
             except Exception as error:
                 log.exception("%s: not evaluated, will try again", name)
+                self._self.failed(name, error)
                 self._note_failure(rule, error)
                 return
             # A tick that was evaluated and is due still was recorded by nobody: the next wake tries it again.
@@ -373,9 +391,9 @@ class Daemon:
                 return
             try:
                 self._evaluate(rule, ticks[0])
-            except (StoppedError, AskingStoppedError):
+            except AskingStoppedError as error:
                 self._claims.leave_be(name, ticks[0])
-                log.info("%s at %s: left to the next start, or to another daemon", name, ticks[0])
+                log.info("%s at %s: left to the next start, or to another daemon: %s", name, ticks[0], error)
                 return
             except store.StoreError:
                 self._claims.leave_be(name, ticks[0])
@@ -398,7 +416,7 @@ class Daemon:
         return due_ticks(watched, newest, self.now())
 
     def _evaluate(self, rule: Rule, tick: datetime) -> None:
-        """Make one run. Raises `StoreError` and `StoppedError`: then it is not recorded."""
+        """Make one run. Raises `StoreError` and `AskingStoppedError`: then it is not recorded."""
         # The one place where an evaluation begins: each line that is logged within says of which it is.
         what = {"rule": rule.name, "tick": tick.isoformat(), "run": uuid4().hex[:12], "source": rule.source.source}
         with about(**what), self._underway.at(f"{rule.name} at {tick:%Y-%m-%dT%H:%MZ}"):
@@ -407,10 +425,19 @@ class Daemon:
     def _go_on(self, *_: int) -> None:
         """Between two days of history that are read."""
         if self.stopped.is_set():
-            raise StoppedError
+            raise AskingStoppedError("the daemon ends: the rest of its history is read at the next start")
 
     def _judge(self, rule: Rule, tick: datetime) -> None:
-        outcome = self._outcome(rule, tick)
+        self._self.began(rule.name, tick)
+        try:
+            outcome = self._outcome(rule, tick)
+        except AskingStoppedError:
+            self._self.ended(rule.name)
+            raise
+        except Exception as error:
+            self._self.failed(rule.name, error)
+            raise
+        self._self.ended(rule.name)
         log_outcome(outcome)
         self._news.set()
 
@@ -421,7 +448,7 @@ class Daemon:
             return self.app.evaluator(rule).blind(tick, reason(known, now), now)
         try:
             outcome = self.app.tick(rule, tick, self._go_on, now=now)
-        except (store.StoreError, AskingStoppedError, StoppedError):
+        except (store.StoreError, AskingStoppedError):
             raise
         except Exception as error:
             log.exception("%s at %s: could not be judged", rule.name, tick)
@@ -446,15 +473,21 @@ class Daemon:
             turn()
             try:
                 crew.start(FOR_EVER)
+                self._self.pulse.beat("deliver", self.now())
                 self._pause(IDLE_SECONDS)
             except store.StoreError as error:
                 log.error("deliveries wait, the store failed: %s", error)
+                self._self.store_failed()
                 self._pause(TROUBLE_SECONDS)
             except Exception:
                 # This thread is the only one that tells anybody: it ends with the daemon and not before.
                 log.exception("deliveries wait, delivering failed")
                 self._pause(TROUBLE_SECONDS)
         crew.finish()
+
+    def _report(self, outcome: Delivered) -> None:
+        self._self.delivered(outcome)
+        log_delivery(outcome)
 
     def _wait(self, seconds: float) -> None:
         self.stopped.wait(seconds)

@@ -39,6 +39,14 @@ from monitor.operating import (
     weekly_plan,
 )
 from monitor.receiver_shapes import RECEIVERS, fields_of
+from monitor.selfwatch_settings import (
+    CanaryShape,
+    HeartbeatShape,
+    Selfwatch,
+    TracingShape,
+    canary_problems,
+    selfwatch,
+)
 from monitor.setting_values import (
     MissingSecretError,
     Reference,
@@ -155,6 +163,8 @@ class Settings:
     """Whether columns outside of a rule are asked for the place of a loss that was just told."""
     weekly: WeeklyPlan | None = None
     """When the digest of a week is sent; None: never."""
+    selfwatch: Selfwatch = field(default_factory=Selfwatch)
+    """How others see that slicewatch itself works."""
     suppressions: tuple[Suppression, ...] = ()
     defaults: Layer = field(default_factory=Layer, compare=False, repr=False)
     """`[defaults]`: keys that hold for every rule whose files do not name them."""
@@ -202,7 +212,7 @@ class Settings:
         """Every secret the file names."""
         urls = [source.url for source in self.sources]
         tokens = [secret for receiver in self.receivers for _, secret in receiver.secrets]
-        found = (self.store, *urls, *tokens, *self.web.secrets())
+        found = (self.store, *urls, *tokens, *self.web.secrets(), *self.selfwatch.secrets())
         return tuple(secret for secret in found if secret is not None)
 
 
@@ -330,12 +340,20 @@ class _RootShape(BaseModel):
     log: LogShape = LogShape()
     alerts: _AlertsShape = _AlertsShape()
     digest: DigestShape | None = None
+    heartbeat: HeartbeatShape | None = None
+    canary: CanaryShape | None = None
+    tracing: TracingShape | None = None
     maintenance: tuple[MaintenanceShape, ...] = ()
     routes: tuple[RouteShape, ...] = ()
     defaults: dict[str, Any] = {}
 
 
 SOURCES: Mapping[str, type[BaseModel]] = {"duckdb": _DuckdbShape, "sql": _SqlShape}
+
+
+def _fallback(named: str | None, receivers: tuple[str, ...]) -> str | None:
+    """The only receiver is the fallback where none is named."""
+    return named or (receivers[0] if len(receivers) == 1 else None)
 
 
 def _without_dates(raw: Any) -> Any:
@@ -368,6 +386,8 @@ class _Reader:
             said = policies(receivers)
             kinds = {name: str(raw.get("kind")) for name, raw in root.receivers.items()}
             self._problems += digest_problems(root.digest, kinds, self._places.locate)
+            fallback = _fallback(root.fallback, known)
+            self._problems += canary_problems(root.canary, kinds, fallback, self._places.locate)
             self._problems += receiver_problems(routes(root.routes), said, known, self._places.locate)
         if self._problems or not isinstance(root, _RootShape):
             raise SettingsError(tuple(sorted(self._problems, key=lambda problem: problem.place)))
@@ -378,7 +398,7 @@ class _Reader:
             store=self._value(root.store.url, ("store", "url")),
             sources=tuple(self._source(name, shape) for name, shape in sources.items()),
             receivers=tuple(self._receiver(name, shape) for name, shape in receivers.items()),
-            fallback=root.fallback or (next(iter(receivers)) if len(receivers) == 1 else None),
+            fallback=_fallback(root.fallback, tuple(receivers)),
             web=web_settings(root.web, self._value, self._places.locate, asked="web" in data),
             daemon=daemon_settings(root.daemon),
             log=log_settings(root.log),
@@ -389,6 +409,7 @@ class _Reader:
             ack_expires=root.alerts.ack_expires,
             look_closer=root.alerts.look_closer,
             weekly=weekly_plan(root.digest),
+            selfwatch=selfwatch(root.heartbeat, root.canary, root.tracing, self._value),
             defaults=defaults,
         )
 

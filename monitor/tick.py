@@ -27,6 +27,19 @@ UNKNOWN = {Kind.BLIND: store.BLIND, Kind.LATE: store.LATE}
 
 
 @dataclass(frozen=True)
+class Reach:
+    """How many slices the newest bucket of a tick was judged by, by the rule's first metric, and why others were not."""
+
+    judged: int
+    unlearned: int
+    """Too young to be judged, or silent for the whole lookback."""
+    ignored: int
+    """The rule says so."""
+    folded: int
+    """Combinations that a full cube does not keep apart."""
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What a tick came to; nothing of it was sent yet."""
 
@@ -46,6 +59,8 @@ class Outcome:
     """The tick had been evaluated before."""
     notices: tuple[str, ...] = ()
     """What a person should know once and nobody is woken for: lines of text."""
+    reach: Reach | None = None
+    """None where no bucket was judged."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +103,7 @@ class Judged:
     transitions: tuple[Transition, ...] = ()
     flags: Mapping[int, NDArray[np.bool_]] = field(default_factory=dict)
     fits: Mapping[int, bytes] = field(default_factory=dict)
+    reach: Reach | None = None
 
     def after(
         self, made: Sequence[Transition], flags: Mapping[int, NDArray[np.bool_]], fits: Mapping[int, bytes]
@@ -96,7 +112,7 @@ class Judged:
         latest = {incident.id: incident for incident in self.open}
         latest |= {transition.incident.id: transition.incident for transition in made}
         still = tuple(i for i in latest.values() if i.state is not State.RESOLVED)
-        return Judged(still, (*self.transitions, *made), {**self.flags, **flags}, {**self.fits, **fits})
+        return Judged(still, (*self.transitions, *made), {**self.flags, **flags}, {**self.fits, **fits}, self.reach)
 
     @property
     def closed(self) -> Mapping[str, Incident]:

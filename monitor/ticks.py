@@ -28,6 +28,18 @@ def latest_tick(watched: Watched, now: datetime) -> datetime:
     return to_datetime((to_epoch(now) - phase) // step * step + phase)
 
 
+def next_tick(watched: Watched, after: datetime) -> datetime:
+    """The first scheduled evaluation time after a moment."""
+    schedule = watched.rule.schedule
+    if isinstance(schedule, Cron):
+        return schedule.next_after(after, ZoneInfo(watched.rule.timezone))
+    newest = latest_tick(watched, after)
+    if schedule == watched.rule.time_bucket:
+        bucket = watched.schedule.newest(int(newest.timestamp()))
+        return to_datetime(watched.schedule.due(watched.grid.shift(bucket, 1)))
+    return newest + schedule
+
+
 def due_ticks(watched: Watched, newest_run: int | None, now: datetime) -> list[datetime]:
     """Scheduled evaluation times after the newest run, in order; only the latest one for a rule that never ran."""
     if newest_run is None:

@@ -16,6 +16,7 @@ from monitor import store
 from monitor.app import App
 from monitor.buckets import to_epoch
 from monitor.operating import WeeklyPlan
+from monitor.reserved import OWN
 from monitor.views.coverage import reports
 from monitor.views.status import overview_of
 from rules.model import Rule
@@ -78,7 +79,7 @@ def week_of(app: App, period: Period, timezone: str) -> Week:
     with app.state.read() as tx:
         known = store.incidents(tx, began_after=period.start - (period.end - period.start) - EARLIER)
         silences = tuple(s for s in store.silences(tx, period.end) if s.starts <= period.end)
-    fired = [i for i in known if i.raised_at is not None]
+    fired = [i for i in known if i.raised_at is not None and i.rule not in OWN]
     before = Period(period.start - (period.end - period.start), period.start)
     views = {view.name: view for view in now.rules}
     return Week(

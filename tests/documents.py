@@ -18,7 +18,9 @@ import click
 from click.testing import CliRunner
 
 from alerts.notifiers.abilities import table
+from dashboards.views.readings import Readings
 from dashboards.web.access.doors import Loopback
+from dashboards.web.pages.metrics import Read
 from monitor.app import App
 from monitor.cli import COMMANDS, slicewatch
 from monitor.serving.wiring import web_app
@@ -37,6 +39,11 @@ ABILITIES = re.compile(
     r"(?<=<!-- abilities: made from the program by tests/documents.py; a test compares -->\n\n)(\|.*?\n)(?=\n)",
     re.DOTALL,
 )
+SELFWATCH = ROOT / "docs" / "self-monitoring.md"
+METRICS = re.compile(
+    r"(?<=<!-- metrics: made from the program by tests/documents.py; a test compares -->\n\n)(\|.*?\n)(?=\n)",
+    re.DOTALL,
+)
 ALERT = re.compile(r"```text\n(.*?)\n```", re.DOTALL)
 RULER = re.compile(r"^─+$", re.MULTILINE)
 
@@ -50,6 +57,22 @@ def command_reference() -> str:
 def receivers_page() -> str:
     """docs/receivers.md with the table of abilities as it is now."""
     return ABILITIES.sub(lambda _: f"{table()}\n", RECEIVERS.read_text(encoding="utf-8"))
+
+
+def selfwatch_page() -> str:
+    """docs/self-monitoring.md with the table of metrics as it is now."""
+    return METRICS.sub(lambda _: metrics_table(), SELFWATCH.read_text(encoding="utf-8"))
+
+
+def metrics_table() -> str:
+    """Every metric that `/metrics` exposes, with its labels and what it says of itself."""
+    nothing = Readings(datetime(2026, 1, 1, tzinfo=UTC), "", 0, 0, (), None)
+    rows = ["| metric | type | labels | |", "|---|---|---|---|"]
+    for family in Read(nothing).collect():
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        labels = ", ".join(f"`{label}`" for label in family._labelnames)
+        rows.append(f"| `{name}` | {family.type} | {labels} | {family.documentation} |")
+    return "\n".join(rows) + "\n"
 
 
 def webhook_schema() -> str:
@@ -103,6 +126,7 @@ def main() -> None:
     head = CLI.read_text(encoding="utf-8").partition(BEGIN)[0]
     CLI.write_text(f"{head}{BEGIN}\n\n{command_reference()}\n", encoding="utf-8")
     RECEIVERS.write_text(receivers_page(), encoding="utf-8")
+    SELFWATCH.write_text(selfwatch_page(), encoding="utf-8")
     WEBHOOK.write_text(webhook_schema(), encoding="utf-8")
     OPENAPI.write_text(openapi(), encoding="utf-8")
     check_pages.main()

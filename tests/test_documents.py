@@ -14,6 +14,7 @@ from alerts.notifiers.abilities import ABILITIES
 from monitor import web_settings
 from monitor.cli import COMMANDS, slicewatch
 from monitor.replay import LINE
+from monitor.selfwatch_settings import CanaryShape, HeartbeatShape, TracingShape
 from monitor.settings import SOURCES, parse_settings
 from rules.parse import parse_rules
 from tests.documents import (
@@ -22,10 +23,12 @@ from tests.documents import (
     OPENAPI,
     README,
     RECEIVERS,
+    SELFWATCH,
     WEBHOOK,
     command_reference,
     openapi,
     receivers_page,
+    selfwatch_page,
     webhook_schema,
 )
 
@@ -57,6 +60,23 @@ def test_the_page_of_receivers_says_what_each_can_do():
     assert len(blocks) >= len(ABILITIES) - 1
     for block in blocks:
         parse_settings(f'rules = ["rules/*.yaml"]\n{block}', "slicewatch.toml", Path(), {})
+
+
+def test_the_page_of_self_monitoring_says_what_is_exposed():
+    """Its table is the program's; its settings are read, every key stands there, and every example alert is explained."""
+    page = SELFWATCH.read_text(encoding="utf-8")
+    assert page == selfwatch_page()
+    assert page.count("| `slicewatch_") > 40
+    blocks = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    head = 'rules = ["*.yaml"]\nfallback = "a"\n'
+    receivers = '[receivers.a]\nkind = "console"\n[receivers.canary-channel]\nkind = "console"\n'
+    found = [parse_settings(head + receivers + block, "slicewatch.toml", Path(), {}).selfwatch for block in blocks]
+    assert [bool(f.heartbeat) + 2 * bool(f.canary) + 4 * bool(f.tracing) for f in found] == [1, 2, 4]
+    for shape in (HeartbeatShape, CanaryShape, TracingShape):
+        assert [key for key in shape.model_fields if not re.search(rf"\b{key}\b", page)] == []
+    rules = (README.parent / "examples/prometheus/slicewatch.rules.yaml").read_text(encoding="utf-8")
+    alerts = re.findall(r"alert: (\w+)", rules)
+    assert re.findall(r"^\| `(Slicewatch\w+)` \|", page, re.MULTILINE) == alerts
 
 
 def test_the_schema_of_the_webhook_is_published():

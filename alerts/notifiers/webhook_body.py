@@ -66,7 +66,9 @@ class WebhookBody(BaseModel):
     id: str = Field(description="Of this message: one that was seen already is a repetition.")
     incident: str = Field(description="Of the incident; the same in all its messages.")
     seq: int = Field(description="Orders the messages of one incident.")
-    rule: str = Field(description="Name of the rule, or the file of rules that is broken.")
+    rule: str = Field(
+        description="Name of the rule, of the rule file that is broken, or `slicewatch` where it speaks of itself."
+    )
     change: Change = Field(description="What happened to the incident.")
     state: State = Field(description="How it stands now.")
     severity: Severity

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from dashboards.read import Daemon, Health
+from dashboards.read import CanaryState, Daemon, Health
 from dashboards.views.common import Table
 from rules.model import Severity
 
@@ -76,6 +76,10 @@ class HealthPage:
     oldest_queued: datetime | None
     parked: tuple[Parked, ...] = ()
     """By rule."""
+    unchecked: tuple[str, ...] = ()
+    """Rules of which somebody was told that they are not checked."""
+    canary: CanaryState | None = None
+    """None where none was sent."""
 
     @property
     def watched(self) -> bool:

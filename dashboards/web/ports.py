@@ -14,6 +14,7 @@ from dashboards.views.noise import Noises
 from dashboards.views.overview import Overviews
 from dashboards.views.people import People
 from dashboards.views.probes import Probes
+from dashboards.views.readings import ReadingsPort
 from dashboards.views.reload import Reloader
 from dashboards.views.rules import Rules
 from dashboards.views.slice import SlicePages
@@ -40,3 +41,4 @@ class Ports:
     heatmap: Heatmaps
     slice: SlicePages
     probes: Probes
+    readings: ReadingsPort

@@ -25,6 +25,7 @@ from monitor.scheduler import DAEMON, Daemon, log
 from monitor.service_manager import READY, STOPPING, ServiceManager
 from monitor.serving.beside import serving
 from monitor.signals import handled
+from monitor.tracing import traced
 
 
 @click.command("run", context_settings=HELP)
@@ -41,8 +42,12 @@ def run(config: Path, *, as_json: bool) -> None:  # noqa: ARG001  # every comman
     PostgreSQL any number of daemons share the work; one that starts before its database waits for it.
     """
     log_to_stderr()
-    patience = Patience.till_told()
-    with opened(config, sends=True, logs=True, waits=patience) as app, app.state.lock_daemon() as lock:
+    patience = Patience()
+    with (
+        handled(patience.ends),
+        opened(config, sends=True, logs=True, waits=patience) as app,
+        app.state.lock_daemon() as lock,
+    ):
         watch(app, Clock(app.state), alone=lock.alone, patience=patience)
 
 
@@ -68,6 +73,7 @@ def watch(app: App, clock: Clock, *, alone: bool, patience: Patience, lease: tim
     probes = Probing(app, daemon.vitals, daemon.phase)
     with (
         handled(acts),
+        traced(app.settings.selfwatch.tracing),
         listening(app, daemon.now) as doors,
         serving(app, doors, daemon.now, daemon.reload, probes),
     ):

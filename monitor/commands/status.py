@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from dashboards.read import Overview
+from dashboards.read import CanaryState, Overview
 from dashboards.text import overview_text
 from monitor.commands import HELP
 from monitor.commands.common import config_option, json_option, opened
@@ -26,6 +26,16 @@ def status(config: Path, *, as_json: bool) -> None:
     with opened(config) as app:
         view = overview_of(app, app.state.clock() or datetime.now(UTC))
     click.echo(json.dumps(_to_json(view), ensure_ascii=False) if as_json else overview_text(view))
+
+
+def _canary(canary: CanaryState) -> dict[str, Any]:
+    return {
+        "due": stamp(canary.due),
+        "arrived": canary.arrived,
+        "problem": canary.problem or None,
+        "last": stamp(canary.last),
+        "seconds": canary.seconds,
+    }
 
 
 def _to_json(view: Overview) -> dict[str, Any]:
@@ -71,4 +81,6 @@ def _to_json(view: Overview) -> dict[str, Any]:
             }
             for item in view.daemons
         ],
+        "unchecked": list(view.unchecked),
+        "canary": None if view.canary is None else _canary(view.canary),
     }

@@ -5,8 +5,8 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Self
 
 from monitor.scheduler import log
 from monitor.store import StoreAwayError
@@ -24,14 +24,10 @@ class Patience:
     stopped: threading.Event = field(default_factory=threading.Event)
     _said: float | None = None
 
-    @classmethod
-    def till_told(cls) -> Self:
-        """One that SIGTERM and SIGINT end, from now on and until something else takes these."""
-        made = cls()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            # Not in the handler: it interrupts the main thread, which may be waiting for the very event.
-            signal.signal(number, lambda *_: threading.Thread(target=made.stopped.set, name="stop").start())
-        return made
+    @property
+    def ends(self) -> dict[signal.Signals, Callable[[], None]]:
+        """What ends it, for `monitor.signals.handled`."""
+        return dict.fromkeys((signal.SIGTERM, signal.SIGINT), self.stopped.set)
 
     def __call__(self, error: StoreAwayError) -> None:
         """Wait a little; raises SystemExit where it was told to stop."""

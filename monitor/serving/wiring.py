@@ -41,6 +41,7 @@ from monitor.views.noise import NoiseOfStore
 from monitor.views.overview import OverviewsOfStore
 from monitor.views.panorama import Panoramas
 from monitor.views.people import PeopleAtDesk
+from monitor.views.readings import ReadingsOfStore
 from monitor.views.rules import RulesOfStore
 from monitor.views.slice import SlicePagesOfStore
 from monitor.views.slices import HeatmapsOfStore
@@ -112,6 +113,7 @@ def ports_of(app: App, *, waits: bool = False) -> Iterator[Ports]:
             audit=AuditsOfStore(app.state),
             rules=RulesOfStore(app, glances),
             health=HealthOfStore(app),
+            readings=ReadingsOfStore(app),
             noise=NoiseOfStore(app),
             blind_spots=BlindSpotsOfStore(app, coverages),
             incidents=IncidentListsOfStore(app),

@@ -4,6 +4,7 @@
 """
 
 from monitor.store.action_table import Acted, action, actions, acts_since, add_action, newest_actions
+from monitor.store.canary_table import Canary, begin_canary, canaries, ended, keep_canary
 from monitor.store.claim_table import (
     Claim,
     abandoned,
@@ -18,7 +19,7 @@ from monitor.store.claim_table import (
 from monitor.store.copying import copy, rewind
 from monitor.store.daemon_lock import DaemonLock
 from monitor.store.digest_table import digest_thread, digested, join_digest, lately
-from monitor.store.effort_table import Effort, efforts, put_effort
+from monitor.store.effort_table import Effort, efforts, efforts_of, put_effort
 from monitor.store.errors import (
     ConflictError,
     StoreAwayError,
@@ -28,7 +29,7 @@ from monitor.store.errors import (
     StoreLockedError,
     StoreNewerError,
 )
-from monitor.store.fit_table import fit, newest_fit, newest_fit_time, put_fit
+from monitor.store.fit_table import fit, newest_fit, newest_fit_time, newest_fit_times, put_fit
 from monitor.store.flag_table import flags, put_flags
 from monitor.store.incident_tables import (
     add_decision,
@@ -58,6 +59,8 @@ from monitor.store.outbox_table import (
     enqueue,
     newest_thread,
     outbox_counts,
+    quiet_since,
+    waiting_since,
 )
 from monitor.store.page_table import (
     LAG_FINAL,
@@ -87,8 +90,10 @@ from monitor.store.run_table import (
     failed_runs,
     first_run,
     newest_good,
+    newest_goods,
     newest_run,
     notices,
+    notices_of,
     record_run,
     run,
     run_done,
@@ -96,11 +101,13 @@ from monitor.store.run_table import (
 )
 from monitor.store.silence_table import put_silence, silence, silences
 from monitor.store.standing import Newest, newest_texts
-from monitor.store.status import History, RuleStatus, rule_status
+from monitor.store.status import History, RuleStatus, newest_runs, open_by_rule, rule_status, rule_statuses
 from monitor.store.store import Store
+from monitor.store.tally_table import Tallied, Tally, add_tallies, forget_daemon, forget_tallies, put_tally, tallies
 from monitor.store.token_table import Token, Used, add_token, change_token, token, token_of, token_used, tokens
-from monitor.store.told import first_delivered, inhibitors, told, told_at
+from monitor.store.told import arrived, first_delivered, inhibitors, told, told_at
 from monitor.store.tx import Tx
+from monitor.store.unchecked_table import Unchecked, put_unchecked, remove_unchecked, unchecked
 
 __all__ = [
     "BLIND",
@@ -108,6 +115,7 @@ __all__ = [
     "LATE",
     "OK",
     "Acted",
+    "Canary",
     "Claim",
     "ConflictError",
     "DaemonLock",
@@ -134,10 +142,13 @@ __all__ = [
     "StoreFullError",
     "StoreLockedError",
     "StoreNewerError",
+    "Tallied",
+    "Tally",
     "Thread",
     "Token",
     "Traffic",
     "Tx",
+    "Unchecked",
     "Used",
     "abandoned",
     "action",
@@ -146,11 +157,15 @@ __all__ = [
     "add_action",
     "add_decision",
     "add_leaves",
+    "add_tallies",
     "add_token",
     "add_transition",
     "all_failing",
     "any_over",
     "any_ripened",
+    "arrived",
+    "begin_canary",
+    "canaries",
     "change_token",
     "claim_run",
     "claims_held",
@@ -163,7 +178,9 @@ __all__ = [
     "digested",
     "dump",
     "efforts",
+    "efforts_of",
     "end_claim",
+    "ended",
     "enqueue",
     "failed_counts",
     "failed_runs",
@@ -173,7 +190,9 @@ __all__ = [
     "first_run",
     "fit",
     "flags",
+    "forget_daemon",
     "forget_failing",
+    "forget_tallies",
     "hand_back",
     "incident",
     "incident_page",
@@ -182,6 +201,7 @@ __all__ = [
     "inhibitors",
     "is_known",
     "join_digest",
+    "keep_canary",
     "lately",
     "leaves",
     "letters",
@@ -192,11 +212,16 @@ __all__ = [
     "newest_bucket",
     "newest_fit",
     "newest_fit_time",
+    "newest_fit_times",
     "newest_good",
+    "newest_goods",
     "newest_run",
+    "newest_runs",
     "newest_texts",
     "newest_thread",
     "notices",
+    "notices_of",
+    "open_by_rule",
     "open_incidents",
     "outbox_counts",
     "pages",
@@ -212,10 +237,14 @@ __all__ = [
     "put_pages",
     "put_replica",
     "put_silence",
+    "put_tally",
+    "put_unchecked",
+    "quiet_since",
     "read_again",
     "record_run",
     "remove_mark",
     "remove_replica",
+    "remove_unchecked",
     "rename_rule",
     "renew_claims",
     "replicas",
@@ -223,6 +252,7 @@ __all__ = [
     "reset_history",
     "rewind",
     "rule_status",
+    "rule_statuses",
     "rules",
     "rules_with_open",
     "run",
@@ -233,6 +263,7 @@ __all__ = [
     "silence",
     "silences",
     "sweep_claims",
+    "tallies",
     "token",
     "token_of",
     "token_used",
@@ -241,4 +272,6 @@ __all__ = [
     "told_at",
     "traffic",
     "transitions",
+    "unchecked",
+    "waiting_since",
 ]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import delete, select
+from sqlalchemy import and_, delete, func, select
 
 from monitor.store import schema
-from monitor.store.rule_table import ensure_rule, rule_key
+from monitor.store.rule_table import ensure_rule
 from monitor.store.tx import Tx
 
 KEPT = 200
@@ -40,11 +41,22 @@ def put_effort(tx: Tx, rule: str, item: Effort) -> None:
 
 def efforts(tx: Tx, rule: str, limit: int = KEPT) -> list[Effort]:
     """What the latest evaluations took, newest first."""
-    table = schema.effort.c
+    return efforts_of(tx, [rule], limit).get(rule, [])
+
+
+def efforts_of(tx: Tx, rules: Collection[str], limit: int = KEPT) -> dict[str, list[Effort]]:
+    """The same of some rules; those without any are left out."""
+    rule, table, other = schema.rule.c, schema.effort.c, schema.effort.alias("other").c
+    edge = select(other.tick).where(other.rule == rule.id).order_by(other.tick.desc()).offset(limit - 1).limit(1)
+    first = func.coalesce(edge.correlate(schema.rule).scalar_subquery(), 0)
     query = (
-        select(table.tick, table.at, table.seconds, table.query_seconds, table.rows)
-        .where(table.rule == rule_key(tx, rule))
+        select(rule.name, table.tick, table.at, table.seconds, table.query_seconds, table.rows)
+        .select_from(schema.rule)
+        .join(schema.effort, and_(table.rule == rule.id, table.tick >= first))
+        .where(rule.name.in_(rules))
         .order_by(table.tick.desc())
-        .limit(limit)
     )
-    return [Effort(*row) for row in tx.connection.execute(query)]
+    found: dict[str, list[Effort]] = {}
+    for name, *row in tx.connection.execute(query):
+        found.setdefault(name, []).append(Effort(*row))
+    return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from sqlalchemy import delete, func, select
 
 from monitor.store import schema
@@ -47,3 +49,16 @@ def newest_fit_time(tx: Tx, rule: str) -> int | None:
     """Time of the newest fit."""
     table = schema.fit.c
     return tx.connection.execute(select(func.max(table.as_of)).where(table.rule == rule_key(tx, rule))).scalar()
+
+
+def newest_fit_times(tx: Tx, rules: Collection[str]) -> dict[str, int]:
+    """The same of some rules; those that have learned nothing are left out."""
+    rule, table = schema.rule.c, schema.fit.c
+    query = (
+        select(rule.name, func.max(table.as_of))
+        .select_from(schema.rule)
+        .join(schema.fit, table.rule == rule.id)
+        .where(rule.name.in_(rules))
+        .group_by(rule.name)
+    )
+    return tx.pairs(query)

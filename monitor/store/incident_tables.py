@@ -68,6 +68,7 @@ def incident_page(
     tx: Tx,
     *,
     rules: Collection[str] | None,
+    without: Collection[str] = (),
     states: Collection[State],
     severity: Severity | None = None,
     since: datetime | None = None,
@@ -75,11 +76,13 @@ def incident_page(
     offset: int = 0,
     limit: int = 100,
 ) -> list[Incident]:
-    """Incidents that began last first; `rules` None is any, [since, until) is when they began."""
+    """Incidents that began last first; `rules` None is any but `without`, [since, until) is when they began."""
     table = schema.incident.c
     wanted: list[ColumnElement[bool]] = [table.state.in_([state.value for state in states])]
     if rules is not None:
         wanted.append(table.rule.in_(list(rules)))
+    elif without:
+        wanted.append(table.rule.not_in(list(without)))
     if since is not None:
         wanted.append(table.since >= to_micros(since))
     if until is not None:

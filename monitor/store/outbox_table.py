@@ -142,6 +142,24 @@ def newest_thread(tx: Tx, prefix: str) -> Thread | None:
     return Thread(int(key.removeprefix(prefix)), seq, tuple(tx.connection.execute(told).scalars()))
 
 
+def quiet_since(tx: Tx, key: str, since: datetime) -> bool:
+    """Whether nothing was queued in a thread after a moment."""
+    newest = select(func.max(_box.created_at)).where(_box.incident == key)
+    at = tx.connection.execute(newest).scalar()
+    return at is None or at <= to_micros(since)
+
+
+def waiting_since(tx: Tx, now: datetime) -> dict[str, datetime]:
+    """Since when the oldest item of each receiver could have been claimed, and was not; those without one are left out.
+
+    What waits for its time, for another one before it, or is being sent, could not.
+    """
+    at = to_micros(now)
+    free_at = case((_box.lease_until > _box.due, _box.lease_until), else_=_box.due)
+    query = select(_box.receiver, func.min(free_at)).where(_box.state == QUEUED, free_at <= at, ~_blocked())
+    return {name: from_micros(since) for name, since in tx.pairs(query.group_by(_box.receiver)).items()}
+
+
 class SqlOutbox:
     """`alerts.ports.Outbox` on a store, for any number of threads and processes.
 
@@ -295,16 +313,19 @@ def _in_turn(lane: Lane, at: int) -> ColumnElement[bool]:
 
     What came here from another receiver, or is tried again by a person, may be older than what is under way.
     """
+    return and_(~_blocked(), ~_in_flight(at, of_others=True)) if lane.part is Part.TEXT else ~_blocked()
+
+
+def _blocked() -> ColumnElement[bool]:
     earlier = schema.outbox.alias("earlier")
     before = or_(earlier.c.seq < _box.seq, and_(earlier.c.seq == _box.seq, earlier.c.rank < _box.rank))
-    blocked = exists().where(
+    return exists().where(
         earlier.c.incident == _box.incident,
         earlier.c.receiver == _box.receiver,
         earlier.c.state == QUEUED,
         earlier.c.rank == _TEXT,
         before,
     )
-    return and_(~blocked, ~_in_flight(at, of_others=True)) if lane.part is Part.TEXT else ~blocked
 
 
 def _in_flight(at: int, *, of_others: bool = False) -> ColumnElement[bool]:

@@ -5,9 +5,10 @@ No row holds how long something took: a tick evaluated again leaves the store eq
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import func, literal_column, select
 
 from monitor.store import schema
 from monitor.store.rule_table import ensure_rule, rule_key
@@ -17,6 +18,10 @@ OK = "ok"
 BLIND = "blind"
 LATE = "late"
 """Outcomes: the source answered, could not be asked, or was behind."""
+
+# Spelt as the partial indexes are: a value that is bound does not prove to SQLite that one of them fits.
+_SAYS = schema.run.c.detail != literal_column("''")
+_FAILED = schema.run.c.outcome != literal_column("'ok'")
 
 
 @dataclass(frozen=True)
@@ -85,32 +90,46 @@ def runs(tx: Tx, rule: str, limit: int = 100) -> list[Run]:
     return [Run(*row) for row in tx.connection.execute(query)]
 
 
+def newest_goods(tx: Tx, rules: Collection[str]) -> dict[str, int]:
+    """The latest tick for which the source answered, of each rule that has one."""
+    rule, table = schema.rule.c, schema.run.c
+    good = select(func.max(table.tick)).where(table.rule == rule.id, table.outcome == OK)
+    query = select(rule.name, good.correlate(schema.rule).scalar_subquery()).where(rule.name.in_(rules))
+    return {name: tick for name, tick in tx.connection.execute(query) if tick is not None}
+
+
 def notices(tx: Tx, rule: str, after: int, limit: int = 3) -> list[Run]:
     """The latest evaluations after a tick that found something to be known, newest first."""
-    table = schema.run.c
-    query = (
-        select(table.tick, table.outcome, table.detail)
-        .where(table.rule == rule_key(tx, rule), table.tick > after, table.outcome == OK, table.detail != "")
-        .order_by(table.tick.desc())
-        .limit(limit)
-    )
-    return [Run(*row) for row in tx.connection.execute(query)]
+    return notices_of(tx, [rule], after, limit).get(rule, [])
 
 
-def failed_runs(tx: Tx, rule: str, after: int, limit: int = 100) -> list[Run]:
-    """The latest evaluations after a tick for which the source did not answer, or was behind; newest first."""
+def notices_of(tx: Tx, rules: Collection[str], after: int, limit: int = 3) -> dict[str, list[Run]]:
+    """The same of some rules; those without any are left out."""
+    found: dict[str, list[Run]] = {}
+    table = schema.run.c
+    query = select(schema.rule.c.name, table.tick, table.outcome, table.detail).join(schema.rule)
+    said = query.where(table.tick > after, table.outcome == OK, _SAYS, schema.rule.c.name.in_(rules))
+    for name, *row in tx.connection.execute(said.order_by(table.tick.desc())):
+        if len(found.setdefault(name, [])) < limit:
+            found[name].append(Run(*row))
+    return found
+
+
+def failed_runs(tx: Tx, rules: Collection[str], after: int, limit: int = 100) -> list[tuple[str, Run]]:
+    """The latest evaluations of some rules for which the source did not answer, or was behind; newest first."""
     table = schema.run.c
     query = (
-        select(table.tick, table.outcome, table.detail)
-        .where(table.rule == rule_key(tx, rule), table.tick > after, table.outcome != OK)
-        .order_by(table.tick.desc())
+        select(schema.rule.c.name, table.tick, table.outcome, table.detail)
+        .join(schema.rule)
+        .where(table.tick > after, _FAILED, schema.rule.c.name.in_(rules))
+        .order_by(table.tick.desc(), schema.rule.c.name)
         .limit(limit)
     )
-    return [Run(*row) for row in tx.connection.execute(query)]
+    return [(name, Run(*row)) for name, *row in tx.connection.execute(query)]
 
 
 def failed_counts(tx: Tx, after: int) -> dict[str, int]:
     """How many evaluations after a tick came to nothing, of all rules, by their outcome."""
     table = schema.run.c
-    query = select(table.outcome, func.count()).where(table.tick > after, table.outcome != OK).group_by(table.outcome)
+    query = select(table.outcome, func.count()).where(table.tick > after, _FAILED).group_by(table.outcome)
     return tx.pairs(query)

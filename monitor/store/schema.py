@@ -116,6 +116,9 @@ run = Table(
     Column("tick", BigInteger, primary_key=True, autoincrement=False),
     Column("outcome", Text, nullable=False),
     Column("detail", Text, nullable=False),
+    # Of many thousand evaluations people look for the few that failed, or that found something to be known.
+    Index(None, "rule", "tick", sqlite_where=text("detail != ''"), postgresql_where=text("detail != ''")),
+    Index(None, "tick", sqlite_where=text("outcome != 'ok'"), postgresql_where=text("outcome != 'ok'")),
 )
 
 incident = Table(
@@ -285,5 +288,37 @@ parked = Table(
     Column("error", Text, nullable=False),
 )
 
-OPERATION = frozenset({effort.name, replica.name, claim.name, parked.name})
+tally = Table(
+    "slicewatch_tally",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),  # a rule, a receiver, a daemon; "" where there is none
+    Column("result", Text, primary_key=True),
+    Column("value", Float, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+
+unchecked = Table(
+    "slicewatch_unchecked",
+    metadata,
+    Column("receiver", Text, primary_key=True),
+    Column("rule", Text, primary_key=True),  # its name: one that was never evaluated has no key
+    Column("thread", Text, nullable=False),  # the key of the messages in which it was told
+    Column("since", BigInteger, nullable=False),
+    Index(None, "thread"),
+)
+
+canary = Table(
+    "slicewatch_canary",
+    metadata,
+    Column("due", BigInteger, primary_key=True, autoincrement=False),  # when the plan asked for it
+    Column("owner", Text, nullable=False),  # the daemon that has it in hand
+    Column("begun", BigInteger, nullable=False),
+    Column("incident", Text, nullable=False),  # "" before it was judged
+    Column("arrived", BigInteger),
+    Column("over", BigInteger),  # it arrived, or was given up
+    Column("problem", Text, nullable=False),  # why it did not arrive
+)
+
+OPERATION = frozenset({effort.name, replica.name, claim.name, parked.name, tally.name, unchecked.name, canary.name})
 """Tables of how the program itself does: no two runs are alike, and nothing that is told rests on them."""

@@ -18,6 +18,7 @@ from monitor.store.engine import WRITES, in_memory, make_engine, parse_url, show
 from monitor.store.errors import StoreError, StoreNewerError, translate
 from monitor.store.turnstile import Turnstile
 from monitor.store.tx import Tx
+from monitor.tracing import span
 
 BUSY_TIMEOUT = 10.0
 """Seconds a writer waits for another one."""
@@ -81,7 +82,7 @@ class Store:
 
         Raises StoreBusyError, StoreFullError, ConflictError. Hold it across no network call.
         """
-        with self._transaction(writes=True) as connection:
+        with span("store.write"), self._transaction(writes=True) as connection:
             yield Tx(connection, writes=True)
 
     @contextmanager

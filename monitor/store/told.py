@@ -51,6 +51,15 @@ def first_delivered(tx: Tx, incident: str) -> dict[str, datetime]:
     return {name: from_micros(at) for name, at in tx.pairs(query).items()}
 
 
+def arrived(tx: Tx, incident: str, receiver: str) -> datetime | None:
+    """When the first text about an incident, or a digest that tells it, reached a receiver; None where none has."""
+    item, digest = schema.outbox.c, schema.digest.c
+    inside = tx.connection.execute(select(digest.digest).where(digest.incident == incident)).scalars()
+    texts = and_(item.incident.in_([incident, *inside]), item.part == Part.TEXT.value, item.receiver == receiver)
+    at = tx.connection.execute(select(func.min(item.finished_at)).where(texts, item.state == DONE)).scalar()
+    return None if at is None else from_micros(at)
+
+
 def told_at(tx: Tx, rule: str) -> dict[str, Telling]:
     """When each incident of the rule that is not resolved was last told, and what was held back since, by its id."""
     incident, decision = schema.incident.c, schema.decision.c

@@ -32,15 +32,22 @@ class Coverages:
     _asked: set[tuple[str, int]] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def protected(self, rule: Rule) -> float | None:
-        """Share of the events, from 0 to 1, in slices whose silence is noticed within a day; None if not known yet."""
-        found = self.now(rule) if self.waits else self.of(rule)
+    def protected(self, rule: Rule, as_of: int | None) -> float | None:
+        """Share of the events, from 0 to 1, in slices whose silence is noticed within a day; None if not known yet.
+
+        `as_of` is when the rule learned last.
+        """
+        found = self.now(rule) if self.waits else self.at(rule, as_of)
         return None if not found else found[0].protected
 
     def of(self, rule: Rule) -> tuple[BlindSpots, ...] | None:
         """What the rule would not notice, one for each metric; None where that is not worked out yet."""
         with self.state.read() as tx:
             as_of = store.newest_fit_time(tx, rule.name)
+        return self.at(rule, as_of)
+
+    def at(self, rule: Rule, as_of: int | None) -> tuple[BlindSpots, ...] | None:
+        """The same, where it is known that the rule learned last at `as_of`; None is never."""
         if as_of is None:
             return ()
         with self._lock:

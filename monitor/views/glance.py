@@ -50,6 +50,10 @@ class Glances:
         """The newest one that is at hand; None where nothing was judged yet, or, of many rules, where it is being made."""
         with self.state.read() as tx:
             tick = store.newest_good(tx, rule.name, FAR)
+        return self.at(rule, tick)
+
+    def at(self, rule: Rule, tick: int | None) -> Glance | None:
+        """The same, where it is known that the newest evaluation that could ask was at `tick`; None is none."""
         if tick is None:
             return None
         with self._lock:

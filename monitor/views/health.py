@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib.metadata import version
 
+from dashboards.read import RuleView
 from dashboards.views.health import HealthPage, Healths, Parked, Trouble, WorkLine
 from monitor import store
 from monitor.app import App
@@ -14,7 +15,7 @@ from monitor.buckets import to_datetime, to_epoch
 from monitor.parking import parked_now
 from monitor.views.daemons import daemons_of
 from monitor.views.rules import middle
-from monitor.views.status import rule_view
+from monitor.views.status import canary_state, rule_views
 from monitor.watched import Watched
 from rules.model import Rule, Severity
 
@@ -34,25 +35,29 @@ class HealthOfStore(Healths):
         """How things stand."""
         with self.app.state.read() as tx:
             daemons = daemons_of(tx, now, shared=self.app.state.shared)
-            work = tuple(_work(tx, rule, now) for rule in self.app.rules.rules)
+            work = work_lines(tx, self.app.rules.rules, now)
             failed = store.failed_counts(tx, to_epoch(now - BACK))
-            troubles = [trouble for rule in self.app.rules.rules for trouble in _troubles(tx, rule, now)]
+            names = [rule.name for rule in self.app.rules.rules]
+            troubles = store.failed_runs(tx, names, to_epoch(now - BACK), MOST_TROUBLES)
             parked = _parked(tx, self.app.rules.rules)
             counts = store.outbox_counts(tx)
+            unchecked, canary = {item.rule for item in store.unchecked(tx)}, canary_state(tx)
             waiting = [item.oldest for item in store.traffic(tx, now) if item.oldest is not None]
         return HealthPage(
             now=now,
             version=version("slicewatch"),
             daemons=daemons,
-            work=tuple(sorted(work, key=lambda line: line.rule)),
+            work=work,
             failed=tuple((outcome, failed.get(outcome, 0)) for outcome in (store.BLIND, store.LATE)),
-            troubles=tuple(sorted(troubles, key=lambda item: item.tick, reverse=True)[:MOST_TROUBLES]),
+            troubles=tuple(Trouble(name, to_datetime(run.tick), run.outcome, run.detail) for name, run in troubles),
             store=self.app.state.name,
             store_bytes=self.app.state.size(),
             queued=counts.queued,
             dead=counts.dead,
             oldest_queued=min(waiting, default=None),
             parked=parked,
+            unchecked=tuple(sorted(unchecked)),
+            canary=canary,
         )
 
 
@@ -61,9 +66,14 @@ def _parked(tx: store.Tx, rules: Sequence[Rule]) -> tuple[Parked, ...]:
     return tuple(Parked(name, item.failures, item.since, item.until, item.error) for name, item in found)
 
 
-def _work(tx: store.Tx, rule: Rule, now: datetime) -> WorkLine:
-    view = rule_view(tx, rule, now, review=False)
-    efforts = store.efforts(tx, rule.name, LOOKED_AT)
+def work_lines(tx: store.Tx, rules: Sequence[Rule], now: datetime) -> tuple[WorkLine, ...]:
+    views = rule_views(tx, rules, now, review=False)
+    efforts = store.efforts_of(tx, list(views), LOOKED_AT)
+    lines = [_line(rule, views[rule.name], efforts.get(rule.name, []), now) for rule in rules]
+    return tuple(sorted(lines, key=lambda line: line.rule))
+
+
+def _line(rule: Rule, view: RuleView, efforts: Sequence[store.Effort], now: datetime) -> WorkLine:
     end = None if view.history_to is None else Watched.of(rule).grid.end(to_epoch(view.history_to))
     return WorkLine(
         rule=rule.name,
@@ -78,10 +88,3 @@ def _work(tx: store.Tx, rule: Rule, now: datetime) -> WorkLine:
         rows=efforts[0].rows if efforts else None,
         open=tuple((severity, sum(item.severity is severity for item in view.open)) for severity in Severity),
     )
-
-
-def _troubles(tx: store.Tx, rule: Rule, now: datetime) -> list[Trouble]:
-    return [
-        Trouble(rule.name, to_datetime(run.tick), run.outcome, run.detail)
-        for run in store.failed_runs(tx, rule.name, to_epoch(now - BACK), MOST_TROUBLES)
-    ]

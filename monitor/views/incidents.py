@@ -11,6 +11,7 @@ from dashboards.views.common import IncidentLine
 from dashboards.views.incidents import IncidentsPage, Wanted
 from monitor import store
 from monitor.app import App
+from monitor.reserved import OWN
 
 A_PAGE = 100
 
@@ -28,6 +29,7 @@ class IncidentListsOfStore:
             found = store.incident_page(
                 tx,
                 rules=self._rules(wanted),
+                without=OWN,
                 states=wanted.states,
                 severity=wanted.severity,
                 since=wanted.since,

@@ -13,7 +13,7 @@ from monitor.app import App
 from monitor.buckets import to_datetime
 from monitor.views.coverage import Coverages
 from monitor.views.glance import Glances
-from monitor.views.status import rule_view
+from monitor.views.status import rule_views
 from monitor.watched import Watched
 from rules.model import Mode, Rule
 
@@ -33,12 +33,15 @@ class OverviewsOfStore:
         rules = self.app.rules.rules
         chosen = [rule for rule in rules if owner is None or rule.owner == owner]
         with self.app.state.read() as tx:
-            views = [(rule, rule_view(tx, rule, now, review=False)) for rule in chosen]
+            views = rule_views(tx, chosen, now, review=False)
+            ticks, fits = store.newest_goods(tx, list(views)), store.newest_fit_times(tx, list(views))
             counts = store.outbox_counts(tx)
             silences = len(store.silences(tx, now))
         return OverviewPage(
             now=now,
-            rules=order([self._row(rule, view, now) for rule, view in views]),
+            rules=order(
+                [self._row(rule, views[rule.name], ticks.get(rule.name), fits.get(rule.name), now) for rule in chosen]
+            ),
             owners=tuple(sorted({rule.owner for rule in rules if rule.owner})),
             problems=tuple(
                 Unwatched(str(problem.place), problem.message)
@@ -50,8 +53,8 @@ class OverviewsOfStore:
             silences=silences,
         )
 
-    def _row(self, rule: Rule, view: RuleView, now: datetime) -> RuleRow:
-        seen = self.glances.of(rule)
+    def _row(self, rule: Rule, view: RuleView, tick: int | None, learned: int | None, now: datetime) -> RuleRow:
+        seen = self.glances.at(rule, tick)
         curve = None if seen is None else seen.curve
         newest = None if view.history_to is None else _end(rule, view.history_to)
         day = (None, None) if curve is None or newest is None else _newest_day(rule, curve, now - newest)
@@ -70,7 +73,7 @@ class OverviewsOfStore:
             newest=newest,
             bucket_seconds=int(rule.time_bucket.total_seconds()),
             slices=view.leaves,
-            protected=self.coverages.protected(rule),
+            protected=self.coverages.protected(rule, learned),
             curve=curve,
             day_observed=day[0],
             day_expected=day[1],

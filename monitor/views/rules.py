@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from statistics import median
-from zoneinfo import ZoneInfo
 
 from alerts.plan import Routes
 from dashboards.read import RuleView
@@ -18,12 +17,11 @@ from monitor.buckets import to_datetime
 from monitor.parking import parked_now
 from monitor.routing import routed
 from monitor.settings import SourceSettings
-from monitor.ticks import latest_tick
+from monitor.ticks import next_tick
 from monitor.views.blindspots import called
 from monitor.views.glance import Glances
-from monitor.views.status import rule_view
+from monitor.views.status import rule_view, rule_views
 from monitor.watched import Watched
-from rules.cron import Cron
 from rules.model import Mode, Rule
 from rules.problem import Place
 from rules.resolved import as_yaml, resolved
@@ -45,12 +43,14 @@ class RulesOfStore:
     def rules(self, now: datetime) -> RulesPage:
         """All of them, by name."""
         with self.app.state.read() as tx:
-            views = [
-                (rule, rule_view(tx, rule, now, review=False), _fired(tx, rule, now), _takes(tx, rule))
-                for rule in self.app.rules.rules
-            ]
-            parked = parked_now(tx, self.app.rules.rules)
-        lines = (replace(self._line(*found, now), parked=found[0].name in parked) for found in views)
+            every = self.app.rules.rules
+            views = rule_views(tx, every, now, review=False)
+            fired, efforts = _fired(tx, every, now), store.efforts_of(tx, list(views), LISTED)
+            ticks = store.newest_goods(tx, list(views))
+            parked = parked_now(tx, every)
+        takes = {name: middle(effort.seconds for effort in found) for name, found in efforts.items()}
+        found = (self._line(r, views[r.name], fired[r.name], takes.get(r.name), now, ticks.get(r.name)) for r in every)
+        lines = (replace(line, parked=line.name in parked) for line in found)
         return RulesPage(
             rules=tuple(sorted(lines, key=lambda line: line.name)),
             neglected=tuple(neglected(self.app)),
@@ -61,13 +61,14 @@ class RulesOfStore:
         """One of them."""
         rule = called(self.app, name)
         with self.app.state.read() as tx:
-            view, fired = rule_view(tx, rule, now, review=False), _fired(tx, rule, now)
+            view, fired = rule_view(tx, rule, now, review=False), _fired(tx, [rule], now)[name]
             runs = store.runs(tx, name, limit=LISTED)
             efforts = store.efforts(tx, name, LISTED)
             incidents = store.incidents(tx, rule=name, limit=LISTED)
+            tick = store.newest_goods(tx, [name]).get(name)
         took = {effort.tick: effort.seconds for effort in efforts}
         return RulePage(
-            rule=self._line(rule, view, fired, middle(took.values()), now),
+            rule=self._line(rule, view, fired, middle(took.values()), now, tick),
             receivers=_receivers(self.app, rule),
             settings=tuple(Effective(s.key, as_yaml(s.value), _origin(s.place)) for s in resolved(rule)),
             runs=tuple(RunLine(to_datetime(run.tick), run.outcome, run.detail, took.get(run.tick)) for run in runs),
@@ -75,8 +76,10 @@ class RulesOfStore:
             notices=view.notices,
         )
 
-    def _line(self, rule: Rule, view: RuleView, fired: int, takes: float | None, now: datetime) -> RuleLine:
-        seen = self.glances.of(rule)
+    def _line(
+        self, rule: Rule, view: RuleView, fired: int, takes: float | None, now: datetime, tick: int | None
+    ) -> RuleLine:
+        seen = self.glances.at(rule, tick)
         return RuleLine(
             name=rule.name,
             owner=rule.owner,
@@ -87,7 +90,7 @@ class RulesOfStore:
             health=view.health,
             stage=view.stage,
             last_run=view.last_run,
-            next_run=next_tick(rule, now),
+            next_run=next_tick(Watched.of(rule), now),
             overdue=view.overdue,
             slices=view.leaves,
             judged=None if seen is None else seen.judged,
@@ -98,27 +101,14 @@ class RulesOfStore:
         )
 
 
-def next_tick(rule: Rule, now: datetime) -> datetime:
-    """The first scheduled evaluation after a time."""
-    schedule = rule.schedule
-    if isinstance(schedule, Cron):
-        return schedule.next_after(now, ZoneInfo(rule.timezone))
-    watched = Watched.of(rule)
-    newest = latest_tick(watched, now)
-    if schedule == rule.time_bucket:
-        bucket = watched.schedule.newest(int(newest.timestamp()))
-        return to_datetime(watched.schedule.due(watched.grid.shift(bucket, 1)))
-    return newest + schedule
-
-
-def _fired(tx: store.Tx, rule: Rule, now: datetime) -> int:
+def _fired(tx: store.Tx, rules: Sequence[Rule], now: datetime) -> dict[str, int]:
     """Incidents of the last weeks that somebody was, or would have been, told of."""
-    found = store.incidents(tx, rule=rule.name, began_after=now - BACK - LONGEST_FOLLOWED)
-    return sum(item.raised_at is not None and item.raised_at > now - BACK for item in found)
-
-
-def _takes(tx: store.Tx, rule: Rule) -> float | None:
-    return middle(effort.seconds for effort in store.efforts(tx, rule.name, LISTED))
+    fired = {rule.name: 0 for rule in rules}
+    only = rules[0].name if len(rules) == 1 else None
+    for item in store.incidents(tx, rule=only, began_after=now - BACK - LONGEST_FOLLOWED):
+        if item.rule in fired and item.raised_at is not None and item.raised_at > now - BACK:
+            fired[item.rule] += 1
+    return fired
 
 
 def middle(values: Iterable[float]) -> float | None:

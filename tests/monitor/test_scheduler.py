@@ -13,7 +13,9 @@ from types import SimpleNamespace
 from alerts.ports import Notifier
 from monitor.chores import Round
 from monitor.scheduler import FOR_EVER, Daemon
+from monitor.selfwatch_settings import Selfwatch
 from monitor.store import Store
+from monitor.tally import TallySheet
 from monitor.vitals import LONGEST_TURN, Vitals
 
 SLOW = 60.0
@@ -26,11 +28,14 @@ class Deliveries:
 
     calls: list[Callable[[Callable[[], datetime], Callable[[float], None]], object]]
     rules: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(rules=()))
-    book: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(changed=lambda: False))
+    book: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(changed=lambda: False, broken=()))
+    tally: TallySheet = field(default_factory=TallySheet)
     notifiers: dict[str, Notifier] = field(default_factory=dict)
     state: Store = field(default_factory=lambda: Store.open("sqlite://"))
     settings: SimpleNamespace = field(
-        default_factory=lambda: SimpleNamespace(weekly=None, sources=(), web=SimpleNamespace(public_url=None))
+        default_factory=lambda: SimpleNamespace(
+            weekly=None, sources=(), web=SimpleNamespace(public_url=None), selfwatch=Selfwatch()
+        )
     )
     daemon: Daemon | None = None
     made: int = 0
@@ -42,6 +47,10 @@ class Deliveries:
 
     def settle(self, now):
         """No rule file changed."""
+
+    def receivers_of(self, rules):  # noqa: ARG002  # the app's own form
+        """There are no rules."""
+        return ()
 
     def follow_up(self, now):  # noqa: ARG002  # the app's own form
         """No incident is open."""

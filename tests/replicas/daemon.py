@@ -16,6 +16,7 @@ from monitor.clock import Clock, wall
 from monitor.commands.common import log_to_stderr, opened
 from monitor.commands.run import watch
 from monitor.commands.waiting import Patience
+from monitor.signals import handled
 
 
 @click.command
@@ -25,8 +26,12 @@ from monitor.commands.waiting import Patience
 def main(config: Path, ahead: float, lease: float) -> None:
     """As `monitor.commands.run.run`."""
     log_to_stderr()
-    patience = Patience.till_told()
-    with opened(config, sends=True, waits=patience) as app, app.state.lock_daemon() as lock:
+    patience = Patience()
+    with (
+        handled(patience.ends),
+        opened(config, sends=True, logs=True, waits=patience) as app,
+        app.state.lock_daemon() as lock,
+    ):
         clock = Clock(app.state, lambda: wall() + timedelta(seconds=ahead))
         watch(app, clock, alone=lock.alone, patience=patience, lease=timedelta(seconds=lease))
 

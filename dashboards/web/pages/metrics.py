@@ -1,24 +1,25 @@
 """`/metrics` in Prometheus' text format: how slicewatch itself does, for those who watch it from elsewhere.
 
 All are read from the store at the moment of the scrape, so that any of several daemons, or `slicewatch serve`, says the
-same. Names and units follow Prometheus' own advice: base units, and `_timestamp_seconds` for moments.
+same; what is counted is added up there by all daemons, and goes on over restarts. Names and units follow Prometheus' own
+advice: base units, `_total` for counters, and `_timestamp_seconds` for moments.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 from starlette.responses import Response
 
-from dashboards.read import Health
-from dashboards.views.deliveries import DeliveriesPage
-from dashboards.views.health import HealthPage, WorkLine
+from dashboards.read import CanaryState, Health
+from dashboards.views.readings import Readings, ReceiverReadings, RuleReadings
 from dashboards.web.access.guard import Guard
 from dashboards.web.access.people import Person, Role, TokenScope
 from dashboards.web.site import Here
@@ -29,75 +30,138 @@ api = APIRouter()
 Scraper = Annotated[Person, Depends(Guard(Role.VIEWER, TokenScope.METRICS))]
 """Whoever sees all, or has a token for this alone."""
 
+Values = Iterable[tuple[tuple[str, ...], float | None]]
+"""Values by labels; what is unknown is left out: an absent series is unknown, a zero is not."""
+
 
 @router.get("/metrics")
 def metrics(_: Scraper, here: Here) -> Response:
     """Everything at once."""
-    now = here.now()
     registry = CollectorRegistry()
-    registry.register(_Read(here.ports.health.health(now), here.ports.deliveries.deliveries(now, None, None, 0)))
+    registry.register(Read(here.ports.readings.readings(here.now())))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
-class _Read(Collector):
+class Read(Collector):
     """What was read for one scrape."""
 
-    def __init__(self, health: HealthPage, mail: DeliveriesPage) -> None:
-        self._health = health
-        self._mail = mail
+    def __init__(self, readings: Readings) -> None:
+        self._readings = readings
 
-    def collect(self) -> Iterable[GaugeMetricFamily]:
-        """As the library asks."""
-        yield from _program(self._health)
-        yield from _rules(self._health.work)
-        yield from _receivers(self._mail)
+    def collect(self) -> Iterable[Metric]:
+        """As the library asks; every metric is named, whether anything is known of it or not."""
+        yield from _program(self._readings)
+        yield from _selfwatch(self._readings)
+        yield from _canaries(self._readings.canary)
+        yield from _rules(self._readings.rules)
+        yield from _work(self._readings.rules, self._readings.now)
+        yield from _receivers(self._readings.receivers, self._readings.now)
 
 
-def _gauge(
-    name: str, says: str, labels: tuple[str, ...], values: Iterable[tuple[tuple[str, ...], float | None]]
-) -> GaugeMetricFamily:
-    """One metric; what is unknown is left out: an absent series is unknown, a zero is not."""
+def _gauge(name: str, says: str, labels: tuple[str, ...], values: Values) -> Metric:
     made = GaugeMetricFamily(f"slicewatch_{name}", says, labels=labels)
+    return _filled(made, values)
+
+
+def _counter(name: str, says: str, labels: tuple[str, ...], values: Values) -> Metric:
+    made = CounterMetricFamily(f"slicewatch_{name}", says, labels=labels)
+    return _filled(made, values)
+
+
+def _filled(made: GaugeMetricFamily | CounterMetricFamily, values: Values) -> Metric:
     for key, value in values:
         if value is not None:
             made.add_metric(key, value)
     return made
 
 
-def _program(page: HealthPage) -> Iterator[GaugeMetricFamily]:
-    yield _gauge("build_info", "The version that answers.", ("version",), [((page.version,), 1.0)])
-    yield _gauge(
-        "daemons",
-        "Daemons that said within a minute that they are there.",
-        (),
-        [((), sum(d.alive for d in page.daemons))],
-    )
-    yield _gauge("store_bytes", "Size of the state store.", (), [((), page.store_bytes)])
+def _at(moment: datetime | None) -> float | None:
+    return None if moment is None else moment.timestamp()
+
+
+def _ago(moment: datetime | None, now: datetime) -> float:
+    return 0.0 if moment is None else (now - moment).total_seconds()
+
+
+def _program(v: Readings) -> Iterator[Metric]:
+    yield _gauge("build_info", "The version that answers.", ("version",), [((v.version,), 1.0)])
+    yield _gauge("daemons", "Daemons that said within a minute that they are there.", (), [((), v.daemons)])
+    yield _gauge("rules", "Rules that are watched.", (), [((), len(v.rules))])
+    yield _gauge("store_bytes", "Size of the state store.", (), [((), v.store_bytes)])
+    yield _counter("store_errors", "What the store did not do when it was asked.", (), [((), v.store_errors)])
     yield _gauge(
         "failed_evaluations",
         "Evaluations of the last seven days that could not ask, or whose source was behind.",
         ("outcome",),
-        [((outcome,), float(count)) for outcome, count in page.failed],
+        [((outcome,), float(count)) for outcome, count in v.failed],
     )
     yield _gauge(
         "rule_parked_failures",
         "Failures in a row of a rule that is parked, for slicewatch itself fails to judge it.",
         ("rule",),
-        [((item.rule,), float(item.failures)) for item in page.parked],
+        [((rule,), float(failures)) for rule, failures in v.parked],
     )
-    oldest = None if page.oldest_queued is None else (page.now - page.oldest_queued).total_seconds()
     yield _gauge(
-        "outbox_oldest_seconds", "Age of the oldest message that waits; 0 where none does.", (), [((), oldest or 0.0)]
+        "outbox_oldest_seconds",
+        "Age of the oldest message that waits; 0 where none does.",
+        (),
+        [((), _ago(v.oldest_queued, v.now))],
     )
 
 
-def _rules(work: tuple[WorkLine, ...]) -> Iterator[GaugeMetricFamily]:
-    by_rule = ("rule",)
+def _selfwatch(v: Readings) -> Iterator[Metric]:
+    yield _gauge("rules_unchecked", "Rules that somebody was told are not checked.", (), [((), v.unchecked)])
+    yield _counter(
+        "heartbeats",
+        "Heartbeats, by what became of them: sent, told (that something does not work), withheld, failed.",
+        ("result",),
+        [((result,), count) for result, count in v.heartbeats],
+    )
+    yield _counter(
+        "reloads",
+        "Times that changed rule files were read again.",
+        ("result",),
+        [((result,), count) for result, count in v.reloads],
+    )
+    at, well = v.reloaded or (None, None)
+    yield _gauge("reload_timestamp_seconds", "When a daemon read its rule files again last.", (), [((), _at(at))])
+    yield _gauge(
+        "reload_success",
+        "1 where the last reading left no file with errors and nothing undone, in every daemon.",
+        (),
+        [((), None if well is None else float(well))],
+    )
+    yield _gauge("broken_rule_files", "Rule files with errors, as the daemons see them.", (), [((), v.broken_files)])
+    yield _gauge(
+        "thread_timestamp_seconds",
+        "When each of a daemon's threads did its work last; of several daemons the one furthest behind.",
+        ("thread",),
+        [((thread,), _at(moment)) for thread, moment in v.threads],
+    )
+
+
+def _canaries(canary: CanaryState | None) -> Iterator[Metric]:
+    known = [] if canary is None else [canary]
+    yield _gauge(
+        "canary_up", "1 where the newest canary arrived, 0 where it did not.", (), [((), c.arrived) for c in known]
+    )
+    yield _gauge("canary_timestamp_seconds", "When a canary arrived last.", (), [((), _at(c.last)) for c in known])
+    yield _gauge("canary_seconds", "How long that one took, from being sent.", (), [((), c.seconds) for c in known])
+
+
+def _rules(rules: tuple[RuleReadings, ...]) -> Iterator[Metric]:
+    work, by_rule = [rule.work for rule in rules], ("rule",)
     yield _gauge(
         "rule_last_run_timestamp_seconds",
         "Scheduled time of the newest evaluation.",
         by_rule,
-        [((w.rule,), None if w.last_run is None else w.last_run.timestamp()) for w in work],
+        [((w.rule,), _at(w.last_run)) for w in work],
+    )
+    yield _gauge(
+        "rule_last_success_timestamp_seconds",
+        "Scheduled time of the newest evaluation for which the source answered.",
+        by_rule,
+        [((r.work.rule,), _at(r.last_success)) for r in rules],
     )
     yield _gauge(
         "rule_health",
@@ -143,20 +207,90 @@ def _rules(work: tuple[WorkLine, ...]) -> Iterator[GaugeMetricFamily]:
     )
 
 
-def _receivers(mail: DeliveriesPage) -> Iterator[GaugeMetricFamily]:
-    states = [
-        ((r.name, state), count) for r in mail.receivers for state, count in (("queued", r.queued), ("dead", r.dead))
-    ]
+def _work(rules: tuple[RuleReadings, ...], now: datetime) -> Iterator[Metric]:
+    by_rule = ("rule",)
+    ran = [rule for rule in rules if rule.work.last_run is not None]
+    yield _gauge(
+        "rule_schedule_seconds",
+        "Between two evaluations, by the rule's schedule.",
+        by_rule,
+        [((r.work.rule,), r.schedule.total_seconds()) for r in rules],
+    )
+    yield _gauge(
+        "rule_overdue_seconds",
+        "Since when the oldest evaluation is due that was not made; 0 where all were.",
+        by_rule,
+        [((r.work.rule,), _ago(r.late_since, now)) for r in ran],
+    )
+    yield _gauge(
+        "rule_missed_evaluations",
+        "Evaluations that are due and were not made; they are caught up in order.",
+        by_rule,
+        [((r.work.rule,), r.missing) for r in ran],
+    )
+    yield _counter(
+        "rule_evaluations",
+        "Evaluations by what they came to: ok, blind, late (the source is), repeated, failed (tried again).",
+        ("rule", "result"),
+        [((r.work.rule, result), count) for r in rules for result, count in r.evaluations],
+    )
+    yield _counter(
+        "rule_delayed_evaluations",
+        "Evaluations made more than 15 minutes after their time.",
+        by_rule,
+        [((r.work.rule,), r.delayed) for r in rules],
+    )
+    yield _counter(
+        "rule_evaluation_seconds", "Time in evaluations.", by_rule, [((r.work.rule,), r.seconds) for r in rules]
+    )
+    yield _counter(
+        "rule_source_seconds",
+        "Of it, waiting for the source.",
+        by_rule,
+        [((r.work.rule,), r.source_seconds) for r in rules],
+    )
+    yield _counter(
+        "rule_source_rows",
+        "Rows that the source answered with.",
+        by_rule,
+        [((r.work.rule,), r.source_rows) for r in rules],
+    )
+    yield _counter(
+        "rule_judged_buckets", "Buckets that were judged.", by_rule, [((r.work.rule,), r.buckets) for r in rules]
+    )
+    yield _gauge(
+        "rule_slices",
+        "Slices at the newest evaluation: judged, unlearned (too young or silent for long), ignored (as the rule says), "
+        "folded (combinations beyond slices.max).",
+        ("rule", "state"),
+        [((r.work.rule, state), count) for r in rules for state, count in r.slices],
+    )
+
+
+def _receivers(receivers: tuple[ReceiverReadings, ...], now: datetime) -> Iterator[Metric]:
+    states = [((r.name, state), count) for r in receivers for state, count in (("queued", r.queued), ("dead", r.dead))]
     yield _gauge("outbox_messages", "Messages that wait, or were given up.", ("receiver", "state"), states)
+    yield _gauge(
+        "outbox_due_seconds",
+        "How long the oldest message could have been sent, and was not; 0 where none could.",
+        ("receiver",),
+        [((r.name,), _ago(r.due_since, now)) for r in receivers],
+    )
+    yield _counter(
+        "deliveries",
+        "Attempts to deliver a text, chart or file, by what became of them: sent, retried, rerouted (to the fallback), dead (given up).",
+        ("receiver", "result"),
+        [((r.name, result), count) for r in receivers for result, count in r.deliveries],
+    )
     yield _gauge(
         "delivered_7d",
         "Messages that arrived in the last seven days.",
         ("receiver",),
-        [((r.name,), r.done) for r in mail.receivers],
+        [((r.name,), r.arrived) for r in receivers],
     )
     yield _gauge(
         "delivery_median_seconds",
         "From when a message was queued until it arrived, the middle one of the last seven days.",
         ("receiver",),
-        [((r.name,), r.median_seconds) for r in mail.receivers],
+        [((r.name,), r.median_seconds) for r in receivers],
     )

@@ -85,6 +85,6 @@ def test_status_tells_how_a_rule_stands(store: Store) -> None:
         status = rule_status(tx, "playback")
         unknown = rule_status(tx, "sessions")
     assert status.newest_run == Run(2 * HOUR, "ok", "3 leaves")
-    assert status.history == History(first=HOUR, last=2 * HOUR, buckets=2, leaves=3)
-    assert status.open_incidents == [incident("playback-1"), incident("playback-2")]
-    assert (unknown.newest_run, unknown.history, unknown.open_incidents) == (None, History(None, None, 0, 0), [])
+    assert status.history == History(first=HOUR, last=2 * HOUR, leaves=3)
+    assert status.open_incidents == (incident("playback-1"), incident("playback-2"))
+    assert (unknown.newest_run, unknown.history, unknown.open_incidents) == (None, History(), ())
