@@ -47,6 +47,10 @@ FOLLOW_SECONDS = 15.0
 """Between two looks at what time alone makes due: snoozes that end, hours that begin, nobody who acknowledges."""
 DIGEST_SECONDS = 60.0
 """Between two looks at whether the digest of a week is due."""
+RETENTION_SECONDS = 600.0
+"""Between two looks at whether the day's retention is done."""
+BREATHE_SECONDS = 0.02
+"""Between two of its steps: evaluations write as well."""
 TROUBLE_SECONDS = 10.0
 """Between two attempts to deliver while the store fails: a full disk gains nothing by a line a second."""
 
@@ -61,6 +65,7 @@ class Daemon:
     watch_seconds: float = WATCH_SECONDS
     follow_seconds: float = FOLLOW_SECONDS
     digest_seconds: float = DIGEST_SECONDS
+    retention_seconds: float = RETENTION_SECONDS
     _news: threading.Event = field(default_factory=threading.Event)
     _asked: threading.Event = field(default_factory=threading.Event)
     _settled: bool = False
@@ -111,9 +116,15 @@ class Daemon:
         def again(now: datetime) -> None:
             resender.look(now)
 
+        def tidied(now: datetime) -> None:
+            gone = app.tidy(now, self.stopped.is_set, lambda: self._wait(BREATHE_SECONDS))
+            if gone:
+                log.info("no longer kept: %s", gone)
+
         return [
             Chore("follow", often, app.follow_up, "open incidents are followed up later", at_once=False),
             Chore("digest", self.digest_seconds, week, "the digest of the week waits"),
+            Chore("retention", self.retention_seconds, tidied, "what is kept too long is kept for now", at_once=False),
             # Nothing rests on it but what people see.
             Chore("presence", often, seen, "that this daemon is there is noted later", logging.INFO),
             *([Chore("resend", often, again, "what fires is sent again later")] if resender.receivers else []),

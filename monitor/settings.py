@@ -15,6 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidat
 
 from alerts.deliver import PACE
 from alerts.operations import Maintenance, Operations, ReceiverPolicy, Route
+from monitor.keeping import Retention
 from monitor.operating import (
     Budget,
     DigestShape,
@@ -31,6 +32,7 @@ from monitor.operating import (
     weekly_plan,
 )
 from monitor.receiver_shapes import RECEIVERS, fields_of
+from monitor.retention_settings import RetentionShape, retention
 from monitor.setting_values import (
     MissingSecretError,
     Reference,
@@ -135,6 +137,8 @@ class Settings:
     """Whether columns outside of a rule are asked for the place of a loss that was just told."""
     weekly: WeeklyPlan | None = None
     """When the digest of a week is sent; None: never."""
+    retention: Retention = field(default_factory=Retention)
+    """How long everything is kept."""
     suppressions: tuple[Suppression, ...] = ()
     defaults: Layer = field(default_factory=Layer, compare=False, repr=False)
     """`[defaults]`: keys that hold for every rule whose files do not name them."""
@@ -293,6 +297,7 @@ class _RootShape(BaseModel):
     web: WebShape = WebShape()
     alerts: _AlertsShape = _AlertsShape()
     digest: DigestShape | None = None
+    retention: RetentionShape = RetentionShape()
     maintenance: tuple[MaintenanceShape, ...] = ()
     routes: tuple[RouteShape, ...] = ()
     defaults: dict[str, Any] = {}
@@ -350,6 +355,7 @@ class _Reader:
             ack_expires=root.alerts.ack_expires,
             look_closer=root.alerts.look_closer,
             weekly=weekly_plan(root.digest),
+            retention=retention(root.retention),
             defaults=defaults,
         )
 

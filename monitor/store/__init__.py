@@ -11,6 +11,7 @@ from monitor.store.effort_table import Effort, efforts, put_effort
 from monitor.store.errors import (
     ConflictError,
     StoreBusyError,
+    StoreDamagedError,
     StoreError,
     StoreFullError,
     StoreLockedError,
@@ -32,8 +33,10 @@ from monitor.store.incident_tables import (
     sent_since,
     transitions,
 )
+from monitor.store.leaf_retention import WORTH, Mask, buckets_before, drop_leaves, old_leaves, unseen
 from monitor.store.leaf_table import LeafTable, add_leaves, leaves
 from monitor.store.letters import Letter, letters, requeue
+from monitor.store.mail_retention import THREADS, drop_incidents, drop_threads, old_incidents, old_threads
 from monitor.store.mail_view import Parcel, Traffic, parcels, traffic
 from monitor.store.mark_table import mark, marks, put_mark, remove_mark
 from monitor.store.membership_table import Membership, membership, put_membership
@@ -62,9 +65,19 @@ from monitor.store.page_table import (
 )
 from monitor.store.renaming import is_known, rename_rule
 from monitor.store.replica_table import Replica, put_replica, remove_replica, replicas
-from monitor.store.retention import prune
+from monitor.store.retention import (
+    drop_actions,
+    drop_flags,
+    drop_marks,
+    drop_ripening,
+    drop_runs,
+    drop_silences,
+    drop_sums,
+    next_bucket,
+    next_hour,
+)
 from monitor.store.rows import dump
-from monitor.store.rule_table import definition, reset_history, rules
+from monitor.store.rule_table import definition, dropped_leaves, reset_history, rules
 from monitor.store.run_table import (
     BLIND,
     LATE,
@@ -85,23 +98,33 @@ from monitor.store.silence_table import put_silence, silence, silences
 from monitor.store.standing import Newest, newest_texts
 from monitor.store.status import History, RuleStatus, rule_status
 from monitor.store.store import Store
+from monitor.store.sum_table import DAY as DAY_SPAN
+from monitor.store.sum_table import HOUR as HOUR_SPAN
+from monitor.store.sum_table import DailySums, daily_sums, sum_up
 from monitor.store.token_table import Token, Used, add_token, change_token, token, token_of, token_used, tokens
 from monitor.store.told import first_delivered, inhibitors, told, told_at
 from monitor.store.tx import Tx
+from monitor.store.upkeep_table import put_upkeep, upkeep_done
 
 __all__ = [
     "BLIND",
+    "DAY_SPAN",
+    "HOUR_SPAN",
     "LAG_FINAL",
     "LATE",
     "OK",
+    "THREADS",
+    "WORTH",
     "Acted",
     "ConflictError",
     "DaemonLock",
+    "DailySums",
     "Delivered",
     "Effort",
     "History",
     "LeafTable",
     "Letter",
+    "Mask",
     "Membership",
     "Newest",
     "OutboxCounts",
@@ -114,6 +137,7 @@ __all__ = [
     "SqlOutbox",
     "Store",
     "StoreBusyError",
+    "StoreDamagedError",
     "StoreError",
     "StoreFullError",
     "StoreLockedError",
@@ -132,14 +156,27 @@ __all__ = [
     "add_token",
     "add_transition",
     "any_ripened",
+    "buckets_before",
     "change_token",
     "copy",
     "coverage",
+    "daily_sums",
     "decisions",
     "definition",
     "deliveries",
     "digest_thread",
     "digested",
+    "drop_actions",
+    "drop_flags",
+    "drop_incidents",
+    "drop_leaves",
+    "drop_marks",
+    "drop_ripening",
+    "drop_runs",
+    "drop_silences",
+    "drop_sums",
+    "drop_threads",
+    "dropped_leaves",
     "dump",
     "efforts",
     "enqueue",
@@ -171,12 +208,16 @@ __all__ = [
     "newest_run",
     "newest_texts",
     "newest_thread",
+    "next_bucket",
+    "next_hour",
     "notices",
+    "old_incidents",
+    "old_leaves",
+    "old_threads",
     "open_incidents",
     "outbox_counts",
     "pages",
     "parcels",
-    "prune",
     "put_effort",
     "put_fit",
     "put_flags",
@@ -186,6 +227,7 @@ __all__ = [
     "put_pages",
     "put_replica",
     "put_silence",
+    "put_upkeep",
     "read_again",
     "record_run",
     "remove_mark",
@@ -205,6 +247,7 @@ __all__ = [
     "sent_since",
     "silence",
     "silences",
+    "sum_up",
     "token",
     "token_of",
     "token_used",
@@ -213,4 +256,6 @@ __all__ = [
     "told_at",
     "traffic",
     "transitions",
+    "unseen",
+    "upkeep_done",
 ]

@@ -5,6 +5,7 @@ StoreError
 ├── StoreFullError     nothing was written: there is no room
 ├── StoreLockedError   another daemon runs on this store
 ├── StoreNewerError    the store's schema is newer than this program
+├── StoreDamagedError  what can be read is not what was written
 └── ConflictError      another process was first: read again
 """
 
@@ -35,6 +36,14 @@ class StoreNewerError(StoreError):
     """The store was written by a newer program than this one."""
 
 
+class StoreDamagedError(StoreError):
+    """The file holds something else than what was written to it: only a backup brings that back."""
+
+
+class Damage(Exception):  # noqa: N818  # what is found within a transaction, and becomes a StoreDamagedError there
+    """What was read is not what was written."""
+
+
 class ConflictError(StoreError):
     """Another process wrote the same thing first: what was decided rests on an old state."""
 
@@ -48,6 +57,8 @@ _NO_ROOM = {
     sqlite3.SQLITE_IOERR_TRUNCATE,
     sqlite3.SQLITE_IOERR_SHMSIZE,
 }
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_SQLSTATE_DAMAGED = {"XX001", "XX002"}
 _SQLSTATE_NO_ROOM = {"53100"}
 _SQLSTATE_BUSY = {"55P03", "40P01", "40001"}  # lock timeout, deadlock, serialization
 
@@ -66,9 +77,25 @@ def translate(error: Exception, store: str) -> StoreError:
             f"{store} cannot be written: the disk (or a quota or file-size limit) is full ({reason}); "
             "nothing of this step was kept, it is tried again once there is room"
         )
+    if isinstance(orig, Damage) or _damaged(orig):
+        return damaged(store, reason)
     if _busy(orig):
         return StoreBusyError(f"{store} is locked by another process ({reason}); try again once it is done")
     return StoreError(f"{store} cannot be used: {reason}")
+
+
+def damaged(store: str, reason: str) -> StoreDamagedError:
+    """What is wrong with a store that can be read no more, and what to do."""
+    sqlite = store.startswith("store sqlite")
+    without = "; without one, `sqlite3 FILE .recover` saves what is still readable" if sqlite else ""
+    backup = "bring back a backup with `slicewatch restore FILE`" if sqlite else "restore a backup of the database"
+    return StoreDamagedError(f"{store} is damaged ({reason}): stop slicewatch, and {backup}{without} (docs/storage.md)")
+
+
+def _damaged(orig: BaseException | None) -> bool:
+    if isinstance(orig, sqlite3.Error):
+        return getattr(orig, "sqlite_errorcode", 0) & 0xFF in _DAMAGED
+    return getattr(orig, "sqlstate", None) in _SQLSTATE_DAMAGED
 
 
 def _no_room(orig: BaseException | None) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
@@ -13,11 +13,19 @@ from sqlalchemy.exc import DBAPIError
 from monitor.store import migrate
 from monitor.store.daemon_lock import DaemonLock
 from monitor.store.engine import WRITES, in_memory, make_engine, parse_url, shown, use_wal
-from monitor.store.errors import StoreError, StoreNewerError, translate
+from monitor.store.errors import Damage, StoreError, StoreNewerError, translate
 from monitor.store.tx import Tx
 
 BUSY_TIMEOUT = 10.0
 """Seconds a writer waits for another one."""
+
+
+INCREMENTAL = 2
+"""The mode of a SQLite file that can give pages back."""
+FREE_PAGES = 2_048
+"""Pages given back in one step, 8 MB; fewer free ones are left for what comes."""
+FREE_SHARE = 0.25
+"""Share of free pages from which on a file is made smaller: what goes in a day is needed again the next day."""
 
 
 class Store:
@@ -94,7 +102,7 @@ class Store:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except (DBAPIError, self._engine.dialect.loaded_dbapi.Error) as error:
+        except (DBAPIError, self._engine.dialect.loaded_dbapi.Error, Damage) as error:
             raise translate(error, shown(self._url)) from error
 
     def lock_daemon(self) -> DaemonLock:
@@ -119,6 +127,21 @@ class Store:
             else:
                 query = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"
             return int(tx.connection.exec_driver_sql(query).scalar_one())
+
+    def shrink(self, breathe: Callable[[], object] = lambda: None) -> None:
+        """Give free pages of a SQLite file back to the file system, where they are many, some at a time.
+
+        A file made before slicewatch asked for that keeps its size; its free pages are used again.
+        """
+        while self._engine.dialect.name == "sqlite" and not in_memory(self._url):
+            with self.write() as tx:
+                ask = "SELECT auto_vacuum, freelist_count, page_count FROM pragma_auto_vacuum, {}, {}"
+                query = ask.format("pragma_freelist_count", "pragma_page_count")
+                mode, free, pages = tx.connection.exec_driver_sql(query).one()
+                if mode != INCREMENTAL or free < max(FREE_PAGES, FREE_SHARE * pages):
+                    return
+                tx.connection.exec_driver_sql(f"PRAGMA incremental_vacuum({FREE_PAGES})").all()
+            breathe()
 
     def close(self) -> None:
         """Give back all connections."""
