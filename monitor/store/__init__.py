@@ -4,6 +4,7 @@
 """
 
 from monitor.store.action_table import Acted, action, actions, acts_since, add_action, newest_actions
+from monitor.store.backup import Backup, Restored, back_up, check_file, restore
 from monitor.store.copying import copy, rewind
 from monitor.store.daemon_lock import DaemonLock
 from monitor.store.digest_table import digest_thread, digested, join_digest, lately
@@ -116,6 +117,7 @@ __all__ = [
     "THREADS",
     "WORTH",
     "Acted",
+    "Backup",
     "ConflictError",
     "DaemonLock",
     "DailySums",
@@ -132,6 +134,7 @@ __all__ = [
     "PageBlock",
     "Parcel",
     "Replica",
+    "Restored",
     "RuleStatus",
     "Run",
     "SqlOutbox",
@@ -156,8 +159,10 @@ __all__ = [
     "add_token",
     "add_transition",
     "any_ripened",
+    "back_up",
     "buckets_before",
     "change_token",
+    "check_file",
     "copy",
     "coverage",
     "daily_sums",
@@ -236,6 +241,7 @@ __all__ = [
     "replicas",
     "requeue",
     "reset_history",
+    "restore",
     "rewind",
     "rule_status",
     "rules",

@@ -134,14 +134,23 @@ class Store:
         A file made before slicewatch asked for that keeps its size; its free pages are used again.
         """
         while self._engine.dialect.name == "sqlite" and not in_memory(self._url):
-            with self.write() as tx:
+            with self.read() as tx:
                 ask = "SELECT auto_vacuum, freelist_count, page_count FROM pragma_auto_vacuum, {}, {}"
                 query = ask.format("pragma_freelist_count", "pragma_page_count")
                 mode, free, pages = tx.connection.exec_driver_sql(query).one()
-                if mode != INCREMENTAL or free < max(FREE_PAGES, FREE_SHARE * pages):
-                    return
-                tx.connection.exec_driver_sql(f"PRAGMA incremental_vacuum({FREE_PAGES})").all()
+            if mode != INCREMENTAL or free < max(FREE_PAGES, FREE_SHARE * pages):
+                return
+            self._give_back(FREE_PAGES)
             breathe()
+
+    def _give_back(self, pages: int) -> None:
+        """As a script: the statement frees a page each time it is stepped, and the driver steps it once otherwise."""
+        with self._write_gate or nullcontext(), self._translated():
+            raw = self._engine.raw_connection()
+            try:
+                raw.cursor().executescript(f"PRAGMA incremental_vacuum({pages})")
+            finally:
+                raw.close()
 
     def close(self) -> None:
         """Give back all connections."""

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from alerts.model import Receipt
-from monitor.store import SqlOutbox, Store, StoreError, StoreFullError, dump, put_page
+from monitor.store import SqlOutbox, Store, StoreError, StoreFullError, back_up, dump, put_page
 from tests.contracts.outbox_contract import claim
 from tests.monitor.store.make import START, write_tick
 
@@ -90,6 +90,15 @@ def full_limit(url: str) -> None:
     _until_full(url, lift)
 
 
+def backup_limit(url: str, target: str) -> None:
+    """Back up where no file may grow as large as the store is; report the error."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (MEBIBYTE // 2, resource.RLIM_INFINITY))
+    try:
+        back_up(url, Path(target), START, replace=True)
+    except StoreError as error:
+        say(json.dumps({"error": str(error)}))
+
+
 def _until_full(url: str, make_room: Callable[[], None]) -> None:
     """Write until there is no room; report the error, what stayed, and whether the same step works with room."""
     store = Store.open(url)
@@ -144,4 +153,5 @@ if __name__ == "__main__":
         "deliver": deliver,
         "full_disk": full_disk,
         "full_limit": full_limit,
+        "backup_limit": backup_limit,
     }[name](*arguments)
