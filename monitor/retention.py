@@ -47,12 +47,13 @@ def tidy(
 ) -> str:
     """Do it where it was not done in the last twenty hours; what went, in a line.
 
-    A clock that is far ahead takes away no more than the next days would have.
+    Of a store that is damaged nothing is taken away: raises StoreDamagedError, every time. A clock that is far ahead takes away no more than the next days would have.
     """
     with state.read() as tx:
         last = store.upkeep_done(tx, UPKEEP)
     if last is not None and abs(now - last) < EVERY:
         return ""
+    state.check()
     now = now if last is None else min(now, last + STRIDE)
     done = Tidying(state, keep, now, stopped, breathe).run(rules).text()
     if stopped():

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from monitor.store import migrate
 from monitor.store.daemon_lock import DaemonLock
 from monitor.store.engine import WRITES, in_memory, make_engine, parse_url, shown, use_wal
-from monitor.store.errors import Damage, StoreError, StoreNewerError, translate
+from monitor.store.errors import Damage, StoreError, StoreNewerError, damaged, translate
 from monitor.store.tx import Tx
 
 BUSY_TIMEOUT = 10.0
@@ -127,6 +127,15 @@ class Store:
             else:
                 query = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"
             return int(tx.connection.exec_driver_sql(query).scalar_one())
+
+    def check(self) -> None:
+        """Look through every table and index of a SQLite file; raises StoreDamagedError. PostgreSQL looks after its own."""
+        if self._engine.dialect.name != "sqlite":
+            return
+        with self.read() as tx:
+            faults = tx.connection.exec_driver_sql("PRAGMA integrity_check(3)").scalars().all()
+        if list(faults) != ["ok"]:
+            raise damaged(shown(self._url), "; ".join(str(fault).splitlines()[-1] for fault in faults))
 
     def shrink(self, breathe: Callable[[], object] = lambda: None) -> None:
         """Give free pages of a SQLite file back to the file system, where they are many, some at a time.
