@@ -59,6 +59,13 @@ class Delivery:
     """An earlier send may have arrived: a channel that can look for it adopts it in place of sending it twice."""
     claimed_at: datetime | None = None
     """When it was handed out to be sent; None where nobody says."""
+    told_since: datetime | None = None
+    """From when on it may have been sent where that is before it was queued: by a store that was lost since."""
+
+    @property
+    def doubtful_since(self) -> datetime:
+        """From when on an earlier send is looked for."""
+        return self.told_since or self.created_at
 
     @property
     def rerouted(self) -> tuple[Part, ...]:

@@ -33,6 +33,7 @@ from monitor.outside import Closer
 from monitor.query import Source, SourceError
 from monitor.removed import close_removed
 from monitor.renamed import adopt_renamed
+from monitor.retention import tidy
 from monitor.routing import routed
 from monitor.rulebook import Rulebook, Swap
 from monitor.settings import CONCURRENCY, ReceiverSettings, Settings, SettingsError, load_settings
@@ -51,6 +52,10 @@ ATTEMPTS = 3
 
 
 def _nothing(done: int, total: int) -> None:
+    pass
+
+
+def _idle() -> None:
     pass
 
 
@@ -301,6 +306,13 @@ class App:
         """Take the steps that time alone makes due: ends of snoozes, hours that begin, critical ones nobody acknowledges."""
         rules = [routed(rule, self.settings, aloud=False) for rule in self.rules.rules]
         return follow_up(self.state, rules, self.settings, now)
+
+    def tidy(
+        self, now: datetime, stopped: Callable[[], bool] = lambda: False, breathe: Callable[[], object] = _idle
+    ) -> str:
+        """Once a day let go of what is no longer kept; what went, in a line."""
+        rules = [Watched.of(rule, self.settings.operations) for rule in self.rules.rules]
+        return tidy(self.state, self.settings.retention, rules, now, stopped, breathe)
 
     def _backfill(self, evaluator: Evaluator) -> Backfill:
         return Backfill(evaluator.watched, evaluator.source, self.state)

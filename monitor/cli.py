@@ -12,6 +12,7 @@ from monitor.commands import HELP
 COMMANDS = {
     "ack": "Acknowledge an incident: somebody works on it.",
     "backtest": "Report what rules would have told over a stretch of history.",
+    "backup": "Write the store to a file, while the daemon runs.",
     "blindspots": "Tell what a rule would not notice.",
     "check": "Check settings and rule files, and with --online the events themselves.",
     "deliveries": "List what waits to be delivered or was given up, and send it again.",
@@ -26,6 +27,7 @@ COMMANDS = {
     "once": "Evaluate rules once, now or as if it were another time.",
     "replay": "Evaluate a stretch of history as if live, sending nothing.",
     "report": "Write how everything stands as one HTML file.",
+    "restore": "Put a backup in the place of the store.",
     "run": "Run the daemon: evaluate on schedule, deliver alerts.",
     "schema": "Write the JSON Schema of rule files, for editors.",
     "send-test": "Send a test to a receiver, and say what came of it.",

@@ -85,7 +85,7 @@ class Curves:
         leaf, slices, unsure = (part.astype(np.float32) for part in (self.leaf, self.slices, self.unsure))
         windows, days = np.array(self.windows, dtype=np.int64), np.array(self.days)
         np.savez(buffer, leaf=leaf, slices=slices, unsure=unsure, windows=windows, days=days)
-        return zstandard.compress(buffer.getvalue(), 3)
+        return zstandard.ZstdCompressor(level=3, write_checksum=True).compress(buffer.getvalue())
 
     @classmethod
     def from_bytes(cls, blob: bytes) -> Curves:

@@ -27,7 +27,7 @@ from monitor.membership import Lookback, silent
 from monitor.newcomers import appeared, complete_from, newcomers, seen_first
 from monitor.notices import overflow, retirements
 from monitor.query import Source, SourceError
-from monitor.recording import record, write_pages
+from monitor.recording import record, same_leaves, write_pages
 from monitor.refolding import Refolding
 from monitor.ripeness import LAG_SECONDS, lag_class
 from monitor.telling import decide, messages
@@ -70,6 +70,8 @@ class Evaluator:
     """Leaves silent for the whole lookback, by the midnight before which."""
     _members: int = -1
     """Since when the leaves that are kept apart are these; another daemon may decide it anew."""
+    _dropped: int = 0
+    """Leaves that had been dropped when `_terms` were read."""
 
     def __post_init__(self) -> None:
         self._learner = Learner(self.watched)
@@ -153,10 +155,15 @@ class Evaluator:
             ),
             membership=members,
             marks=tuple(store.marks(tx, tick - CHARTED)),
+            dropped=self._dropped,
         )
 
     def _known_terms(self, tx: store.Tx, combinations: int) -> tuple[Terms, ...]:
-        """All leaves of the rule; those read before are kept, since an id always means the same."""
+        """All leaves of the rule; those read before are kept, since a place means the same until leaves are dropped."""
+        dropped = store.dropped_leaves(tx, self.watched.rule.name)
+        if dropped != self._dropped:
+            self._start_over()
+            self._dropped = dropped
         table = store.leaves(tx, self.watched.rule.name, len(self._terms))
         fresh = table.terms
         if fresh:
@@ -207,14 +214,25 @@ class Evaluator:
         leaves = self._learner.leaves_of(before.terms)
         held = np.logical_or.reduce([leaves.members(i.cause) for i in before.open] or [np.zeros(len(leaves), bool)])
         deciding = Refolding(
-            self.watched, self.source, self.state, before.terms, before.membership, midnight, before.tick
+            self.watched,
+            self.source,
+            self.state,
+            before.terms,
+            before.membership,
+            midnight,
+            before.tick,
+            before.dropped,
         )
         return deciding.run({before.terms[i] for i in np.flatnonzero(held)})
 
     def _begin_anew(self, members: int) -> None:
         """The rest stands for another number of combinations: what was made with the old one is made again."""
-        self._terms, self._first_seen, self._learner, self._retired = (), (), Learner(self.watched), {}
+        self._start_over()
         self._members = members
+
+    def _start_over(self) -> None:
+        """Forget what was read of the leaves."""
+        self._terms, self._first_seen, self._learner, self._retired = (), (), Learner(self.watched), {}
 
     def _notices(self, before: Remembered, fresh: Counts, judged: Judged, refolded: str | None) -> tuple[str, ...]:
         """What is told once: slices retired at a midnight of this tick, a cube that has begun to be folded or changed."""
@@ -377,11 +395,12 @@ class Evaluator:
                 raise store.ConflictError(f"{self.watched.rule.name}: it goes on under another name since")
             if self.definition is not None and store.definition(tx, self.watched.rule.name) != self.definition:
                 raise store.ConflictError(f"{self.watched.rule.name}: it counts something else since")
+            same_leaves(tx, self.watched.rule.name, before.dropped)
             # Whoever was told while the source was asked, as the fallback is, hears of it from here on.
             now_told = store.told(tx, self.watched.rule.name, [i.id for i in before.closed])
             judged, decisions = decide(self.watched, replace(before, told=now_told), judged, tick)
             texts = messages(self.watched.rule, judged.transitions, decisions, before.marks)
-            news = record(tx, self.watched.rule.name, tick, before, fresh, judged, decisions, texts)
+            news = record(tx, self.watched.rule.name, before, fresh, judged, decisions, texts)
             outcome, detail = (store.OK, "; ".join(notices)) if trouble is None else _recorded(trouble)
             store.record_run(tx, self.watched.rule.name, to_epoch(tick), outcome, detail)
         starts = () if trouble is not None else tuple(to_datetime(b) for b in before.to_judge)
@@ -409,6 +428,7 @@ class Evaluator:
             return Outcome(name, tick, blind=str(error), repeated=True)
         with self.state.write() as tx:
             if store.newest_run(tx, name) == to_epoch(tick):
+                same_leaves(tx, name, before.dropped)
                 write_pages(tx, name, fresh, before.terms, again)
         return Outcome(name, tick, repeated=True)
 

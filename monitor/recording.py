@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
 
 import numpy as np
 
 from alerts.model import Decision, Message
 from monitor import store
-from monitor.buckets import to_epoch
 from monitor.counts import Counts, Terms
 from monitor.news import News, record_news
 from monitor.tick import Judged, Remembered
+
+
+def same_leaves(tx: store.Tx, rule: str, dropped: int) -> None:
+    """Raises ConflictError where leaves were dropped since so many had been: those read then have other places."""
+    if store.dropped_leaves(tx, rule) != dropped:
+        raise store.ConflictError(f"{rule}: leaves that are no more were dropped meanwhile; run the tick again")
 
 
 def write_pages(tx: store.Tx, rule: str, counts: Counts, known: Sequence[Terms], to_read: Mapping[int, int]) -> None:
@@ -37,7 +41,6 @@ def _pages_of(counts: Counts, bucket: int, lag: int) -> Iterator[store.Page]:
 def record(
     tx: store.Tx,
     rule: str,
-    tick: datetime,
     before: Remembered,
     fresh: Counts | None,
     judged: Judged,
@@ -49,8 +52,6 @@ def record(
         write_pages(tx, rule, fresh, before.terms, before.to_read)
     for as_of, blob in judged.fits.items():
         store.put_fit(tx, rule, as_of, blob)
-    if judged.fits:
-        store.prune(tx, rule, to_epoch(tick))
     for bucket, inside in judged.flags.items():
         store.put_flags(tx, rule, bucket, np.flatnonzero(inside).astype(np.int32))
     return record_news(tx, judged.transitions, decisions, messages, before.now)

@@ -6,7 +6,9 @@ cube folds. Each day of history is a transaction of its own; whoever is interrup
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +20,7 @@ from monitor.counts import Counts, Terms
 from monitor.membership import Lookback
 from monitor.promotion import Change, Places, change_text, decide
 from monitor.query import Source, SourceError
+from monitor.recording import same_leaves
 from monitor.ripeness import LAGS
 from monitor.watched import Watched
 from rules.model import Interval
@@ -35,6 +38,8 @@ class Refolding:
     before: store.Membership
     midnight: int
     tick: int
+    dropped: int = 0
+    """Leaves that had been dropped when `terms` were read."""
 
     def run(self, held: AbstractSet[Terms]) -> str:
         """Decide, rewrite and remember; a line where anything changed. `held` leaves keep their place.
@@ -107,7 +112,7 @@ class Refolding:
         history = [(day, self._wanted(day, change.promoted)) for day in self._days()]
         ids = {terms: i for i, terms in enumerate(self.terms)}
         down = np.array([ids[terms] for terms in change.folded], dtype=np.int64)
-        with self.state.write() as tx:
+        with self._writing() as tx:
             seen = np.full(len(change.promoted), self.midnight - self.watched.lookback, dtype=np.int64)
             up = store.add_leaves(tx, name, list(change.promoted), seen).astype(np.int64)
             begun = sorted({*self.before.folded.tolist(), *up.tolist()})
@@ -115,7 +120,7 @@ class Refolding:
                 tx, name, store.Membership(self.before.as_of, self.before.combinations, np.array(begun, dtype=np.int64))
             )
         for day, wanted in history:
-            with self.state.write() as tx:
+            with self._writing() as tx:
                 rewrite(tx, self.watched, day, Places(rest, down, up), wanted)
         folded = ({*self.before.folded.tolist()} - {*up.tolist()}) | {*down.tolist()}
         self._remember(combinations, folded)
@@ -146,9 +151,15 @@ class Refolding:
         rows = counts.values[:, :few].copy()
         return Counts(promoted, counts.starts, rows, None if earlier is None else earlier[:, :, :few].copy())
 
+    @contextmanager
+    def _writing(self) -> Iterator[store.Tx]:
+        with self.state.write() as tx:
+            same_leaves(tx, self.watched.rule.name, self.dropped)
+            yield tx
+
     def _remember(self, combinations: int, folded: AbstractSet[int]) -> None:
         ids = np.array(sorted(folded), dtype=np.int64)
-        with self.state.write() as tx:
+        with self._writing() as tx:
             store.put_membership(tx, self.watched.rule.name, store.Membership(self.midnight, combinations, ids))
 
 

@@ -68,6 +68,10 @@ SLACK = timedelta(seconds=0.5)
 """Later by so much than meant: the clocks of a machine and of a store never agree wholly, and a look too early finds nothing."""
 AGAIN = timedelta(seconds=30)
 """After which a rule is looked at again that the store failed."""
+RETENTION_SECONDS = 600.0
+"""Between two looks at whether the day's retention is done."""
+BREATHE_SECONDS = 0.02
+"""Between two of its steps: evaluations write as well."""
 TROUBLE_SECONDS = 10.0
 """Between two attempts to deliver while the store fails: a full disk gains nothing by a line a second."""
 PULSE = "pulse"
@@ -91,6 +95,7 @@ class Daemon:
     watch_seconds: float = WATCH_SECONDS
     follow_seconds: float = FOLLOW_SECONDS
     digest_seconds: float = DIGEST_SECONDS
+    retention_seconds: float = RETENTION_SECONDS
     lease: timedelta = LEASE
     """How long a run waits for this daemon where it dies."""
     started: Callable[[], None] = lambda: None
@@ -198,10 +203,17 @@ class Daemon:
         def again(now: datetime) -> None:
             resender.look(now)
 
+        def tidied(now: datetime) -> None:
+            gone = app.tidy(now, self.stopped.is_set, lambda: self._wait(BREATHE_SECONDS))
+            if gone:
+                log.info("no longer kept: %s", gone)
+
+        late = "what is kept too long is kept for now"
         chores = [
             *self._self.chores(),
             Chore("follow", often, app.follow_up, "open incidents are followed up later", at_once=False),
             Chore("digest", self.digest_seconds, week, "the digest of the week waits", alone=True),
+            Chore("retention", self.retention_seconds, tidied, late, at_once=False, alone=True),
             # Nothing rests on it but what people see.
             Chore("presence", often, seen, "that this daemon is there is noted later", logging.INFO),
             *([self._clocks(self.clock)] if self.clock is not None else []),

@@ -23,6 +23,7 @@ from monitor.daemon_settings import (
     daemon_settings,
     log_settings,
 )
+from monitor.keeping import Retention
 from monitor.operating import (
     Budget,
     DigestShape,
@@ -39,6 +40,7 @@ from monitor.operating import (
     weekly_plan,
 )
 from monitor.receiver_shapes import RECEIVERS, fields_of
+from monitor.retention_settings import RetentionShape, retention
 from monitor.selfwatch_settings import (
     CanaryShape,
     HeartbeatShape,
@@ -165,6 +167,8 @@ class Settings:
     """When the digest of a week is sent; None: never."""
     selfwatch: Selfwatch = field(default_factory=Selfwatch)
     """How others see that slicewatch itself works."""
+    retention: Retention = field(default_factory=Retention)
+    """How long everything is kept."""
     suppressions: tuple[Suppression, ...] = ()
     defaults: Layer = field(default_factory=Layer, compare=False, repr=False)
     """`[defaults]`: keys that hold for every rule whose files do not name them."""
@@ -343,6 +347,7 @@ class _RootShape(BaseModel):
     heartbeat: HeartbeatShape | None = None
     canary: CanaryShape | None = None
     tracing: TracingShape | None = None
+    retention: RetentionShape = RetentionShape()
     maintenance: tuple[MaintenanceShape, ...] = ()
     routes: tuple[RouteShape, ...] = ()
     defaults: dict[str, Any] = {}
@@ -410,6 +415,7 @@ class _Reader:
             look_closer=root.alerts.look_closer,
             weekly=weekly_plan(root.digest),
             selfwatch=selfwatch(root.heartbeat, root.canary, root.tracing, self._value),
+            retention=retention(root.retention),
             defaults=defaults,
         )
 

@@ -93,6 +93,8 @@ class Remembered:
     around: Around
     membership: store.Membership
     marks: tuple[Mark, ...]
+    dropped: int
+    """How many leaves were ever dropped: once it is another number, `terms` have other places in the store."""
 
 
 @dataclass(frozen=True)

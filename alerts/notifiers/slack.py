@@ -128,10 +128,10 @@ class SlackNotifier:
         self._channel_id = self._channel_id or slack_adoption.channel_id(self._client, self._channel)
         if self._channel_id is None:
             return None
-        return slack_adoption.root_of(self._client, self._channel_id, delivery.message, delivery.created_at)
+        return slack_adoption.root_of(self._client, self._channel_id, delivery.message, delivery.doubtful_since)
 
     def _replied(self, delivery: Delivery, root: Receipt) -> bool:
-        return slack_adoption.has_reply(self._client, root, delivery.message, delivery.created_at)
+        return slack_adoption.has_reply(self._client, root, delivery.message, delivery.doubtful_since)
 
     def _post(self, delivery: Delivery) -> Receipt:
         answer = self._client.chat_postMessage(channel=self._channel, **self._root_form(delivery))

@@ -71,6 +71,7 @@ def once(rules: tuple[str, ...], at: datetime | None, config: Path, *, dry_run: 
             clock = _clock(origin, began)
             deliver_now(app, clock)
             Resender.of(app.state, app.notifiers, time.sleep, app.settings.web.public_url).look(clock())
+            app.tidy(min(origin, clock()))
     raise SystemExit(FAILED if any(outcome.blind for outcome in outcomes) else 0)
 
 

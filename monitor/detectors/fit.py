@@ -130,7 +130,7 @@ class Fit:
             held_back=self.held_back.astype(np.float32),
             bounds=_packed(self.bounds),
         )
-        return zstandard.compress(buffer.getbuffer(), 3)
+        return zstandard.ZstdCompressor(level=3, write_checksum=True).compress(buffer.getbuffer())
 
     @classmethod
     def from_bytes(cls, blob: bytes) -> Fit:

@@ -4,6 +4,7 @@
 """
 
 from monitor.store.action_table import Acted, action, actions, acts_since, add_action, newest_actions
+from monitor.store.backup import Backup, Restored, back_up, check_file, restore
 from monitor.store.canary_table import Canary, begin_canary, canaries, ended, keep_canary
 from monitor.store.claim_table import (
     Claim,
@@ -24,6 +25,7 @@ from monitor.store.errors import (
     ConflictError,
     StoreAwayError,
     StoreBusyError,
+    StoreDamagedError,
     StoreError,
     StoreFullError,
     StoreLockedError,
@@ -45,8 +47,10 @@ from monitor.store.incident_tables import (
     sent_since,
     transitions,
 )
+from monitor.store.leaf_retention import WORTH, Mask, buckets_before, drop_leaves, old_leaves, unseen
 from monitor.store.leaf_table import LeafTable, add_leaves, leaves
 from monitor.store.letters import Letter, letters, requeue
+from monitor.store.mail_retention import THREADS, drop_incidents, drop_threads, old_incidents, old_threads
 from monitor.store.mail_view import Parcel, Traffic, parcels, traffic
 from monitor.store.mark_table import mark, marks, put_mark, remove_mark
 from monitor.store.membership_table import Membership, membership, put_membership
@@ -78,9 +82,19 @@ from monitor.store.page_table import (
 from monitor.store.parked_table import Failing, all_failing, failing, forget_failing, put_failing
 from monitor.store.renaming import is_known, rename_rule
 from monitor.store.replica_table import Replica, put_replica, remove_replica, replicas
-from monitor.store.retention import prune
+from monitor.store.retention import (
+    drop_actions,
+    drop_flags,
+    drop_marks,
+    drop_ripening,
+    drop_runs,
+    drop_silences,
+    drop_sums,
+    next_bucket,
+    next_hour,
+)
 from monitor.store.rows import dump
-from monitor.store.rule_table import definition, reset_history, rules
+from monitor.store.rule_table import definition, dropped_leaves, reset_history, rules
 from monitor.store.run_table import (
     BLIND,
     LATE,
@@ -103,28 +117,39 @@ from monitor.store.silence_table import put_silence, silence, silences
 from monitor.store.standing import Newest, newest_texts
 from monitor.store.status import History, RuleStatus, newest_runs, open_by_rule, rule_status, rule_statuses
 from monitor.store.store import Store
+from monitor.store.sum_table import DAY as DAY_SPAN
+from monitor.store.sum_table import HOUR as HOUR_SPAN
+from monitor.store.sum_table import DailySums, daily_sums, sum_up
 from monitor.store.tally_table import Tallied, Tally, add_tallies, forget_daemon, forget_tallies, put_tally, tallies
 from monitor.store.token_table import Token, Used, add_token, change_token, token, token_of, token_used, tokens
 from monitor.store.told import arrived, first_delivered, inhibitors, told, told_at
 from monitor.store.tx import Tx
 from monitor.store.unchecked_table import Unchecked, put_unchecked, remove_unchecked, unchecked
+from monitor.store.upkeep_table import put_upkeep, upkeep_done
 
 __all__ = [
     "BLIND",
+    "DAY_SPAN",
+    "HOUR_SPAN",
     "LAG_FINAL",
     "LATE",
     "OK",
+    "THREADS",
+    "WORTH",
     "Acted",
+    "Backup",
     "Canary",
     "Claim",
     "ConflictError",
     "DaemonLock",
+    "DailySums",
     "Delivered",
     "Effort",
     "Failing",
     "History",
     "LeafTable",
     "Letter",
+    "Mask",
     "Membership",
     "Newest",
     "OutboxCounts",
@@ -132,12 +157,14 @@ __all__ = [
     "PageBlock",
     "Parcel",
     "Replica",
+    "Restored",
     "RuleStatus",
     "Run",
     "SqlOutbox",
     "Store",
     "StoreAwayError",
     "StoreBusyError",
+    "StoreDamagedError",
     "StoreError",
     "StoreFullError",
     "StoreLockedError",
@@ -164,18 +191,33 @@ __all__ = [
     "any_over",
     "any_ripened",
     "arrived",
+    "back_up",
     "begin_canary",
+    "buckets_before",
     "canaries",
     "change_token",
+    "check_file",
     "claim_run",
     "claims_held",
     "copy",
     "coverage",
+    "daily_sums",
     "decisions",
     "definition",
     "deliveries",
     "digest_thread",
     "digested",
+    "drop_actions",
+    "drop_flags",
+    "drop_incidents",
+    "drop_leaves",
+    "drop_marks",
+    "drop_ripening",
+    "drop_runs",
+    "drop_silences",
+    "drop_sums",
+    "drop_threads",
+    "dropped_leaves",
     "dump",
     "efforts",
     "efforts_of",
@@ -219,14 +261,18 @@ __all__ = [
     "newest_runs",
     "newest_texts",
     "newest_thread",
+    "next_bucket",
+    "next_hour",
     "notices",
     "notices_of",
+    "old_incidents",
+    "old_leaves",
+    "old_threads",
     "open_by_rule",
     "open_incidents",
     "outbox_counts",
     "pages",
     "parcels",
-    "prune",
     "put_effort",
     "put_failing",
     "put_fit",
@@ -239,6 +285,7 @@ __all__ = [
     "put_silence",
     "put_tally",
     "put_unchecked",
+    "put_upkeep",
     "quiet_since",
     "read_again",
     "record_run",
@@ -250,6 +297,7 @@ __all__ = [
     "replicas",
     "requeue",
     "reset_history",
+    "restore",
     "rewind",
     "rule_status",
     "rule_statuses",
@@ -262,6 +310,7 @@ __all__ = [
     "sent_since",
     "silence",
     "silences",
+    "sum_up",
     "sweep_claims",
     "tallies",
     "token",
@@ -273,5 +322,7 @@ __all__ = [
     "traffic",
     "transitions",
     "unchecked",
+    "unseen",
+    "upkeep_done",
     "waiting_since",
 ]

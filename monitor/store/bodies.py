@@ -8,6 +8,8 @@ from typing import Any, TypeVar, cast
 
 from pydantic import TypeAdapter
 
+from monitor.store.errors import Damage
+
 T = TypeVar("T")
 
 
@@ -24,6 +26,10 @@ def to_body(item: object) -> str:
 
 
 def from_body(kind: type[T], body: str) -> T:
-    """The inverse of `to_body`."""
-    item: T = _adapter(cast("Any", kind)).validate_python(json.loads(body))
+    """The inverse of `to_body`; raises `Damage`."""
+    try:
+        item: T = _adapter(cast("Any", kind)).validate_python(json.loads(body))
+    except ValueError as error:  # of JSON, and of pydantic
+        reason = str(error).splitlines()[0]
+        raise Damage(f"no {kind.__name__} as it was written: {reason}") from None
     return item

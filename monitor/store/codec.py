@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import zstandard
 
+from monitor.store.errors import Damage
+
 CHUNK = 4_096
 """Leaves per page: positions fit 16 bits, and one slice's history is cheap to read."""
 
@@ -77,9 +79,27 @@ def version_of(content: bytes) -> bytes:
 
 
 def compress(content: bytes) -> bytes:
-    return zstandard.ZstdCompressor(level=_LEVEL).compress(content)
+    """With a checksum: a disk that changes a byte is found when it is read."""
+    return zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True).compress(content)
 
 
-def decompressor() -> zstandard.ZstdDecompressor:
-    """For many blobs in a row: making one costs more than using it."""
-    return zstandard.ZstdDecompressor()
+def decompressed(body: bytes) -> bytes:
+    """The inverse of `compress`; raises `Damage`."""
+    return Unpacker().content(body)
+
+
+class Unpacker:
+    """For many blobs in a row: making a decompressor costs more than using it."""
+
+    def __init__(self) -> None:
+        self._unpack = zstandard.ZstdDecompressor()
+
+    def content(self, body: bytes, version: bytes | None = None) -> bytes:
+        """What was compressed, and has the hash `version`; raises `Damage`."""
+        try:
+            content: bytes = self._unpack.decompress(body)
+        except zstandard.ZstdError as error:
+            raise Damage(str(error)) from None
+        if version is not None and version_of(content) != version:
+            raise Damage("counts that are not those that were written")
+        return content

@@ -128,6 +128,8 @@ def _switch_to_wal(engine: Engine) -> None:
     raw = engine.raw_connection()
     try:
         cursor = raw.cursor()
+        # Before anything is written, or it means nothing: pages that become free can be given back.
+        cursor.execute("PRAGMA auto_vacuum = INCREMENTAL")
         if cursor.execute("PRAGMA journal_mode").fetchone() != ("wal",):
             cursor.execute("PRAGMA journal_mode = WAL")
         cursor.close()

@@ -9,8 +9,8 @@ import numpy.typing as npt
 from sqlalchemy import delete, select
 
 from monitor.store import schema
-from monitor.store.codec import compress, decode_ids, decompressor, encode_ids
-from monitor.store.rule_table import ensure_rule, rule_key
+from monitor.store.codec import Unpacker, compress, decode_ids, decompressed, encode_ids
+from monitor.store.rule_table import ensure_rule, leaf_ids, rule_key
 from monitor.store.tx import Tx
 
 
@@ -21,9 +21,9 @@ def put_flags(tx: Tx, rule: str, bucket: int, ids: npt.NDArray[np.int32]) -> Non
     if ids.size == 0:
         tx.connection.execute(delete(schema.flags).where(*here))
         return
-    content = encode_ids(ids)
+    content = encode_ids(leaf_ids(tx, key).ids(ids).astype(np.int32))
     stored = tx.connection.execute(select(schema.flags.c.body).where(*here)).scalar()
-    if stored is None or decompressor().decompress(stored) != content:
+    if stored is None or decompressed(stored) != content:
         tx.put(schema.flags, [{"rule": key, "bucket": bucket, "body": compress(content)}])
 
 
@@ -39,9 +39,9 @@ def flags(tx: Tx, rule: str, starts: Sequence[int] | npt.NDArray[np.int64], n_le
         table.rule == key, table.bucket >= min(times), table.bucket <= max(times)
     )
     bodies = tx.pairs(query)
-    unpack = decompressor()
+    unpack, places = Unpacker(), leaf_ids(tx, key).places
     for column, start in enumerate(times):
         if start in bodies:
-            ids = decode_ids(unpack.decompress(bodies[start]))
-            flagged[ids[ids < n_leaves], column] = True
+            found = places(decode_ids(unpack.content(bodies[start])))
+            flagged[found[(found >= 0) & (found < n_leaves)], column] = True
     return flagged

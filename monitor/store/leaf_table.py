@@ -12,7 +12,7 @@ import numpy.typing as npt
 from sqlalchemy import bindparam, func, insert, select, update
 
 from monitor.store import schema
-from monitor.store.rule_table import ensure_rule, rule_key
+from monitor.store.rule_table import ensure_rule, leaf_ids, rule_key
 from monitor.store.tx import Tx
 from rules.slices import Value, value_from_json, value_to_json
 
@@ -22,7 +22,7 @@ Terms = tuple[Value, ...]
 
 @dataclass(frozen=True)
 class LeafTable:
-    """Leaves of a rule in the order of their ids; `first_seen` [n] are starts of buckets."""
+    """Leaves of a rule in the order of their places, `ids` [n]; `first_seen` [n] are starts of buckets."""
 
     ids: npt.NDArray[np.int32]
     terms: list[Terms]
@@ -33,21 +33,27 @@ class LeafTable:
 
 
 def leaves(tx: Tx, rule: str, first: int = 0) -> LeafTable:
-    """All leaves of a rule, or those from id `first` on; ids run from 0 without gaps and are never reused."""
+    """All leaves of a rule, or those from the place `first` on.
+
+    Places run from 0 without gaps, in the order of first sight. A leaf keeps its place until others are dropped.
+    """
     key = rule_key(tx, rule)
     table = schema.leaf.c
     query = (
-        select(table.id, table.terms, table.first_seen).where(table.rule == key, table.id >= first).order_by(table.id)
+        select(table.id, table.terms, table.first_seen)
+        .where(table.rule == key, table.id >= leaf_ids(tx, key).id_after(first))
+        .order_by(table.id)
     )
     rows = tx.connection.execute(query).all() if key is not None else []
-    ids, texts, first_seen = zip(*rows, strict=True) if rows else ((), (), ())
-    return LeafTable(np.array(ids, dtype=np.int32), _from_json(texts), np.array(first_seen, dtype=np.int64))
+    _, texts, first_seen = zip(*rows, strict=True) if rows else ((), (), ())
+    places = np.arange(first, first + len(rows), dtype=np.int32)
+    return LeafTable(places, _from_json(texts), np.array(first_seen, dtype=np.int64))
 
 
 def add_leaves(tx: Tx, rule: str, terms: Sequence[Terms], first_seen: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
-    """Ids [n] of the combinations `terms`, in their order; new ones get the next ids.
+    """Places [n] of the combinations `terms`, in their order; new ones get the next places.
 
-    A known one keeps its id, and the earlier of both times of first sight (a backfill goes back in time).
+    A known one keeps its place, and the earlier of both times of first sight (a backfill goes back in time).
     Raises ValueError where a combination comes twice.
     """
     key = ensure_rule(tx, rule)
@@ -64,12 +70,14 @@ def add_leaves(tx: Tx, rule: str, terms: Sequence[Terms], first_seen: npt.NDArra
         for text, digest, seen in zip(texts, digests, first_seen.tolist(), strict=True)
     ]
     new = [row for row in rows if row["digest"] not in known]
-    for number, row in enumerate(new, start=size):
+    ids = leaf_ids(tx, key)
+    for number, row in enumerate(new, start=size + ids.dropped.size):
         row["id"] = number
     if new:
         tx.connection.execute(insert(schema.leaf), new)
     _lower_first_seen(tx, key, [(*known[row["digest"]], row["first_seen"]) for row in rows if row["digest"] in known])
-    return np.array([known[row["digest"]][0] if row["digest"] in known else row["id"] for row in rows], dtype=np.int32)
+    made = [known[row["digest"]][0] if row["digest"] in known else row["id"] for row in rows]
+    return ids.places(np.array(made, dtype=np.int64)).astype(np.int32)
 
 
 def _known(tx: Tx, key: int, digests: Sequence[bytes]) -> dict[bytes, tuple[int, int]]:

@@ -9,8 +9,8 @@ import numpy.typing as npt
 from sqlalchemy import select
 
 from monitor.store import schema
-from monitor.store.codec import compress, decode_ids, decompressor, encode_ids
-from monitor.store.rule_table import ensure_rule, rule_key
+from monitor.store.codec import compress, decode_ids, decompressed, encode_ids
+from monitor.store.rule_table import ensure_rule, leaf_ids, rule_key
 from monitor.store.tx import Tx
 
 
@@ -32,15 +32,18 @@ class Membership:
 def membership(tx: Tx, rule: str) -> Membership:
     """As it was decided last."""
     table = schema.membership.c
-    query = select(table.as_of, table.combinations, table.folded).where(table.rule == rule_key(tx, rule))
+    key = rule_key(tx, rule)
+    query = select(table.as_of, table.combinations, table.folded).where(table.rule == key)
     row = tx.connection.execute(query).first()
     if row is None:
         return Membership()
-    return Membership(row.as_of, row.combinations, decode_ids(decompressor().decompress(row.folded)))
+    folded = leaf_ids(tx, key).places(decode_ids(decompressed(row.folded)))
+    return Membership(row.as_of, row.combinations, folded[folded >= 0])
 
 
 def put_membership(tx: Tx, rule: str, decided: Membership) -> None:
     """Replace what was decided last."""
-    body = compress(encode_ids(decided.folded.astype(np.int32)))
-    row = {"rule": ensure_rule(tx, rule), "as_of": decided.as_of, "combinations": decided.combinations, "folded": body}
+    key = ensure_rule(tx, rule)
+    body = compress(encode_ids(leaf_ids(tx, key).ids(decided.folded).astype(np.int32)))
+    row = {"rule": key, "as_of": decided.as_of, "combinations": decided.combinations, "folded": body}
     tx.put(schema.membership, [row])

@@ -39,12 +39,18 @@ def _create(connection: Connection) -> None:
     connection.execute(insert(version).values(version_num=REVISION))
 
 
-def _migrate(connection: Connection, found: str) -> None:
-    from alembic import command
+def known_revisions() -> frozenset[str]:
+    """All that this program can begin from; its own is known without the library."""
     from alembic.script import ScriptDirectory
 
+    return frozenset(script.revision for script in ScriptDirectory.from_config(_config(None)).walk_revisions())
+
+
+def _migrate(connection: Connection, found: str) -> None:
+    from alembic import command
+
     config = _config(connection)
-    if found not in {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}:
+    if found not in known_revisions():
         raise StoreNewerError(
             f"the store's schema is {found}, this program knows up to {REVISION}: "
             "it was written by a newer slicewatch; upgrade this one"
@@ -80,7 +86,7 @@ def _wait_for_others(connection: Connection) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
 
 
-def _config(connection: Connection) -> Config:
+def _config(connection: Connection | None) -> Config:
     from alembic.config import Config
 
     config = Config()

@@ -25,6 +25,7 @@ from monitor.store.advisory import take_thread
 from monitor.store.bodies import from_body, to_body
 from monitor.store.errors import StoreAwayError
 from monitor.store.moments import MICROSECOND, from_micros, to_micros
+from monitor.store.restoring import told_since
 from monitor.store.store import Store
 from monitor.store.tx import Tx
 from rules.model import Severity
@@ -226,9 +227,10 @@ class SqlOutbox:
                 return None
             row = merged
             claims, in_doubt = row["claims"] + 1, row["in_doubt"] or row["owner"] != ""
-            lease = {"owner": owner, "lease_until": until, "claims": claims, "in_doubt": in_doubt}
+            since = told_since(tx, row["created_at"])
+            lease = {"owner": owner, "lease_until": until, "claims": claims, "in_doubt": in_doubt or since is not None}
             tx.connection.execute(update(schema.outbox).where(_box.id == row["id"]).values(**lease))
-            return _delivery(row | lease, root, now)
+            return _delivery(row | lease, root, now, since)
 
     def next_due(self, now: datetime, lane: Lane) -> datetime | None:
         """When the lane's next item can be claimed (`now` at the earliest); None where nothing waits."""
@@ -409,7 +411,7 @@ def _merge_parts(tx: Tx, part: Part, thread: ColumnElement[bool], over: dict[str
         tx.connection.execute(update(schema.outbox).where(waiting, _box.seq < newest).values(**over))
 
 
-def _delivery(row: dict[str, Any], root: Receipt | None, now: datetime) -> Delivery:
+def _delivery(row: dict[str, Any], root: Receipt | None, now: datetime, since: int | None) -> Delivery:
     return Delivery(
         id=row["id"],
         receiver=row["receiver"],
@@ -422,6 +424,7 @@ def _delivery(row: dict[str, Any], root: Receipt | None, now: datetime) -> Deliv
         claim=row["claims"],
         in_doubt=row["in_doubt"],
         claimed_at=now,
+        told_since=None if since is None else from_micros(since),
     )
 
 

@@ -14,8 +14,9 @@ import numpy.typing as npt
 from sqlalchemy import and_, bindparam, delete, distinct, func, select
 
 from monitor.store import schema
-from monitor.store.codec import CHUNK, compress, decode_page, decompressor, encode_page, version_of
-from monitor.store.rule_table import ensure_rule, rule_key
+from monitor.store.codec import CHUNK, Unpacker, compress, decode_page, encode_page, version_of
+from monitor.store.leaf_ids import LeafIds
+from monitor.store.rule_table import ensure_rule, leaf_ids, rule_key
 from monitor.store.tx import Tx
 
 LAG_FINAL = 3
@@ -52,7 +53,7 @@ _VERSIONS = select(_page.bucket, _page.lag, _page.chunk, _page.version).where(_W
 _RIPEST = select(_page.bucket, func.max(_page.lag).label("lag")).where(_WITHIN, _page.chunk == 0).group_by(_page.bucket)
 # Chunk by chunk: the writes into the block stay within a few rows of memory.
 _BODIES = (
-    select(_page.bucket, _page.lag, _page.chunk, _page.leaves, _page.body)
+    select(_page.bucket, _page.lag, _page.chunk, _page.leaves, _page.version, _page.body)
     .where(_WITHIN, _page.chunk < bindparam("chunks"))
     .order_by(_page.chunk, _page.bucket)
 )
@@ -77,12 +78,12 @@ def put_pages(tx: Tx, rule: str, fresh: Sequence[Page]) -> bool:
     if not fresh:
         return False
     key = ensure_rule(tx, rule)
-    stored = _versions(tx, key, fresh)
+    stored, ids = _versions(tx, key, fresh), leaf_ids(tx, key).ids
     rows: list[dict[str, Any]] = []
     gone: list[dict[str, Any]] = []
     for page in fresh:
         place = {"rule": key, "bucket": page.bucket, "lag": page.lag}
-        known, chunks = stored.get((page.bucket, page.lag), {}), _chunks(page.ids, page.values)
+        known, chunks = stored.get((page.bucket, page.lag), {}), chunks_of(ids(page.ids), page.values)
         rows += [
             {**place, "chunk": chunk, "leaves": leaves, "version": version_of(content), "body": compress(content)}
             for chunk, (leaves, content) in chunks.items()
@@ -95,7 +96,7 @@ def put_pages(tx: Tx, rule: str, fresh: Sequence[Page]) -> bool:
     return bool(rows or gone)
 
 
-def _chunks(ids: npt.NDArray[np.int32], values: npt.NDArray[np.int64]) -> dict[int, tuple[int, bytes]]:
+def chunks_of(ids: npt.NDArray[np.integer[Any]], values: npt.NDArray[np.int64]) -> dict[int, tuple[int, bytes]]:
     """Number of leaves and content by chunk; chunk 0 is there even where nothing came."""
     if values.ndim != 2 or ids.shape != values.shape[1:]:
         raise ValueError(f"values {values.shape} of {ids.shape} leaves")
@@ -179,14 +180,15 @@ def pages(
     block = _unknown(times, (measures, n_leaves, len(times)), dtype)
     key = rule_key(tx, rule)
     if key is not None and len(times):
+        ids = leaf_ids(tx, key)
         values = {
             "rule": key,
             "start": int(times[0]),
             "end": int(times[-1]) + 1,
-            "chunks": -(-max(n_leaves, 1) // CHUNK),
+            "chunks": -(-max(ids.id_after(n_leaves), 1) // CHUNK),
         }
         found = (_RIPEST_BODIES, values) if lag is None else (_BODIES_AT_LAG, {**values, "lag": lag})
-        _fill(block, tx.connection.execute(*found))
+        _fill(block, tx.connection.execute(*found), ids)
     block.values[:, :, ~block.known] = np.nan
     return block
 
@@ -196,20 +198,26 @@ def _unknown(times: npt.NDArray[np.int64], shape: tuple[int, int, int], dtype: n
     return PageBlock(times, np.zeros(shape, dtype), np.zeros(count, dtype=bool), np.full(count, -1, dtype=np.int8))
 
 
-def _fill(block: PageBlock, rows: Any) -> None:
+def _fill(block: PageBlock, rows: Any, ids: LeafIds) -> None:
     column = {int(start): index for index, start in enumerate(block.starts)}
-    unpack = decompressor()
+    unpack = Unpacker()
     measures, n_leaves, _ = block.values.shape
-    for bucket, lag, chunk, leaves, body in rows:
+    for bucket, lag, chunk, leaves, version, body in rows:
         at = column.get(bucket)
         if at is None:
             continue
         block.known[at] = True
         block.lag[at] = lag
-        positions, values = decode_page(unpack.decompress(body), leaves)
+        positions, values = decode_page(unpack.content(body, version), leaves)
         if len(values) != measures:
             raise ValueError(f"the page of {bucket} holds {len(values)} measures, not {measures}")
         first = chunk * CHUNK
+        if ids:
+            places = ids.places(positions + first)
+            there = (places >= 0) & (places < n_leaves)
+            for measure, row in enumerate(values):
+                block.values[measure, places[there], at] = row[there]
+            continue
         keep = int(np.searchsorted(positions, n_leaves - first))
         for measure, row in enumerate(values):
             block.values[measure, first : first + CHUNK, at][positions[:keep]] = row[:keep]

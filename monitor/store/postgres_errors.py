@@ -22,6 +22,7 @@ class Sort(Enum):
     """Another transaction was first: the same again may well work at once."""
     BUSY = "busy"
     FULL = "full"
+    DAMAGED = "damaged"
     WRONG = "wrong"
     """Somebody has to do something."""
 
@@ -54,6 +55,7 @@ STANDBY = Meaning(
 )
 LOCKED_OUT = Meaning(Sort.WRONG, "refuses this user: look at the name and the password in the url, and at pg_hba.conf")
 NO_DATABASE = Meaning(Sort.WRONG, "is not there: create the database first (CREATE DATABASE), or name another one")
+DAMAGED = Meaning(Sort.DAMAGED, "is damaged")
 NO_RIGHTS = Meaning(Sort.WRONG, "lets this user do too little: it must own its tables, or be granted them")
 
 BY_CODE = {
@@ -72,6 +74,8 @@ BY_CODE = {
     "28P01": LOCKED_OUT,
     "3D000": NO_DATABASE,
     "42501": NO_RIGHTS,
+    "XX001": DAMAGED,
+    "XX002": DAMAGED,
 }
 
 BY_WORDS = (

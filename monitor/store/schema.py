@@ -59,13 +59,14 @@ rule = Table(
     Column("id", Integer, primary_key=True),
     Column("name", Text, nullable=False, unique=True),
     Column("definition", Text),  # fingerprint of what the history's ids mean
+    Column("dropped", LargeBinary),  # compressed bitmap of leaf ids that stand for nothing any more
 )
 
 leaf = Table(
     "slicewatch_leaf",
     metadata,
     _rule_key(),
-    Column("id", Integer, primary_key=True, autoincrement=False),  # dense from 0 within a rule, never reused
+    Column("id", Integer, primary_key=True, autoincrement=False),  # counted from 0 within a rule, never reused
     Column("terms", Text, nullable=False),  # JSON list of values in the order of the rule's dimensions
     Column("digest", LargeBinary, nullable=False),  # of `terms`: values may be longer than an index entry
     Column("first_seen", BigInteger, nullable=False),
@@ -81,6 +82,19 @@ page = Table(
     Column("chunk", Integer, primary_key=True, autoincrement=False),  # leaf id // 4,096; chunk 0 always exists
     Column("leaves", Integer, nullable=False),  # that have a row
     Column("version", LargeBinary, nullable=False),  # hash of the content before compression
+    Column("body", LargeBinary, nullable=False),
+)
+
+sums = Table(
+    "slicewatch_sum",
+    metadata,
+    _rule_key(),
+    Column("span", Integer, primary_key=True, autoincrement=False),  # seconds of an hour, or of a day
+    Column("start", BigInteger, primary_key=True, autoincrement=False),
+    Column("chunk", Integer, primary_key=True, autoincrement=False),  # as of a page
+    Column("leaves", Integer, nullable=False),
+    Column("buckets", Integer, nullable=False),  # that were known of it
+    Column("version", LargeBinary, nullable=False),
     Column("body", LargeBinary, nullable=False),
 )
 
@@ -320,5 +334,14 @@ canary = Table(
     Column("problem", Text, nullable=False),  # why it did not arrive
 )
 
-OPERATION = frozenset({effort.name, replica.name, claim.name, parked.name, tally.name, unchecked.name, canary.name})
+upkeep = Table(
+    "slicewatch_upkeep",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+)
+
+OPERATION = frozenset(
+    {effort.name, replica.name, claim.name, parked.name, tally.name, unchecked.name, canary.name, upkeep.name}
+)
 """Tables of how the program itself does: no two runs are alike, and nothing that is told rests on them."""

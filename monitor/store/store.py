@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,13 +15,21 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from monitor.store import advisory, migrate
 from monitor.store.daemon_lock import DaemonLock
 from monitor.store.engine import WRITES, in_memory, make_engine, parse_url, shown, use_wal
-from monitor.store.errors import StoreError, StoreNewerError, translate
+from monitor.store.errors import Damage, StoreError, StoreNewerError, damaged, translate
 from monitor.store.turnstile import Turnstile
 from monitor.store.tx import Tx
 from monitor.tracing import span
 
 BUSY_TIMEOUT = 10.0
 """Seconds a writer waits for another one."""
+
+
+INCREMENTAL = 2
+"""The mode of a SQLite file that can give pages back."""
+FREE_PAGES = 2_048
+"""Pages given back in one step, 8 MB; fewer free ones are left for what comes."""
+FREE_SHARE = 0.25
+"""Share of free pages from which on a file is made smaller: what goes in a day is needed again the next day."""
 
 
 class Store:
@@ -99,7 +107,7 @@ class Store:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except (DBAPIError, PoolTimeoutError, self._engine.dialect.loaded_dbapi.Error) as error:
+        except (DBAPIError, PoolTimeoutError, self._engine.dialect.loaded_dbapi.Error, Damage) as error:
             raise translate(error, shown(self._url)) from error
 
     def lock_daemon(self) -> DaemonLock:
@@ -170,6 +178,39 @@ class Store:
             else:
                 query = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"
             return int(tx.connection.exec_driver_sql(query).scalar_one())
+
+    def examine(self) -> None:
+        """Look through every table and index of a SQLite file; raises StoreDamagedError. PostgreSQL looks after its own."""
+        if self._engine.dialect.name != "sqlite":
+            return
+        with self.read() as tx:
+            faults = tx.connection.exec_driver_sql("PRAGMA integrity_check(3)").scalars().all()
+        if list(faults) != ["ok"]:
+            raise damaged(shown(self._url), "; ".join(str(fault).splitlines()[-1] for fault in faults))
+
+    def shrink(self, breathe: Callable[[], object] = lambda: None) -> None:
+        """Give free pages of a SQLite file back to the file system, where they are many, some at a time.
+
+        A file made before slicewatch asked for that keeps its size; its free pages are used again.
+        """
+        while self._engine.dialect.name == "sqlite" and not in_memory(self._url):
+            with self.read() as tx:
+                ask = "SELECT auto_vacuum, freelist_count, page_count FROM pragma_auto_vacuum, {}, {}"
+                query = ask.format("pragma_freelist_count", "pragma_page_count")
+                mode, free, pages = tx.connection.exec_driver_sql(query).one()
+            if mode != INCREMENTAL or free < max(FREE_PAGES, FREE_SHARE * pages):
+                return
+            self._give_back(FREE_PAGES)
+            breathe()
+
+    def _give_back(self, pages: int) -> None:
+        """As a script: the statement frees a page each time it is stepped, and the driver steps it once otherwise."""
+        with self._write_gate or nullcontext(), self._translated():
+            raw = self._engine.raw_connection()
+            try:
+                raw.cursor().executescript(f"PRAGMA incremental_vacuum({pages})")
+            finally:
+                raw.close()
 
     def close(self) -> None:
         """Give back all connections."""

@@ -10,6 +10,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
+from monitor.store.leaf_ids import LeafIds
+
 
 @dataclass(frozen=True)
 class Tx:
@@ -19,6 +21,8 @@ class Tx:
     writes: bool
     rule_keys: dict[str, int] = field(default_factory=dict)
     """Keys of the rules this transaction has looked up."""
+    leaf_ids: dict[int, LeafIds] = field(default_factory=dict)
+    """Which leaves of a rule, by its key, are no more; as far as it was looked up."""
 
     def pairs(self, query: Select[Any], values: Mapping[str, Any] | None = None) -> dict[Any, Any]:
         """The rows of a query of two columns, the first as key; `values` are those of its parameters."""

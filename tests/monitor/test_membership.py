@@ -107,17 +107,6 @@ def test_a_cube_too_wide_from_the_start_is_told_at_the_first_tick(state):
     assert [bool(outcome.notices) for outcome in ticks.outcomes] == [True, False, False, False]
 
 
-def test_what_is_too_old_goes_when_a_day_is_learned(state):
-    """A page of more than 400 days ago is dropped with the first evaluation of a day."""
-    ticks = three_days(MADE, state)
-    old = int(MADE.starts[4 * 24]) - 401 * DAY
-    with state.write() as tx:
-        store.put_page(tx, ticks.rule.name, old, np.array([0], dtype=np.int32), np.array([[7]]), lag=store.LAG_FINAL)
-    ticks.tick(4 * 24)
-    with state.read() as tx:
-        assert store.coverage(tx, ticks.rule.name, old, old + 1) == {}
-
-
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Oslo", "America/New_York"])
 @pytest.mark.parametrize("seconds", [300, HOUR, DAY])
 def test_days_of_a_lookback_cover_it_without_gaps(zone, seconds):

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import resource
+import signal
 import sys
 from collections.abc import Callable
 from datetime import timedelta
@@ -13,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sqlalchemy import Engine, NullPool, Pool, create_engine, event, text
 
 from alerts.model import Receipt
-from monitor.store import SqlOutbox, Store, StoreError, StoreFullError, dump, put_page
+from monitor.store import SqlOutbox, Store, StoreError, StoreFullError, back_up, dump, migrate, put_page
+from monitor.store.schema import REVISION
 from tests.contracts.outbox_contract import claim
 from tests.monitor.store.make import START, write_tick
 
@@ -90,6 +93,56 @@ def full_limit(url: str) -> None:
     _until_full(url, lift)
 
 
+def backup_limit(url: str, target: str) -> None:
+    """Back up where no file may grow as large as the store is; report the error."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (MEBIBYTE // 2, resource.RLIM_INFINITY))
+    try:
+        back_up(url, Path(target), START, replace=True)
+    except StoreError as error:
+        say(json.dumps({"error": str(error)}))
+
+
+def killed_migrations(url: str) -> None:
+    """Open an older store again and again, each time by a process that is killed one step later; report how it went."""
+    with Store.open("sqlite://").write() as tx:
+        migrate.downgrade(tx.connection, "0010")  # what is loaded here need not be loaded by every child
+    revisions, killed = [], 0
+    while not revisions or revisions[-1] == revisions[0] != REVISION:
+        child = os.fork()
+        if child == 0:
+            _die_at(killed, url)
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        killed += status == -signal.SIGKILL
+        revisions.append(_revision(url))
+        if status not in {0, -signal.SIGKILL}:
+            break
+    say(json.dumps({"killed": killed, "revisions": revisions}))
+
+
+def _die_at(point: int, url: str) -> None:
+    """Open a store in this process, which dies at one of the points that it passes."""
+    passed = 0
+
+    def here(*_: object) -> None:
+        nonlocal passed
+        if passed == point:
+            os.kill(os.getpid(), signal.SIGKILL)
+        passed += 1
+
+    for name in ("before_cursor_execute", "commit"):
+        event.listen(Engine, name, here)
+    event.listen(Pool, "checkin", here)
+    Store.open(url)
+    os._exit(0)
+
+
+def _revision(url: str) -> str:
+    """Asked without migrating."""
+    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"), poolclass=NullPool)
+    with engine.connect() as connection:
+        return str(connection.execute(text("SELECT version_num FROM slicewatch_schema")).scalar_one())
+
+
 def _until_full(url: str, make_room: Callable[[], None]) -> None:
     """Write until there is no room; report the error, what stayed, and whether the same step works with room."""
     store = Store.open(url)
@@ -144,4 +197,6 @@ if __name__ == "__main__":
         "deliver": deliver,
         "full_disk": full_disk,
         "full_limit": full_limit,
+        "backup_limit": backup_limit,
+        "killed_migrations": killed_migrations,
     }[name](*arguments)
