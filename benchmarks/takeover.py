@@ -18,12 +18,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from monitor.claims import LEASE, LOOKS
-from tests.replicas.place import Running, Shared, daemon, half_hours_ago
+from tests.replicas.place import Running, Shared, daemon, hours_ago
 from tests.replicas.server import Server, postgres_server
 
 KILLS, RULES = 10, 200
 SEED = 7
-TICKS = 6
+TICKS = 12
 """Runs that are due for each kill: some are made while a new daemon starts."""
 PACE = 3.0
 """Seconds that each query of the killed runs takes."""
@@ -42,7 +42,7 @@ def takeovers(server: Server, folder: Path, kills: int) -> list[Takeover]:
     """One after another, each time of the daemon that is at a run."""
     chance, found = random.Random(SEED), []
     shared = Shared.make(folder, server, "kills")
-    shared.evaluated(half_hours_ago(TICKS * kills))
+    shared.evaluated(hours_ago(TICKS * kills))
     shared.take_time(PACE)
     with ExitStack() as stack:
 

@@ -127,6 +127,8 @@ class Daemon:
         self._crew = self.app.crew(
             self.now, self._wait, self._report, f"{DAEMON}{self._presence.id}", self.stopped.is_set
         )
+        # A wake that comes while its rule is at work is told as a warning, and is none: the work sees what is due.
+        logging.getLogger("apscheduler").setLevel(logging.ERROR)
         self._scheduler = BackgroundScheduler(
             executors=self._executors(),
             # The library's defaults drop runs when threads are busy; here none is dropped, late ones are merged.
@@ -417,9 +419,23 @@ class Daemon:
                 return
             self._claims.end(name, ticks[0])
             done = ticks[0]
+        if self.stopped.is_set():
+            self._pass_on(name)
         if self.app.rule(name) is None:
             # What an evaluation opened while its rule was taken away is closed at the next look at the files.
             self._settled = False
+
+    def _pass_on(self, name: str) -> None:
+        """What is due still is claimed, and handed back as this daemon ends: others see it at once, not at the rule's next time."""
+        rule = self.app.rule(name)
+        if rule is None or not self.app.state.shared:
+            return
+        try:
+            ticks = self._due(rule)
+        except (SourceError, SettingsError):
+            return
+        if ticks:
+            self._claims.take(name, ticks[0])
 
     def _due(self, rule: Rule) -> list[datetime]:
         watched = self.app.evaluator(rule).watched

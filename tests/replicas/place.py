@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
@@ -35,7 +35,6 @@ url = "{source}"
 [receivers.terminal]
 kind = "console"
 """
-RULES = 1
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ class Shared:
         return make_url(self.server.url).set(database=f"{self.name}_store").render_as_string(False)
 
     @classmethod
-    def make(cls, folder: Path, server: Server, name: str, *, rules: int = 1, schedule: str = "30m") -> Shared:
+    def make(cls, folder: Path, server: Server, name: str, *, rules: int = 1, schedule: str = "1h") -> Shared:
         """Rules over one table of five weeks and three hours to come, in which a device is gone since two hours ago."""
         made = cls(Place(folder), server, name)
         server.database(f"{name}_store")
@@ -166,7 +165,6 @@ def daemon(shared: Shared, name: str, *options: str) -> Iterator[Running]:
         process.wait()
 
 
-def half_hours_ago(number: int) -> datetime:
-    """A tick of a rule that is evaluated every half hour: so many before the newest one."""
-    now = datetime.now(UTC)
-    return now.replace(minute=now.minute // 30 * 30, second=0, microsecond=0) - number * timedelta(minutes=30)
+def hours_ago(number: int) -> datetime:
+    """A tick of a rule that is evaluated every hour: so many before the newest one."""
+    return datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - number * HOUR

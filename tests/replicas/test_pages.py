@@ -15,7 +15,7 @@ from monitor.claims import Claims
 from monitor.presence import Presence
 from monitor.serving.server import WebServer
 from monitor.serving.wiring import web_app
-from tests.replicas.place import Shared, half_hours_ago
+from tests.replicas.place import Shared, hours_ago
 from tests.replicas.server import Server
 
 pytestmark = pytest.mark.xdist_group("postgres of the replicas")
@@ -26,7 +26,7 @@ def test_pages_say_that_the_store_is_away_and_come_back_with_it(
 ) -> None:
     """A status that says "try again", for people and programs, a line in the log, and no traceback."""
     shared = Shared.make(tmp_path_factory.mktemp("pages"), server, "pages")
-    shared.evaluated(half_hours_ago(0))
+    shared.evaluated(hours_ago(0))
     with (
         App.open(shared.place.config, {}, StringIO()) as app,
         web_app(app, Loopback(), lambda: datetime.now(UTC), b"k" * 32) as web,
@@ -61,8 +61,8 @@ def test_the_health_page_shows_every_daemon_its_work_and_its_clock(
     with App.open(shared.place.config, {}, StringIO()) as app:
         one, two = Presence("one", 1, now), Presence("two", 2, now)
         one.say(app.state, now)
-        two.say(app.state, now, now - half_hours_ago(1))
-        Claims(app.state, one.id, lambda: now).take(shared.rule(), half_hours_ago(0))
+        two.say(app.state, now, now - hours_ago(1))
+        Claims(app.state, one.id, lambda: now).take(shared.rule(), hours_ago(0))
         with (
             web_app(app, Loopback(), lambda: now, b"k" * 32) as web,
             closing(WebServer(web, "127.0.0.1", 0)) as pages,

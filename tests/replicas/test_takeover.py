@@ -7,7 +7,8 @@ import pytest
 from benchmarks.takeover import RUN
 from monitor import store
 from monitor.buckets import to_epoch
-from tests.replicas.place import Shared, daemon, half_hours_ago
+from monitor.claims import LEASE
+from tests.replicas.place import Shared, daemon, hours_ago
 from tests.replicas.server import Server
 
 pytestmark = pytest.mark.xdist_group("postgres of the replicas")
@@ -15,9 +16,9 @@ pytestmark = pytest.mark.xdist_group("postgres of the replicas")
 
 @pytest.fixture(scope="module")
 def shared(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Shared:
-    """Watched until two hours ago, by one daemon; a device is gone since then."""
+    """Watched until three hours ago, by one daemon; a device is gone since two."""
     made = Shared.make(tmp_path_factory.mktemp("takeover"), server, "takeover")
-    made.evaluated(half_hours_ago(4))
+    made.evaluated(hours_ago(3))
     return made
 
 
@@ -35,12 +36,12 @@ def test_a_run_whose_daemon_is_killed_is_finished_by_the_other(shared: Shared) -
             assert shared.claims() == [(rule, tick, owner)]
             shared.take_time(0)
             first.kill()
-            second.wait_for(lambda: shared.runs()[-1].tick >= to_epoch(half_hours_ago(0)))
-            second.wait_for(lambda: not shared.claims())
+            second.wait_for(lambda: shared.runs()[-1].tick >= to_epoch(hours_ago(0)))
+            second.wait_for(lambda: not shared.claims() and not _queued(shared))
             assert second.end() == 0
     made = [run.tick for run in shared.runs()[len(before) :]]
     assert made == sorted(set(made))
-    assert made[0] == tick == before[-1].tick + 1_800
+    assert made[0] == tick == before[-1].tick + 3_600
     assert {run.outcome for run in shared.runs()} == {store.OK}
     assert all(f"{rule} at {_text(at)}" in second.log for at in made)
     assert "judged" not in first.log
@@ -48,11 +49,15 @@ def test_a_run_whose_daemon_is_killed_is_finished_by_the_other(shared: Shared) -
     with shared.opened() as state, state.read() as tx:
         (found,) = store.open_incidents(tx, rule)
         assert found.raised_at is not None
-        counts = store.outbox_counts(tx)
         told = [item for item in store.deliveries(tx, found.id) if item.part == "text"]
-    assert (counts.queued, counts.dead) == (0, 0)
+        assert store.outbox_counts(tx).dead == 0
     assert [item.seq for item in told] == sorted({item.seq for item in told})
     assert [item.pid for item in _daemons(shared)] == [first.process.pid], "who ended by itself said so"
+
+
+def _queued(shared: Shared) -> int:
+    with shared.opened() as state, state.read() as tx:
+        return store.outbox_counts(tx).queued
 
 
 def _daemons(shared: Shared) -> list[store.Replica]:
@@ -61,7 +66,7 @@ def _daemons(shared: Shared) -> list[store.Replica]:
 
 
 def _text(tick: int) -> str:
-    return str(half_hours_ago(0).fromtimestamp(tick, half_hours_ago(0).tzinfo))
+    return str(hours_ago(0).fromtimestamp(tick, hours_ago(0).tzinfo))
 
 
 def test_two_daemons_share_the_work(server: Server, tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -75,3 +80,18 @@ def test_two_daemons_share_the_work(server: Server, tmp_path_factory: pytest.Tem
     assert all(made)
     assert not made[0] & made[1]
     assert {rule for rules in made for rule, _ in rules} == {shared.rule(number) for number in range(8)}
+
+
+def test_a_daemon_that_ends_hands_over_what_is_due(server: Server, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """It comes to the end of the run it is at; the next one is seen by others as begun and left, without waiting for a lease."""
+    shared = Shared.make(tmp_path_factory.mktemp("ends"), server, "ends")
+    shared.evaluated(hours_ago(3))
+    shared.take_time(1.0)
+    with daemon(shared, "ends") as running:
+        running.wait_for(shared.claims)
+        ((rule, tick, _),) = shared.claims()
+        assert running.end() == 0
+    assert shared.runs()[-1].tick >= tick
+    with shared.opened() as state, state.read() as tx:
+        assert store.abandoned(tx, hours_ago(0), LEASE) == [store.Claim(rule, shared.runs()[-1].tick + 3_600)]
+        assert store.replicas(tx) == []
