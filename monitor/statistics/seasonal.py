@@ -6,7 +6,6 @@ Robust over weeks (the middle ones), normalised by the week's own volume, and bl
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -56,11 +55,8 @@ def seasonal_mean(cube: Floats, per_day: int, *, weekly: bool = True) -> Floats:
     `weekly=False` (a young rule) knows the time of day only. Places never seen come from the coarse profile.
     """
     mean = np.empty((cube.shape[0], cube.shape[2]), dtype=cube.dtype)
-    with warnings.catch_warnings():
-        # A slice or place without any known week is a mean of nothing: NaN, handled below.
-        warnings.simplefilter("ignore", RuntimeWarning)
-        for rows in blocks(len(cube)):
-            mean[rows] = _blended(cube[rows], per_day) if weekly else _daily(cube[rows], per_day)
+    for rows in blocks(len(cube)):
+        mean[rows] = _blended(cube[rows], per_day) if weekly else _daily(cube[rows], per_day)
     return mean
 
 
@@ -154,7 +150,12 @@ def unknown(values: Floats) -> bool:
 
 def mean_known(values: Floats, axis: int | tuple[int, ...]) -> Floats:
     """Mean of what is known; NaN where nothing is."""
-    return np.asarray(np.nanmean(values, axis=axis) if unknown(values) else values.mean(axis=axis))
+    if not unknown(values):
+        return np.asarray(values.mean(axis=axis))
+    known = ~np.isnan(values)
+    # numpy's nanmean warns where nothing is known, and warnings cannot be silenced in one thread alone.
+    count, total = known.sum(axis=axis), np.where(known, values, values.dtype.type(0)).sum(axis=axis)
+    return np.asarray(np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0))
 
 
 def smooth(profile: Floats) -> Floats:

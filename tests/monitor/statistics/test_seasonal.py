@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.statistics import constants as k
-from monitor.statistics.seasonal import by_week, seasonal_mean, smooth, week_columns
+from monitor.statistics.seasonal import by_week, mean_known, seasonal_mean, smooth, week_columns
 
 PLACES = 168
 
@@ -178,3 +180,18 @@ def test_the_mean_is_never_negative_nor_unknown(seed, missing):
     mean = seasonal_mean(by_week(history, columns(4, 14)), 2)
     assert np.isfinite(mean).all()
     assert (mean >= 0).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("axis", [1, 2, (1, 2)])
+def test_a_mean_of_what_is_known_is_numpys_without_its_warnings(dtype, axis):
+    """To the last bit, NaN where nothing is known; numpy would warn of that in every thread, whatever one of them said."""
+    cube = np.random.default_rng(1).normal(50.0, 9.0, (6, 4, 5)).astype(dtype)
+    cube[0] = cube[1, 2] = cube[2, :, 3] = np.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        expected = np.nanmean(cube, axis=axis)
+    found = mean_known(cube, axis)
+    assert found.dtype == expected.dtype
+    np.testing.assert_array_equal(found, expected)
+    assert np.isnan(found).any()
