@@ -18,8 +18,15 @@ log = logging.getLogger("slicewatch")
 EVERY_SECONDS = 10.0
 KEYS = ("rule", "tick", "run", "source", "incident", "receiver", "replica")
 """What a line may be about; `extra` of a line says it as well."""
-OTHERS = ("apscheduler", "asyncio", "concurrent.futures", "py.warnings", "uvicorn")
-"""Loggers of libraries that have something to say of what goes wrong."""
+OTHERS = {
+    # A wake that comes while its rule is at work is told as a warning, and is none: the work sees what is due.
+    "apscheduler": logging.ERROR,
+    "asyncio": logging.WARNING,
+    "concurrent.futures": logging.WARNING,
+    "py.warnings": logging.WARNING,
+    "uvicorn": logging.WARNING,
+}
+"""Loggers of libraries that have something to say of what goes wrong, and the least that is heard of each."""
 
 
 class TextLines(logging.Formatter):
@@ -111,10 +118,10 @@ def write_log(stream: TextIO, settings: LogSettings, always: Mapping[str, str]) 
     ours = logging.getLogger("slicewatch")
     ours.handlers = [handler]
     ours.setLevel(settings.number)
-    for name in OTHERS:
+    for name, least in OTHERS.items():
         other = logging.getLogger(name)
         other.handlers = [handler]
-        other.setLevel(max(settings.number, logging.WARNING))
+        other.setLevel(max(settings.number, least))
     if settings.format == "json":
         logging.captureWarnings(capture=True)
     threading.excepthook = _thread_ended

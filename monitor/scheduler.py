@@ -127,8 +127,6 @@ class Daemon:
         self._crew = self.app.crew(
             self.now, self._wait, self._report, f"{DAEMON}{self._presence.id}", self.stopped.is_set
         )
-        # A wake that comes while its rule is at work is told as a warning, and is none: the work sees what is due.
-        logging.getLogger("apscheduler").setLevel(logging.ERROR)
         self._scheduler = BackgroundScheduler(
             executors=self._executors(),
             # The library's defaults drop runs when threads are busy; here none is dropped, late ones are merged.
@@ -432,7 +430,10 @@ class Daemon:
             return
         try:
             ticks = self._due(rule)
-        except (SourceError, SettingsError):
+        except store.StoreError:
+            raise
+        except Exception:
+            log.debug("%s: whoever looks at it next says why it is not evaluated", name, exc_info=True)
             return
         if ticks:
             self._claims.take(name, ticks[0])
