@@ -209,6 +209,8 @@ class Tidying:
             ("actions", store.drop_actions, self.keep.actions),
             ("silences", store.drop_silences, self.keep.silences),
             ("marks", store.drop_marks, self.keep.marks),
+            ("canaries", store.drop_canaries, self.keep.runs),
+            ("counters", store.drop_tallies, self.keep.runs),
         ):
             self._steps(name, partial(_before, step, self._moment(keep)))
 

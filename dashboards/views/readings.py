@@ -73,6 +73,8 @@ class Readings:
     """When a daemon read its rule files again last, and whether all of them do that well."""
     broken_files: int | None = None
     store_errors: float = 0.0
+    clock_off: float = 0.0
+    """Seconds by which a daemon's machine is off the store's clock, of the one that is the furthest off."""
     threads: tuple[tuple[str, datetime], ...] = ()
     """When each thread did its work last, of the daemon that is the furthest behind with it."""
     canary: CanaryState | None = None

@@ -5,7 +5,7 @@
 
 from monitor.store.action_table import Acted, action, actions, acts_since, add_action, newest_actions
 from monitor.store.backup import Backup, Restored, back_up, check_file, restore
-from monitor.store.canary_table import Canary, begin_canary, canaries, ended, keep_canary
+from monitor.store.canary_table import Canary, begin_canary, canaries, drop_canaries, ended, keep_canary
 from monitor.store.claim_table import (
     Claim,
     abandoned,
@@ -120,7 +120,16 @@ from monitor.store.store import Store
 from monitor.store.sum_table import DAY as DAY_SPAN
 from monitor.store.sum_table import HOUR as HOUR_SPAN
 from monitor.store.sum_table import DailySums, daily_sums, sum_up
-from monitor.store.tally_table import Tallied, Tally, add_tallies, forget_daemon, forget_tallies, put_tally, tallies
+from monitor.store.tally_table import (
+    Tallied,
+    Tally,
+    add_tallies,
+    drop_tallies,
+    forget_daemon,
+    forget_tallies,
+    put_tally,
+    tallies,
+)
 from monitor.store.token_table import Token, Used, add_token, change_token, token, token_of, token_used, tokens
 from monitor.store.told import arrived, first_delivered, inhibitors, told, told_at
 from monitor.store.tx import Tx
@@ -208,6 +217,7 @@ __all__ = [
     "digest_thread",
     "digested",
     "drop_actions",
+    "drop_canaries",
     "drop_flags",
     "drop_incidents",
     "drop_leaves",
@@ -216,6 +226,7 @@ __all__ = [
     "drop_runs",
     "drop_silences",
     "drop_sums",
+    "drop_tallies",
     "drop_threads",
     "dropped_leaves",
     "dump",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, func, select, update
 
 from monitor.store import schema
 from monitor.store.moments import from_micros, to_micros
@@ -57,6 +57,13 @@ def canaries(tx: Tx, limit: int = 1, *, over: bool = False, arrived: bool = Fals
         Canary(from_micros(due), owner, from_micros(begun), incident, _moment(came), _moment(ended), problem)
         for due, owner, begun, incident, came, ended, problem in tx.connection.execute(query)
     ]
+
+
+def drop_canaries(tx: Tx, before: int) -> int:
+    """Drop those that were over before a moment (microseconds), but the newest that arrived; how many."""
+    newest = select(func.max(_table.due)).where(_table.arrived.is_not(None)).scalar_subquery()
+    old = (_table.over < before, _table.due != func.coalesce(newest, -1))
+    return tx.connection.execute(delete(schema.canary).where(*old)).rowcount
 
 
 def ended(item: Canary, now: datetime, problem: str = "") -> Canary:

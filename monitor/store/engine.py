@@ -45,7 +45,13 @@ def parse_url(url: str) -> URL:
 
 def shown(url: URL) -> str:
     """The URL for people: its password is hidden."""
-    return f"store {url.render_as_string(hide_password=True)}"
+    return f"store {without_password(url)}"
+
+
+def without_password(url: URL) -> str:
+    """The URL with what may be told of it, wherever in it the password stands."""
+    query = {name: "***" if "password" in name.lower() else value for name, value in url.query.items()}
+    return url.set(query=query).render_as_string(hide_password=True)
 
 
 def in_memory(url: URL) -> bool:

@@ -14,7 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from monitor.store import advisory, migrate
 from monitor.store.daemon_lock import DaemonLock
-from monitor.store.engine import WRITES, in_memory, make_engine, parse_url, shown, use_wal
+from monitor.store.engine import WRITES, in_memory, make_engine, parse_url, shown, use_wal, without_password
 from monitor.store.errors import Damage, StoreError, StoreNewerError, damaged, translate
 from monitor.store.turnstile import Turnstile
 from monitor.store.tx import Tx
@@ -168,7 +168,7 @@ class Store:
     @property
     def name(self) -> str:
         """The store's URL for people: its password is hidden."""
-        return self._url.render_as_string(hide_password=True)
+        return without_password(self._url)
 
     def size(self) -> int:
         """Bytes that the store takes, its write-ahead log not counted."""

@@ -60,6 +60,11 @@ def forget_tallies(tx: Tx, name: str, before: datetime) -> None:
     tx.connection.execute(delete(schema.tally).where(_table.name == name, _table.at < to_micros(before)))
 
 
+def drop_tallies(tx: Tx, before: int) -> int:
+    """Drop what was counted last before a moment (microseconds), of rules and receivers that are gone; how many rows."""
+    return tx.connection.execute(delete(schema.tally).where(_table.at < before)).rowcount
+
+
 def forget_daemon(tx: Tx, daemon: str) -> None:
     """Drop what was noted of a daemon that is no more."""
     tx.connection.execute(delete(schema.tally).where(_table.subject == daemon))

@@ -59,7 +59,8 @@ class ReadingsOfStore:
             counts = _Counts.of(store.tallies(tx))
             failed = store.failed_counts(tx, to_epoch(now - BACK))
             traffic, due = store.traffic(tx, now - BACK), store.waiting_since(tx, now)
-            alive = [item.id for item in store.replicas(tx) if abs(now - item.seen_at) <= ALIVE]
+            there = [item for item in store.replicas(tx) if abs(now - item.seen_at) <= ALIVE]
+            alive = [item.id for item in there]
             parked = sorted(parked_now(tx, rules).items())
             unchecked = {item.rule for item in store.unchecked(tx)}
             canary = canary_state(tx)
@@ -83,6 +84,7 @@ class ReadingsOfStore:
             reloaded=_reloaded(counts, alive),
             broken_files=_most(counts, tally.BROKEN_FILES, alive),
             store_errors=counts.one(tally.STORE_ERRORS),
+            clock_off=max((abs(item.ahead.total_seconds()) for item in there), default=0.0),
             threads=_threads(counts, alive),
             canary=canary,
         )

@@ -90,6 +90,12 @@ def _program(v: Readings) -> Iterator[Metric]:
     yield _gauge("store_bytes", "Size of the state store.", (), [((), v.store_bytes)])
     yield _counter("store_errors", "What the store did not do when it was asked.", (), [((), v.store_errors)])
     yield _gauge(
+        "clock_off_seconds",
+        "By how much a daemon's machine is off the store's clock, of the one that is the furthest off.",
+        (),
+        [((), v.clock_off)],
+    )
+    yield _gauge(
         "failed_evaluations",
         "Evaluations of the last seven days that could not ask, or whose source was behind.",
         ("outcome",),

@@ -77,6 +77,7 @@ FINE = Readings(
     reloaded=(NOW - HOUR, True),
     broken_files=0,
     store_errors=2.0,
+    clock_off=29.0,
     threads=(("follow", NOW - timedelta(minutes=14)),),
     canary=CanaryState(NOW - HOUR, True, "", NOW - HOUR, 20.0),
 )
@@ -275,6 +276,8 @@ WRONG = {
     "SlicewatchCanaryLost": ill(canary=CanaryState(NOW, False, "nobody noticed", NOW - 25 * HOUR, 20.0)),
     "SlicewatchNoCanary": ill(canary=CanaryState(NOW - 50 * HOUR, True, "", NOW - 49 * HOUR, 20.0)),
     "SlicewatchRulesUnchecked": ill(unchecked=1),
+    "SlicewatchRuleParked": ill(parked=(("orders", 3),)),
+    "SlicewatchClockOff": ill(clock_off=31.0),
 }
 """What each alert is about, wrong by little."""
 

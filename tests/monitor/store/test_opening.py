@@ -163,10 +163,13 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     assert path.read_text() == "no database " * 100
 
 
-def test_an_unreachable_server_is_one_line_without_the_password() -> None:
-    """Passwords appear in no message."""
+@pytest.mark.parametrize(
+    "where", ["me:hunter2@127.0.0.1:1/x?", "me@127.0.0.1:1/x?password=hunter2&", "127.0.0.1:1/x?sslpassword=hunter2&"]
+)
+def test_an_unreachable_server_is_one_line_without_the_password(where: str) -> None:
+    """Passwords appear in no message, wherever in the URL they stand."""
     with pytest.raises(StoreError) as caught:
-        Store.open("postgresql://me:hunter2@127.0.0.1:1/x?connect_timeout=2")
+        Store.open(f"postgresql://{where}connect_timeout=2")
     assert "127.0.0.1:1" in str(caught.value)
     assert "hunter2" not in str(caught.value)
     assert "\n" not in str(caught.value)
