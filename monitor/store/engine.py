@@ -134,9 +134,9 @@ def _switch_to_wal(engine: Engine) -> None:
     raw = engine.raw_connection()
     try:
         cursor = raw.cursor()
-        # Before anything is written, or it means nothing: pages that become free can be given back.
-        cursor.execute("PRAGMA auto_vacuum = INCREMENTAL")
         if cursor.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+            # Before anything is written, or it means nothing: pages that become free can be given back.
+            cursor.execute("PRAGMA auto_vacuum = INCREMENTAL")
             cursor.execute("PRAGMA journal_mode = WAL")
         cursor.close()
     finally:

@@ -183,7 +183,9 @@ def running(folder: Path, beats: BeatStandin, hook: WebhookStandin) -> Iterator[
         often = replace(said.heartbeat, every=timedelta(seconds=0.05))
         app.settings = replace(app.settings, selfwatch=replace(said, heartbeat=often))
         app.state = stack.enter_context(closing(Store.open(app.settings.store_url(), busy_timeout=0.3)))
-        daemon = Daemon(app, now=clock, watch_seconds=0.05, follow_seconds=0.5, digest_seconds=0.5)
+        daemon = Daemon(
+            app, now=clock, watch_seconds=0.05, follow_seconds=0.5, digest_seconds=0.5, retention_seconds=0.5
+        )
         daemon._self.look_seconds = daemon._self.tally_seconds = 0.5
         thread = threading.Thread(target=daemon.run)
         thread.start()

@@ -140,6 +140,9 @@ def planted(standin: Echo) -> Planted:
     made.toml += f"session_key = {made.plant('web.session_key', '{}-and-so-long-that-nobody-guesses')}\n"
     made.toml += '[web.roles]\nviewer = ["*"]\n[web.oidc]\nissuer = "@URL@"\nclient_id = "slicewatch"\n'
     made.toml += f"client_secret = {made.plant('web.oidc.client_secret')}\n"
+    made.toml += f"[heartbeat]\nurl = {made.plant('heartbeat.url', '@URL@/beat/{}')}\n"
+    made.toml += f"fail_url = {made.plant('heartbeat.fail_url', '@URL@/fail/{}')}\n"
+    made.toml += f'[tracing]\nendpoint = "@URL@"\nheaders = {made.plant("tracing.headers", "authorization={}")}\n'
     made.toml = standin.at(made.toml)
     made.env = {name: standin.at(value) for name, value in made.env.items()}
     return made
@@ -334,11 +337,14 @@ def test_nor_where_nobody_answers(place, made, standin):
     assert found.leaks() == {}
 
 
-def test_nor_does_the_daemon_print_one(place, made):
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_nor_does_the_daemon_print_one(place, made, form):
     """As a process of its own, whose sources and receivers all fail and whose pages nobody can sign in to."""
     found = Found(made.words)
     env = os.environ | made.env
-    text = place.config.read_text().replace("[web]", '[web]\nlisten = "127.0.0.1:0"'.replace(":0", f":{free_port()}"))
+    text = place.config.read_text().replace(
+        "[web]", f'[log]\nformat = "{form}"\n[web]\nlisten = "127.0.0.1:{free_port()}"'
+    )
     place.config.write_text(text)
     process = subprocess.Popen(
         [PROGRAM, "run", "--config", str(place.config)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=env

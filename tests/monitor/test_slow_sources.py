@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +16,8 @@ from starlette.testclient import TestClient
 from dashboards.web.access.doors import Loopback
 from monitor import store
 from monitor.app import App
-from monitor.buckets import to_datetime
+from monitor.buckets import to_datetime, to_epoch
+from monitor.fits import HEAD
 from monitor.scheduler import Daemon
 from monitor.serving.wiring import web_app
 from tests.monitor.commands.place import END, HOUR, RULE, TOML, Place, events
@@ -128,7 +130,7 @@ MINUTES = timedelta(minutes=5)
 
 @pytest.fixture
 def spoilt(place: Place) -> Iterator[Daemon]:
-    """Two rules that have run; what is kept of the history of one of them cannot be read any more."""
+    """Two rules that have run; what one of them has learned cannot be made sense of any more."""
     place.write("rules/playback.yaml", OFTEN)
     place.write("rules/other.yaml", OFTEN.replace("playback_volume", "other"))
     assert place.run("once", "--at", (END - HOUR).isoformat()).exit_code == 0
@@ -138,16 +140,14 @@ def spoilt(place: Place) -> Iterator[Daemon]:
 
 
 def spoil(app: App, rule: str) -> None:
-    """As a disk that returns other bytes than were written."""
+    """As by a mistake of ours: what was learned was written well, and is nothing that could be read."""
     with app.state.write() as tx:
-        key = sa.text("SELECT id FROM slicewatch_rule WHERE name = :rule")
-        (number,) = tx.connection.execute(key, {"rule": rule}).one()
-        tx.connection.execute(sa.text("UPDATE slicewatch_page SET body = X'00' WHERE rule = :n"), {"n": number})
-        tx.connection.execute(sa.text("DELETE FROM slicewatch_fit WHERE rule = :n"), {"n": number})
+        as_of, body = store.newest_fit(tx, rule, to_epoch(END))
+        store.put_fit(tx, rule, as_of, body[: HEAD.size] + struct.pack("<I", 8) + b"no learn")
 
 
 def forget(app: App, rule: str) -> None:
-    """What cannot be read is gone; it is read from the source again."""
+    """What makes no sense is gone; it is learned from the source again."""
     with app.state.write() as tx:
         store.reset_history(tx, rule, store.definition(tx, rule) or "")
 

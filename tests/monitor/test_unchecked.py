@@ -15,7 +15,6 @@ from alerts.unchecked import NotChecked, Tidings, told_unchecked
 from monitor import store
 from monitor.app import App
 from monitor.buckets import to_epoch
-from monitor.scheduler import WORKERS
 from monitor.selfwatch import SelfWatch
 from monitor.store.bodies import from_body
 from monitor.unchecked import LONG, Onlooker, limit_of, tell_unchecked
@@ -219,16 +218,20 @@ def test_a_message_says_all_and_names_no_more_than_it_can(rules, back):
 
 
 def test_the_daemon_knows_why(tmp_path):
-    """It is at it; it tried and failed; everybody is busy; or nobody has begun."""
-    (tmp_path / "slicewatch.toml").write_text('rules = ["*.yaml"]\n')
+    """It is at it; it tried and failed; its source is asked for as many others as may be; or nobody has begun."""
+    (tmp_path / "slicewatch.toml").write_text(
+        'rules = ["*.yaml"]\n[sources.shop]\nkind = "sql"\nurl = "sqlite:///shop.db"\nconcurrency = 2\n'
+    )
+    shape = "  - {{name: {name}, source: shop.t_{name}, timestamp: at, dimensions: [a]}}\n"
+    (tmp_path / "r.yaml").write_text("rules:\n" + "".join(shape.format(name=name) for name in ("a", "b0", "b1")))
     with App.open(tmp_path / "slicewatch.toml", {}, out=None) as app:  # type: ignore[arg-type]
-        watch = SelfWatch(app, "me", lambda: NOW, WORKERS)
+        watch = SelfWatch(app, "me", lambda: NOW)
         assert watch.why("a", NOW) == "This daemon has not begun to evaluate it by 4 Mar 12:00 UTC."
         watch.failed("a", store.StoreError("disk full"))
         assert watch.why("a", NOW) == "It was tried and failed: disk full."
         watch.began("a", NOW - HOUR)
         assert watch.why("a", NOW) == "Its evaluation of 4 Mar 11:00 UTC has been going on since 4 Mar 12:00 UTC."
         watch.ended("a")
-        for n in range(WORKERS):
+        for n in range(2):
             watch.began(f"b{n}", NOW)
-        assert watch.why("a", NOW) == f"All {WORKERS} workers are busy, with b0 since 4 Mar 12:00 UTC."
+        assert watch.why("a", NOW) == "shop is asked for 2 rules at a time, with b0 since 4 Mar 12:00 UTC."

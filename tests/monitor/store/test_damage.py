@@ -62,7 +62,7 @@ def test_a_flipped_page_is_told(sqlite_url: str, place: Path, table: str, open_s
     fill(sqlite_url)
     damage(place, table, index=index)
     store = open_store(sqlite_url)
-    for ask in (store.check, lambda: tidy(store, Retention(), [], START)):
+    for ask in (store.examine, lambda: tidy(store, Retention(), [], START)):
         with pytest.raises(StoreDamagedError) as caught:
             ask()
         words = str(caught.value)

@@ -23,14 +23,22 @@ from monitor.retention import Tidying
 from monitor.store import (
     LAG_FINAL,
     Acted,
+    Canary,
+    Claim,
     Effort,
+    Failing,
     Membership,
     Replica,
     Store,
+    Tally,
     Token,
+    Unchecked,
     add_action,
     add_leaves,
+    add_tallies,
     add_token,
+    begin_canary,
+    claim_run,
     daily_sums,
     dropped_leaves,
     dump,
@@ -39,12 +47,14 @@ from monitor.store import (
     migrate,
     pages,
     put_effort,
+    put_failing,
     put_fit,
     put_mark,
     put_membership,
     put_page,
     put_replica,
     put_silence,
+    put_unchecked,
     put_upkeep,
 )
 from monitor.store.schema import REVISION, VERSION_TABLE, metadata
@@ -179,6 +189,11 @@ def fill(store: Store) -> None:
         put_effort(tx, "playback", Effort(3_600, 1, 0.5, 0.25, 10))
         put_replica(tx, Replica("r", "host", 1, "0", START, START))
         put_upkeep(tx, "retention", START)
+        claim_run(tx, Claim("playback", 3_600), "r", START, timedelta(seconds=30))
+        put_failing(tx, "playback", Failing("mark", 3, START, START + timedelta(hours=1), "a plug-in fails"))
+        add_tallies(tx, [Tally("evaluations", "playback", "ok", 3.0)], START)
+        put_unchecked(tx, Unchecked("oncall", "playback", "unchecked-000001", START))
+        begin_canary(tx, Canary(START, "r", START), START)
         add_action(tx, Acted("snooze", "playback-1", KARI, START, "until noon"))
         put_silence(tx, Silence("sl-1", Scope("play*"), START, START + timedelta(hours=1), KARI, "rolled back"))
         put_mark(tx, Mark("m-1", START, "app 7.3 released", Scope("*"), KARI))
