@@ -444,7 +444,8 @@ def _new(board: _Board, finding: Finding) -> Incident:
 def _fire(board: _Board, incident: Incident, because: str) -> Incident:
     severity, why = escalation_of(incident, board.policy.escalate) or (incident.severity, "")
     because = f"{because}; {why}" if why else because
-    return board.move(incident, Change.OPENED, because, state=State.FIRING, raised_at=board.tick, severity=severity)
+    facts: dict[str, Any] = {"raised_at": board.tick, "severity": severity, "absence": board.assessment.absence}
+    return board.move(incident, Change.OPENED, because, state=State.FIRING, **facts)
 
 
 # --- what becomes louder ---------------------------------------------------------------------------------------

@@ -79,10 +79,16 @@ class Learner:
     def _with_young_curves(
         self, tx: store.Tx, learned: list[Learned], as_of: int, bucket: int, terms: tuple[Terms, ...], so_far: Judged
     ) -> list[Learned]:
-        """On the first day of own reads midnight knew too little of how late events come: every bucket learns anew."""
-        first = store.read_again(tx, self.watched.rule.name, as_of - DAY - self.watched.grid.seconds, bucket)
+        """On the first day of own reads midnight knew too little of how late events come: every bucket learns anew.
+
+        A bucket that was read late is believed to be there: what is doubted of others is what may yet come.
+        """
+        rule = self.watched.rule.name
+        first = store.read_again(tx, rule, as_of - DAY - self.watched.grid.seconds, bucket)
         if first is not None and first <= as_of - DAY:
             return learned
+        if first is None and store.coverage(tx, rule, bucket, bucket + 1).get(bucket, 0) > 0:
+            return [replace(item, curves=None) for item in learned]
         curves = self._curves(tx, bucket, terms, so_far)
         return [replace(item, curves=late) for item, late in zip(learned, curves, strict=True)]
 

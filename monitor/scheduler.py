@@ -19,13 +19,14 @@ from alerts.deliver import Result
 from alerts.wording import counted
 from monitor import store
 from monitor.app import App
+from monitor.catching_up import Backlogs, CatchingUp
 from monitor.chores import Chore, Round
+from monitor.missed import tell_missed
 from monitor.presence import Presence
 from monitor.query import SourceError
 from monitor.resending import Resender
 from monitor.settings import SettingsError
 from monitor.tick import Outcome
-from monitor.ticks import due_ticks
 from monitor.weekly import send_due
 from rules.cron import Cron
 from rules.model import Rule
@@ -64,6 +65,7 @@ class Daemon:
     _news: threading.Event = field(default_factory=threading.Event)
     _asked: threading.Event = field(default_factory=threading.Event)
     _settled: bool = False
+    _backlogs: Backlogs = field(default_factory=Backlogs)
     _presence: Presence = field(init=False)
 
     def __post_init__(self) -> None:
@@ -108,12 +110,16 @@ class Daemon:
         def seen(now: datetime) -> None:
             self._presence.say(app.state, now)
 
+        def missed(now: datetime) -> int:
+            return len(tell_missed(app.state, app.settings.operations, now))
+
         def again(now: datetime) -> None:
             resender.look(now)
 
         return [
             Chore("follow", often, app.follow_up, "open incidents are followed up later", at_once=False),
             Chore("digest", self.digest_seconds, week, "the digest of the week waits"),
+            Chore("missed", often, missed, "what was missed while nothing was judged is told later"),
             # Nothing rests on it but what people see.
             Chore("presence", often, seen, "that this daemon is there is noted later", logging.INFO),
             *([Chore("resend", often, again, "what fires is sent again later")] if resender.receivers else []),
@@ -190,27 +196,27 @@ class Daemon:
         done = None
         while not self.stopped.is_set() and (rule := self.app.rule(name)) is not None:
             try:
-                ticks = self._due(rule)
+                ticks, catching_up = self._due(rule)
             except (SourceError, SettingsError, store.StoreError) as error:
                 log.error("%s: not evaluated, will try again: %s", name, error)
                 return
             # A tick that was evaluated and is due still was recorded by nobody: the next wake tries it again.
-            if not ticks or ticks[0] == done or not self._evaluate(rule, ticks[0]):
+            if not ticks or ticks[0] == done or not self._evaluate(rule, ticks[0], catching_up):
                 return
             done = ticks[0]
         if self.app.rule(name) is None:
             # What an evaluation opened while its rule was taken away is closed at the next look at the files.
             self._settled = False
 
-    def _due(self, rule: Rule) -> list[datetime]:
+    def _due(self, rule: Rule) -> tuple[list[datetime], CatchingUp | None]:
         watched = self.app.evaluator(rule).watched
         with self.app.state.read() as tx:
             newest = store.newest_run(tx, rule.name)
-        return due_ticks(watched, newest, self.now())
+        return self._backlogs.due(watched, newest, self.now())
 
-    def _evaluate(self, rule: Rule, tick: datetime) -> bool:
+    def _evaluate(self, rule: Rule, tick: datetime, catching_up: CatchingUp | None) -> bool:
         try:
-            outcome = self.app.tick(rule, tick, now=self.now())
+            outcome = self.app.tick(rule, tick, now=self.now(), catching_up=catching_up)
         except store.StoreError as error:
             log.error("%s at %s: the store failed, the tick will be tried again: %s", rule.name, tick, error)
             return False

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from alerts.incidents import FAMILIES, Family
 from alerts.marks import Mark
-from alerts.model import Decision, Incident, Kind, Message, State, Transition
+from alerts.model import Absence, Decision, Incident, Kind, Message, State, Transition
 from alerts.plan import Around
 from alerts.reminders import Telling
 from monitor import store
@@ -78,6 +78,14 @@ class Remembered:
     around: Around
     membership: store.Membership
     marks: tuple[Mark, ...]
+    read_at: int
+    """As of when the source is read (epoch seconds): later than the tick where that is caught up with."""
+    absence: Absence | None = None
+    """The stretch in which nothing was judged, where some of the buckets should have been judged in it."""
+    missed_until: int = 0
+    """Buckets due by then (epoch seconds) should have been."""
+    behind: str = ""
+    """Why it is too early to tell what is found; "" where the tick is the newest one."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,16 @@
 from monitor.store.action_table import Acted, action, actions, acts_since, add_action, newest_actions
 from monitor.store.copying import copy, rewind
 from monitor.store.daemon_lock import DaemonLock
-from monitor.store.digest_table import digest_thread, digested, join_digest, lately
+from monitor.store.digest_table import (
+    digest_thread,
+    digested,
+    join_digest,
+    join_missed,
+    lately,
+    told_missed,
+    untold_missed,
+    waiting_missed,
+)
 from monitor.store.effort_table import Effort, efforts, put_effort
 from monitor.store.errors import (
     ConflictError,
@@ -157,6 +166,7 @@ __all__ = [
     "inhibitors",
     "is_known",
     "join_digest",
+    "join_missed",
     "lately",
     "leaves",
     "letters",
@@ -211,6 +221,9 @@ __all__ = [
     "tokens",
     "told",
     "told_at",
+    "told_missed",
     "traffic",
     "transitions",
+    "untold_missed",
+    "waiting_missed",
 ]
