@@ -38,6 +38,7 @@ from monitor.refolding import Refolding
 from monitor.ripeness import LAG_SECONDS, lag_class
 from monitor.telling import decide, messages
 from monitor.tick import (
+    MAY_BE_LATE,
     UNKNOWN,
     Judged,
     Outcome,
@@ -151,7 +152,7 @@ class Evaluator:
         absence = catching_up.absence if catching_up is not None else None
         if absence is None and len(to_judge) > 1:
             absence = absence_of(self.watched, last_good, tick, max(tick, now or tick))
-        every = store.incidents(tx, rule=name, newest_first=False)
+        every = store.incidents_at_hand(tx, name, tick - MAY_BE_LATE)
         closed = tuple(i for i in every if may_be_late(i, tick))
         members = store.membership(tx, name)
         return Remembered(

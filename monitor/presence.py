@@ -6,9 +6,16 @@ import os
 import socket
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from importlib.metadata import version
 
 from monitor import store
+
+
+@cache
+def _version() -> str:
+    """Found in the files of the installation: once is enough."""
+    return version("slicewatch")
 
 
 @dataclass(frozen=True)
@@ -32,9 +39,7 @@ class Presence:
     def say(self, state: store.Store, now: datetime) -> None:
         """It is there."""
         with state.write() as tx:
-            store.put_replica(
-                tx, store.Replica(self.id, self.host, self.pid, version("slicewatch"), self.started_at, now)
-            )
+            store.put_replica(tx, store.Replica(self.id, self.host, self.pid, _version(), self.started_at, now))
 
     def leave(self, state: store.Store) -> None:
         """It ends by itself."""

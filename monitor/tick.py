@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,8 @@ from monitor.detectors.model import LeafSeries
 from monitor.history import Rename
 from monitor.ripeness import LAG_SECONDS
 
+MAY_BE_LATE = timedelta(seconds=LAG_SECONDS[-1] + DAY)
+"""After its last bad bucket nothing of a loss ripens any more."""
 UNKNOWN = {Kind.BLIND: store.BLIND, Kind.LATE: store.LATE}
 """Kinds of trouble with the source, and how the run is recorded."""
 
@@ -136,7 +138,7 @@ def may_be_late(incident: Incident, tick: datetime) -> bool:
     if incident.resolved_at is None or incident.raised_at is None:
         return False
     loss = FAMILIES[incident.kind] is Family.LOSS and incident.resolved_at <= tick
-    return loss and to_epoch(tick) - to_epoch(incident.until) <= LAG_SECONDS[-1] + DAY
+    return loss and tick - incident.until <= MAY_BE_LATE
 
 
 def blind_until(tick: datetime, transition: Transition) -> Transition:
