@@ -51,8 +51,8 @@ HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 BEGIN = datetime(2026, 3, 2, tzinfo=UTC)
 """A Monday's midnight."""
 DEVICES, COUNTRIES, VERSIONS = 5, 6, 3
-LOSS_EVERY, LOSS_HOURS = 11, 3
-"""Each rule loses a device for three hours, every eleven hours, and not all at once."""
+LOSS_EVERY, LOSS_HOURS = 101, range(10, 13)
+"""Each rule loses a device for three hours, every four days, and not all at once."""
 SEED = 20260302
 
 SETTINGS = """\
@@ -95,7 +95,7 @@ class Made:
 
     def count(self, query: CountQuery) -> pd.DataFrame:
         self.asked += 1
-        number, seconds = int(str(query.where)[-4:-1]), int(query.bucket.total_seconds())
+        number, seconds = self._number(query), int(query.bucket.total_seconds())
         wanted = [np.arange(to_epoch(w.start), to_epoch(w.end), seconds) for w in query.windows]
         starts = np.concatenate(wanted)
         days = {day: self._day(number, int(day), seconds) for day in np.unique(starts // DAY)}
@@ -105,6 +105,9 @@ class Made:
         named = dict(zip(self.columns_of, (column[rows] for column in self._names), strict=True))
         return pd.DataFrame({"bucket": at, **named, "m0": counts[columns, rows]})
 
+    def _number(self, query: CountQuery) -> int:
+        return int(str(query.where)[-4:-1])
+
     def _day(self, number: int, day: int, seconds: int) -> np.ndarray:
         """Counts [T, S] of the buckets of a day."""
         rng = np.random.default_rng([SEED, number, day])
@@ -112,8 +115,9 @@ class Made:
         hour = starts // 3600
         rhythm = 1.0 - 0.6 * np.cos(2 * np.pi * (hour % 24 - 4) / 24)
         counts = rng.poisson(rhythm[:, None] * self._volume * (seconds / 3600) ** 0.5)
-        lost = (starts >= to_epoch(BEGIN)) & ((hour + 7 * number) % LOSS_EVERY < LOSS_HOURS)
-        device = (hour // LOSS_EVERY + number) % DEVICES
+        turn, place = np.divmod((starts - to_epoch(BEGIN)) // 3600 + 7 * number, LOSS_EVERY)
+        lost = (starts >= to_epoch(BEGIN)) & np.isin(place, LOSS_HOURS)
+        device = (turn + number) % DEVICES
         counts[lost[:, None] & (device[:, None] == self._device)] = 0
         return np.asarray(counts)
 
@@ -121,7 +125,8 @@ class Made:
         raise NotImplementedError(f"{query.source}: nothing here says when it arrived")
 
     def columns(self, ref: SourceRef) -> tuple[Column, ...]:
-        return tuple(Column(name, "VARCHAR", "string") for name in (ref.table[0], *self.columns_of))
+        assert ref.source == "made"
+        return (Column("at", "TIMESTAMP", "time"), *(Column(name, "VARCHAR", "string") for name in self.columns_of))
 
     def span(self, ref: SourceRef, timestamp: Timestamp, where: str | None) -> Interval | None:  # noqa: ARG002  # as every source
         return None
@@ -171,6 +176,7 @@ class Day:
     overdue: int
     """Runs that were not made, or were due for longer than a bucket when they were."""
     runs: int
+    incidents: int
     messages: int
     seconds: float
 
@@ -197,6 +203,8 @@ class Week:
         while self.clock.now < end:
             self.clock.now += 5 * MINUTE
             self.step()
+        with self.app.state.read() as tx:
+            incidents = len(store.incidents(tx))
         gc.collect()
         return Day(
             number,
@@ -206,6 +214,7 @@ class Week:
             self.app.state.size() / 2**20,
             self.overdue,
             self.runs,
+            incidents,
             self.receiver.sent,
             time.process_time() - self.started,
         )
@@ -264,10 +273,10 @@ def lived(folder: Path, rules: int, days: int, fine: int, *, trace: bool = False
 
 def table(days: Sequence[Day]) -> str:
     """A line a day."""
-    head = "day   objects  traced MiB  resident MiB  store MiB  overdue    runs  messages  CPU s"
+    head = "day   objects  traced MiB  resident MiB  store MiB  overdue    runs  incidents  messages  CPU s"
     lines = [
         f"{d.day:>3}  {d.objects:>8,}  {d.traced:>10.1f}  {d.resident:>12.1f}  {d.store:>9.1f}  {d.overdue:>7}  {d.runs:>6,}  "
-        f"{d.messages:>8,}  {d.seconds:>5.0f}"
+        f"{d.incidents:>9,}  {d.messages:>8,}  {d.seconds:>5.0f}"
         for d in days
     ]
     return "\n".join([head, *lines])

@@ -268,7 +268,9 @@ class App:
 
     def follow_up(self, now: datetime) -> int:
         """Take the steps that time alone makes due: ends of snoozes, hours that begin, critical ones nobody acknowledges."""
-        rules = [routed(rule, self.settings, aloud=False) for rule in self.rules.rules]
+        with self.state.read() as tx:
+            waiting = set(store.rules_with_open(tx))
+        rules = [routed(rule, self.settings, aloud=False) for rule in self.rules.rules if rule.name in waiting]
         return follow_up(self.state, rules, self.settings, now)
 
     def _backfill(self, evaluator: Evaluator) -> Backfill:

@@ -359,9 +359,15 @@ class Evaluator:
     def _judge(self, tick: datetime, before: Remembered, fresh: Counts) -> Judged:
         """Judge the newly due buckets in order; open incidents go from one to the next."""
         out = Judged(open=before.open)
-        for bucket in before.to_judge:
-            at = tick if bucket == before.to_judge[-1] else to_datetime(self.watched.schedule.due(bucket))
-            out = self._judge_bucket(bucket, at, with_news(before, out.transitions), fresh, out)
+        if len(before.to_judge) > 1:
+            with self.state.read() as tx:
+                self._learner.hold(tx, before.to_judge, len(fresh.terms), before.open)
+        try:
+            for bucket in before.to_judge:
+                at = tick if bucket == before.to_judge[-1] else to_datetime(self.watched.schedule.due(bucket))
+                out = self._judge_bucket(bucket, at, with_news(before, out.transitions), fresh, out)
+        finally:
+            self._learner.let_go()
         return replace(out, transitions=tuple(blind_until(tick, t) for t in out.transitions))
 
     def _judge_bucket(self, bucket: int, at: datetime, before: Remembered, fresh: Counts, so_far: Judged) -> Judged:

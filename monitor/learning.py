@@ -40,6 +40,8 @@ class Learner:
     watched: Watched
     newcomers: tuple[Slice, ...] = ()
     """Values that are not to be tested."""
+    _held: store.PageBlock | None = None
+    """Pages of an evaluation that judges many buckets: each of them needs nearly the same days."""
     _leaves: Leaves | None = None
     _lattices: dict[int, Lattice] = field(default_factory=dict)
     _learned: dict[tuple[int, int], list[Learned]] = field(default_factory=dict)
@@ -47,6 +49,16 @@ class Learner:
     def forget(self) -> None:
         """A fit that was made was not stored: it has to be made again, and stored."""
         self._learned.clear()
+
+    def hold(self, tx: store.Tx, buckets: Sequence[int], leaves: int, followed: Sequence[Incident]) -> None:
+        """Read the pages that judging several buckets needs once, until they are let go of."""
+        grid, measures = self.watched.grid, len(self.watched.rule.metrics)
+        starts = grid.starts(first_needed(grid, buckets[0], followed), grid.end(buckets[-1]))
+        self._held = store.pages(tx, self.watched.rule.name, starts, n_leaves=leaves, measures=measures)
+
+    def let_go(self) -> None:
+        """Pages are read from the store again."""
+        self._held = None
 
     @cached_property
     def detectors(self) -> tuple[Detector, ...]:
@@ -161,7 +173,7 @@ class Learner:
     ) -> list[LeafSeries]:
         """One series per metric, with the flags so far, as if renames and accepted changes had always been."""
         rule, leaves = self.watched.rule, self.lattice(terms).leaves
-        found = read_series(tx, rule.name, starts, terms, len(rule.metrics), fresh, before.to_read)
+        found = read_series(tx, rule.name, starts, terms, len(rule.metrics), fresh, before.to_read, self._held)
         renames = [r.rename for r in before.renames]
         named = (with_renames(item, terms, rule.dimensions, renames) for item in found)
         flagged = (replace(item, flagged=so_far.flagged_over(item)) for item in named)
