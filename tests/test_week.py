@@ -28,7 +28,7 @@ def held(days: list[Day], rules: int) -> None:
     leaves = DEVICES * COUNTRIES * VERSIONS
     use = size.RuleUse(leaves=leaves, events=30 * leaves, slices=SLICES, days=days[-1].day)
     found = size.IncidentUse(
-        days[-1].incidents, buckets_open=5, receivers=1, parts=days[-1].messages / days[-1].incidents
+        days[-1].incidents, buckets_open=3, receivers=1, parts=days[-1].messages / days[-1].incidents
     )
     said = size.store_bytes([use] * rules, found) / 2**20
     assert said * 0.75 <= days[-1].store <= said * 1.25, (said, days[-1].store)
