@@ -223,7 +223,7 @@ def _see_again(board: _Board) -> None:
 def _match(board: _Board) -> None:
     """Give each finding to its incidents, the widest finding first."""
     findings = sorted(board.assessment.findings, key=_breadth)
-    for finding in findings:
+    for finding in sorted(findings, key=lambda item: not _narrows(board, item, findings)):
         related = [i for i in board.standing(FAMILIES[finding.kind]) if _related(i, finding)]
         over = [i for i in related if _explains(i, finding)]
         if over:
@@ -236,6 +236,15 @@ def _match(board: _Board) -> None:
             _takes(board, finding, free)
         else:
             _raise(board, finding)
+
+
+def _narrows(board: _Board, finding: Finding, findings: Sequence[Finding]) -> bool:
+    """Whether a finding is what its incident turns out to be, and part of no other: what else lay in it then stands alone."""
+    incident = board.incidents.get(finding.continues or "")
+    if incident is None or not _explains(incident, finding):
+        return False
+    others = [other for other in findings if other is not finding and other.metric == finding.metric]
+    return not any(other.continues == finding.continues or covers(other, finding) for other in others)
 
 
 def _breadth(finding: Finding) -> tuple[int, float, str]:
@@ -283,15 +292,14 @@ def _narrower(
 
 
 def _refines(board: _Board, finding: Finding, incident: Incident, findings: list[Finding]) -> bool:
-    """Whether a narrower finding replaces the cause: named explicitly, or the wider cause has recovered.
-
-    Only where it is the one finding for that incident.
-    """
+    """Whether a narrower finding replaces the cause: named explicitly, or the one that is left of what has recovered."""
     if incident.id in board.settled:
         return False
+    if finding.continues == incident.id and _narrows(board, finding, findings):
+        return True
     recovered = any(r.incident == incident.id for r in board.assessment.recoveries)
     same = [f for f in findings if FAMILIES[f.kind] is FAMILIES[incident.kind] and _related(incident, f)]
-    return (finding.continues == incident.id or recovered) and len(same) == 1
+    return recovered and len(same) == 1
 
 
 def _takes(board: _Board, finding: Finding, incidents: list[Incident]) -> None:
@@ -436,7 +444,8 @@ def _new(board: _Board, finding: Finding) -> Incident:
 def _fire(board: _Board, incident: Incident, because: str) -> Incident:
     severity, why = escalation_of(incident, board.policy.escalate) or (incident.severity, "")
     because = f"{because}; {why}" if why else because
-    return board.move(incident, Change.OPENED, because, state=State.FIRING, raised_at=board.tick, severity=severity)
+    facts: dict[str, Any] = {"raised_at": board.tick, "severity": severity, "absence": board.assessment.absence}
+    return board.move(incident, Change.OPENED, because, state=State.FIRING, **facts)
 
 
 # --- what becomes louder ---------------------------------------------------------------------------------------

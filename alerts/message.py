@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from alerts.absences import absent
 from alerts.actions import acts_on, standing
 from alerts.actions import name_of as actor_name
 from alerts.incidents import FAMILIES, Family, gap
@@ -685,6 +686,8 @@ def _times(story: _Story) -> list[Fact]:
     facts = [_time(story, "Since", story.incident.since)]
     if story.over and story.change not in {Change.ABSORBED, Change.REMOVED}:
         facts.append(_time(story, "Until", story.incident.until))
+    if story.incident.absence is not None and story.change is not Change.RELEASED:
+        facts.append(Fact("Found late", absent(story.incident.absence)))
     return facts
 
 

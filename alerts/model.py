@@ -128,6 +128,14 @@ class Recovery:
 
 
 @dataclass(frozen=True)
+class Absence:
+    """A stretch of time in which nothing was judged: from the last evaluation before it to when it was looked again."""
+
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True)
 class Assessment:
     """All that one tick of one rule says. Open incidents named nowhere are neither worse nor better."""
 
@@ -137,6 +145,8 @@ class Assessment:
     recoveries: tuple[Recovery, ...] = ()
     blind: Finding | None = None
     """Set where the source could not be asked: every slice incident freezes."""
+    absence: Absence | None = None
+    """Set where the tick is judged after it: what fires at it was missed by all who would have been told then."""
 
 
 @dataclass(frozen=True)
@@ -269,6 +279,8 @@ class Incident:
     """Set while it is acknowledged or snoozed."""
     feedback: Feedback | None = None
     """What a person said it was, where that was no problem; it is resolved then."""
+    absence: Absence | None = None
+    """Set where it was raised while nothing was judged, and so was found after that."""
 
 
 class Change(StrEnum):
@@ -349,6 +361,8 @@ class Reason(StrEnum):
     MAINTENANCE = "maintenance"
     SILENCED = "silenced"
     INHIBITED = "inhibited"
+    CATCHING_UP = "catching-up"
+    """It happened while nothing was judged: it is told once it is known how it stands now."""
     OUT_OF_HOURS = "out-of-hours"
     """This receiver is told once its hours begin, where it is still bad then."""
     DIGESTED = "digested"

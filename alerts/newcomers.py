@@ -6,20 +6,24 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from alerts.incidents import incident_id
-from alerts.model import Change, Finding, Incident, State, Transition
+from alerts.model import Absence, Change, Finding, Incident, State, Transition
 from rules.model import Severity
 
 LEARNS = "told once; it is learned from here on"
 
 
-def told_once(findings: Iterable[Finding], severity: Severity, tick: datetime) -> tuple[Transition, ...]:
-    """One opening of each finding of a new value; nothing of it stays open."""
-    return tuple(
-        Transition(_incident(finding, severity, tick), Change.OPENED, tick, "never seen before") for finding in findings
-    )
+def told_once(
+    findings: Iterable[Finding], severity: Severity, tick: datetime, absence: Absence | None = None
+) -> tuple[Transition, ...]:
+    """One opening of each finding of a new value; nothing of it stays open.
+
+    `absence` is set where the tick lies in a stretch in which nothing was judged.
+    """
+    made = (_incident(finding, severity, tick, absence) for finding in findings)
+    return tuple(Transition(incident, Change.OPENED, tick, "never seen before") for incident in made)
 
 
-def _incident(finding: Finding, severity: Severity, tick: datetime) -> Incident:
+def _incident(finding: Finding, severity: Severity, tick: datetime, absence: Absence | None) -> Incident:
     return Incident(
         id=incident_id(finding.rule, finding.metric, finding.kind, finding.slice, tick),
         rule=finding.rule,
@@ -39,4 +43,5 @@ def _incident(finding: Finding, severity: Severity, tick: datetime) -> Incident:
         resolved_at=tick,
         seq=1,
         resolution=LEARNS,
+        absence=absence,
     )

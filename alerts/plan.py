@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import wraps
 
+from alerts.absences import absent, is_last, is_past
 from alerts.actions import name_of, rate
 from alerts.dismissals import dismissal
 from alerts.hours import Hours
@@ -105,6 +106,8 @@ class _Case:
     """Receivers that know the incident; None where the caller cannot say."""
     told_at: datetime
     """When it is told: later than `now` where an evaluation is made late."""
+    behind: str = ""
+    """Why it is too early to tell, where what came after `now` is still to be judged."""
 
     @property
     def incident(self) -> Incident:
@@ -169,7 +172,7 @@ RESPECTIVE = {
 LOUD = frozenset({Change.ESCALATED, Change.EXPIRED, Change.RELEASED})
 """What ends a snooze's silence by itself; what is released within one had passed it, and was held by something else."""
 
-SUPPRESSED = frozenset({Reason.MUTED, Reason.MAINTENANCE, Reason.SILENCED, Reason.INHIBITED})
+SUPPRESSED = frozenset({Reason.MUTED, Reason.MAINTENANCE, Reason.SILENCED, Reason.INHIBITED, Reason.CATCHING_UP})
 """Reasons that hold news back for a time: what is still bad after it is told then."""
 
 Stage = Callable[[_Case], Hold | None]
@@ -297,6 +300,13 @@ def nobody_to_tell(case: _Case) -> Hold | None:
     return None
 
 
+def catching_up(case: _Case) -> Hold | None:
+    """What is judged late is told once it is known how it stands now; the end of what was told before is told at once."""
+    if not case.behind or case.answers_what_was_told:
+        return None
+    return Hold(Reason.CATCHING_UP, case.behind)
+
+
 STAGES: tuple[Stage, ...] = (
     not_news,
     in_shadow,
@@ -309,6 +319,7 @@ STAGES: tuple[Stage, ...] = (
     silenced,
     inhibited,
     nobody_to_tell,
+    catching_up,
 )
 
 
@@ -319,6 +330,7 @@ def plan(
     told: Told | None = None,
     *,
     told_at: datetime | None = None,
+    behind: str = "",
 ) -> tuple[Decision, ...]:
     """What is sent to whom, in the order of the transitions, and why; what is held is decided too.
 
@@ -327,13 +339,19 @@ def plan(
 
     `told_at` is when people hear of it, `now` where it is not given. What keeps people from being disturbed, their hours
     and silences, holds by that moment; what says that something is expected, mutes and maintenance, by `now`.
+
+    `behind` says why it is too early to tell, where what came after `now` is still to be judged. What began and ended while
+    nothing was judged is decided at its end: it is told with the reason `digested`, or held as its beginning would have been.
     """
+    transitions = tuple(transitions)
+    over = {transition.incident.id for transition in transitions if transition.incident.state is State.RESOLVED}
     decisions: list[Decision] = []
     known = None if told is None else {incident: tuple(names) for incident, names in told.items()}
     for transition in transitions:
         knowing = None if known is None else known.get(transition.incident.id, ())
-        case = _Case(transition, routes, now, knowing, told_at or now)
-        made = _decide(case)
+        case = _Case(transition, routes, now, knowing, told_at or now, behind)
+        past = transition.incident.id in over and is_past(transition.incident, knowing)
+        made = _decide_past(case) if past else _decide(case)
         decisions += made
         if known is not None:
             before = known.get(transition.incident.id, ())
@@ -348,12 +366,13 @@ def hold_of(
     told: Sequence[str] | None = None,
     *,
     told_at: datetime | None = None,
+    behind: str = "",
 ) -> Hold | None:
     """Why a transition is sent to nobody; None where it is sent. `told` are those who know its incident.
 
     A repeat that all its receivers would have to wait for is held: nothing waits for a repeat.
     """
-    case = _Case(transition, routes, now, None if told is None else tuple(told), told_at or now)
+    case = _Case(transition, routes, now, None if told is None else tuple(told), told_at or now, behind)
     hold = _hold(case)
     if hold is not None or transition.change is not Change.REPEATED:
         return hold
@@ -380,6 +399,31 @@ def _decide(case: _Case) -> tuple[Decision, ...]:
             Decision(incident.id, incident.seq, receiver, send=False, reason=wait.reason, because=wait.because, at=now)
         )
     return tuple(made)
+
+
+def _decide_past(case: _Case) -> tuple[Decision, ...]:
+    """Of an incident that nobody heard of, and that is over by the time it could be told: at its last step alone."""
+    incident = case.incident
+    assert incident.absence is not None
+    assert incident.raised_at is not None
+    why = absent(incident.absence)
+    if not is_last(case.transition):
+        hold = _hold(case) or Hold(Reason.CATCHING_UP, why)
+        return (
+            Decision(incident.id, incident.seq, "", send=False, reason=hold.reason, because=hold.because, at=case.now),
+        )
+    begun = replace(incident, state=State.FIRING)
+    opening = replace(case, transition=replace(case.transition, incident=begun, change=Change.OPENED), behind="")
+    held = _hold(replace(opening, now=incident.raised_at))
+    if held is not None:
+        return (
+            Decision(incident.id, incident.seq, "", send=False, reason=held.reason, because=held.because, at=case.now),
+        )
+    because = f"{why}, and it began and ended then"
+    return tuple(
+        Decision(incident.id, incident.seq, name, send=True, reason=Reason.DIGESTED, because=because, at=case.now)
+        for name in _in_hours(opening)
+    )
 
 
 def _receivers(case: _Case) -> tuple[str, ...]:

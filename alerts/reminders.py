@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from alerts.absences import absent
 from alerts.actions import HUSHED, passed_snooze
 from alerts.incidents import gap
 from alerts.model import Change, Decision, Incident, Reason, State, Transition
@@ -77,7 +78,7 @@ def _due(
     incident: Incident, telling: Telling, tick: datetime, every: timedelta, silences: Sequence[Silence]
 ) -> Iterator[Transition]:
     if telling.held and (telling.held_at is None or passed_snooze(incident, telling.held_at)):
-        yield _again(incident, Change.RELEASED, tick, f"held back until now ({telling.held}), and still bad")
+        yield _again(incident, Change.RELEASED, tick, _released(incident, telling))
     if telling.held or incident.state in HUSHED:
         return
     over = silenced_since(incident, silences, telling.sent_at, tick) if telling.sent_at is not None else None
@@ -85,6 +86,13 @@ def _due(
         yield _again(incident, Change.RELEASED, tick, f"{over.label()}; that is over, and it is still bad")
     elif every and telling.sent_at is not None and tick - telling.sent_at >= every:
         yield _again(incident, Change.REPEATED, tick, f"still so, {lasting(tick - telling.sent_at)} after it was told")
+
+
+def _released(incident: Incident, telling: Telling) -> str:
+    missed = "" if incident.absence is None else absent(incident.absence)
+    if telling.held == missed and telling.sent_at is None:
+        return f"found late, for {missed}, and still bad"
+    return f"held back until now ({telling.held}), and still bad"
 
 
 def _again(incident: Incident, change: Change, tick: datetime, because: str) -> Transition:

@@ -54,6 +54,16 @@ def instant(at: datetime) -> str:
     return f"{at.astimezone(UTC):%-d %b %H:%M} UTC"
 
 
+def stretch(start: datetime, end: datetime) -> str:
+    """`23 Nov 09:00 to 23:30 UTC`, with the second date where it is another day."""
+    first, last = start.astimezone(UTC), end.astimezone(UTC)
+    return (
+        f"{first:%-d %b %H:%M} to {last:%H:%M} UTC"
+        if first.date() == last.date()
+        else f"{first:%-d %b %H:%M} to {instant(end)}"
+    )
+
+
 def signed(value: float) -> str:
     """As `number`, with its sign."""
     return f"+{number(value)}" if value >= 0 else number(value)

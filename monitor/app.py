@@ -23,6 +23,7 @@ from monitor import store
 from monitor.backfill import Backfill, Plan, Progress
 from monitor.breakages import tell_breakages
 from monitor.buckets import to_epoch
+from monitor.catching_up import CatchingUp
 from monitor.discretion import Discretion, discreet
 from monitor.effort import Spent, TimedSource
 from monitor.evaluation import Evaluator
@@ -232,10 +233,13 @@ class App:
     # --- work --------------------------------------------------------------------------------
 
     def missing_history(self, rule: Rule, tick: datetime) -> Plan:
-        """What the rule's baseline still lacks at a tick, and what reading it costs."""
-        evaluator = self.evaluator(rule)
+        """What the rule's baseline still lacks before the first bucket that a tick judges, and what reading it costs."""
+        evaluator, at = self.evaluator(rule), to_epoch(tick)
+        with self.state.read() as tx:
+            judged = store.newest_good(tx, rule.name, at)
         schedule = evaluator.watched.schedule
-        return self._backfill(evaluator).plan(schedule.newest(to_epoch(tick)), to_epoch(tick))
+        until = next(iter(schedule.newly_due(judged, at)), schedule.newest(at))
+        return self._backfill(evaluator).plan(until, at)
 
     def learn(self, rule: Rule, plan: Plan, tick: datetime, progress: Progress = _nothing) -> None:
         """Read the missing history, newest day first; can be stopped and goes on where it was."""
@@ -245,16 +249,23 @@ class App:
             progress(done, plan.buckets)
 
     def tick(
-        self, rule: Rule, tick: datetime, progress: Progress = _nothing, *, now: datetime | None = None
+        self,
+        rule: Rule,
+        tick: datetime,
+        progress: Progress = _nothing,
+        *,
+        now: datetime | None = None,
+        catching_up: CatchingUp | None = None,
     ) -> Evaluated:
         """Learn what is missing, then evaluate one tick. A source that fails makes the tick blind, not an error.
 
         `now`, at the tick by default, is when it is told: who is not to be disturbed then waits. Where a person acted on
-        an incident meanwhile, it is judged again as it is then. What it took is noted.
+        an incident meanwhile, it is judged again as it is then. What it took is noted. `catching_up` is how it is caught up
+        with, where it is late.
         """
         begun = self.stopwatch()
         with span("tick", rule=rule.name, tick=tick.isoformat()) as traced:
-            outcome = self._tick(rule, tick, progress, now)
+            outcome = self._tick(rule, tick, progress, now, catching_up)
             traced.note(outcome=result_of(outcome), messages=len(outcome.messages))
         seconds, source = self.stopwatch() - begun, self.evaluator(rule).source
         spent = source.taken() if isinstance(source, TimedSource) else Spent()
@@ -270,7 +281,9 @@ class App:
         except store.StoreError as error:
             log.info("%s: what its evaluation took is not noted: %s", rule.name, error, extra=sparingly("rules"))
 
-    def _tick(self, rule: Rule, tick: datetime, progress: Progress, now: datetime | None) -> Evaluated:
+    def _tick(
+        self, rule: Rule, tick: datetime, progress: Progress, now: datetime | None, catching_up: CatchingUp | None
+    ) -> Evaluated:
         evaluator = self.evaluator(rule)
         try:
             plan = self.missing_history(rule, tick)
@@ -279,18 +292,20 @@ class App:
                 log.info(plan.describe(rule.name))
                 self.learn(rule, plan, tick, progress)
         except SourceError as error:
-            return evaluator.blind(tick, str(error), now)
-        outcome = self._evaluated(evaluator, tick, now)
+            return evaluator.blind(tick, str(error), now, catching_up)
+        outcome = self._evaluated(evaluator, tick, now, catching_up)
         return self._look_closer(evaluator, outcome) if self.settings.look_closer else outcome
 
-    def _evaluated(self, evaluator: Evaluator, tick: datetime, now: datetime | None) -> Evaluated:
+    def _evaluated(
+        self, evaluator: Evaluator, tick: datetime, now: datetime | None, catching_up: CatchingUp | None
+    ) -> Evaluated:
         for _ in range(ATTEMPTS - 1):
             try:
-                return evaluator.evaluate(tick, now)
+                return evaluator.evaluate(tick, now, catching_up)
             except store.ConflictError as error:
                 log.info("%s at %s: judged again: %s", evaluator.watched.rule.name, tick, error)
         try:
-            return evaluator.evaluate(tick, now)
+            return evaluator.evaluate(tick, now, catching_up)
         except store.ConflictError:
             # Whatever it holds, it is made anew from the store, where what the rule counts is compared.
             self._evaluators.pop(evaluator.watched.rule.name, None)
@@ -304,7 +319,9 @@ class App:
 
     def follow_up(self, now: datetime) -> int:
         """Take the steps that time alone makes due: ends of snoozes, hours that begin, critical ones nobody acknowledges."""
-        rules = [routed(rule, self.settings, aloud=False) for rule in self.rules.rules]
+        with self.state.read() as tx:
+            waiting = set(store.rules_with_open(tx))
+        rules = [routed(rule, self.settings, aloud=False) for rule in self.rules.rules if rule.name in waiting]
         return follow_up(self.state, rules, self.settings, now)
 
     def tidy(

@@ -370,14 +370,14 @@ def _match(view: View, question: Question, findings: list[Finding], followed: li
             out.append(finding)
             continue
         if mate.incident.id in spoken:
+            # Of what is on its way back several parts may be left: each is told.
+            out += [] if mate.bad else [finding]
             continue
-        if finding.slice == mate.incident.cause or not _replaces(view, question, finding, mate):
-            if mate.bad:
-                out.append(_still(view, question, mate, finding))
-                spoken.add(mate.incident.id)
-            continue
-        out.append(replace(finding, continues=mate.incident.id))
         spoken.add(mate.incident.id)
+        if finding.slice == mate.incident.cause or not _replaces(view, question, finding, mate):
+            out.append(_still(view, question, mate, finding))
+        else:
+            out.append(replace(finding, continues=mate.incident.id))
     out += [_still(view, question, item, None) for item in followed if item.bad and item.incident.id not in spoken]
     return out
 
@@ -406,15 +406,14 @@ def _mate(view: View, finding: Finding, followed: list[Followed]) -> Followed | 
 def _replaces(view: View, question: Question, finding: Finding, mate: Followed) -> bool:
     """Whether a finding's cause is the better name: a wider one, or a narrower one that leaves nothing bad.
 
-    What was widened once is not narrowed again: parts recover one after the other.
+    What was widened once is not narrowed again while it is bad: parts recover one after the other. What is on its way
+    back is what is still found of it.
     """
     incident = mate.incident
     inside = view.lattice.leaves.members(finding.slice)
-    if not (mate.members & ~inside).any():
+    if not (mate.members & ~inside).any() or not mate.bad:
         return True
-    if (inside & ~mate.members).any():
-        return not mate.bad
-    if not mate.bad or any(incident.cause.covers(earlier.slice) for earlier in incident.causes):
+    if (inside & ~mate.members).any() or any(incident.cause.covers(earlier.slice) for earlier in incident.causes):
         return False
     rest = mate.members & ~inside
     return _never_bad(view, rest, mate.first, question.context) or _is_back(view, question, rest, mate)

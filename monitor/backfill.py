@@ -51,14 +51,16 @@ class Backfill:
     source: Source
     state: store.Store
 
-    def plan(self, until: int, tick: int) -> Plan:
-        """What is missing of the lookback before the bucket starting at `until`."""
+    def plan(self, until: int, tick: int, *, riper: bool = False) -> Plan:
+        """What is missing of the lookback before the bucket starting at `until`; with `riper` what is to be read again too."""
         grid = self.watched.grid
         # A day more than the lookback: the baseline is made at midnight, and reaches back from there.
         starts = grid.starts(grid.midnight(until - self.watched.lookback), until)
         with self.state.read() as tx:
             known = store.coverage(tx, self.watched.rule.name, int(starts[0]), until) if len(starts) else {}
-        missing = [int(s) for s in starts if int(s) not in known and self.watched.schedule.due(int(s)) <= tick]
+        again = self.watched.schedule.to_read(tick, known, int(starts[0])) if riper and len(starts) else {}
+        due = (int(s) for s in starts if self.watched.schedule.due(int(s)) <= tick)
+        missing = [start for start in due if start not in known or start in again]
         days: dict[int, list[int]] = {}
         for start in missing:
             days.setdefault(grid.midnight(start), []).append(start)
@@ -70,15 +72,17 @@ class Backfill:
         """Count the days of a plan, each in a transaction of its own; yields the number of buckets done."""
         plan.refuse_large(self.watched.rule.name)
         allowed = self._allowed(plan, tick)
-        known: list[Terms] = []
+        with self.state.read() as tx:
+            known = store.leaves(tx, self.watched.rule.name).terms if plan.days else []
+        old = len(known)
         for day in plan.days:
-            known = self._one(day, tick, allowed, known)
+            known = self._one(day, tick, allowed, known, old)
             yield len(day)
 
     def _one(
-        self, day: tuple[int, ...], tick: int, allowed: frozenset[Terms] | None, before: list[Terms]
+        self, day: tuple[int, ...], tick: int, allowed: frozenset[Terms] | None, before: list[Terms], old: int
     ) -> list[Terms]:
-        """Count a day; the leaves there are, of which `before` were known by the one counted before."""
+        """Count a day; the leaves there are, of which `before` were known by the one counted before, `old` from the start."""
         rule = self.watched.rule
         frame = self.source.count(self.watched.query(self.watched.windows(day), tick))
         lags = {bucket: max(lag_class(tick - self.watched.schedule.due(bucket)), 0) for bucket in day}
@@ -94,6 +98,8 @@ class Backfill:
             counts = counts.refolded(store.membership(tx, rule.name).folded)
             counts = counts.restricted(allowed) if allowed is not None else counts
             counts = counts.bounded(len(known), rule.slices.max)
+            if old:
+                _seen_earlier(tx, rule.name, counts, range(old, len(known)))
             write_pages(tx, rule.name, counts, known, lags)
             return known
 
@@ -131,6 +137,14 @@ class Backfill:
         frame = self.source.count(query)
         rule = self.watched.rule
         return Counts.from_frame(frame, dimensions=rule.dimensions, measures=len(rule.metrics), starts=days, known=())
+
+
+def _seen_earlier(tx: store.Tx, rule: str, counts: Counts, rows: range) -> None:
+    """Leaves that a newer day has brought and that this day has, too: it was seen first here, for days go backwards."""
+    here = (counts.values[:, rows.start : rows.stop] != 0).sum(axis=0) > 0
+    seen = [row for row in rows if here[row - rows.start].any()]
+    first = [int(counts.starts[np.argmax(here[row - rows.start])]) for row in seen]
+    store.add_leaves(tx, rule, [counts.terms[row] for row in seen], np.array(first, dtype=np.int64))
 
 
 def _known(tx: store.Tx, rule: str, before: list[Terms]) -> list[Terms]:

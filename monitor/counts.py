@@ -65,6 +65,23 @@ class Counts:
         ]
         return cls((*known, *fresh), starts, values, np.cumsum(np.stack(by_class), axis=0))
 
+    def with_columns(self, other: Counts) -> Counts:
+        """With the buckets of `other`, which are none of these and hold the first of these leaves.
+
+        Of its classes before the ripest nothing is known: `earlier` has the ripest.
+        """
+        if not len(other.starts):
+            return self
+        order = np.argsort(np.concatenate([self.starts, other.starts]), kind="stable")
+        missing = [(0, 0), (0, len(self.terms) - len(other.terms)), (0, 0)]
+        filled = np.pad(other.values, missing)
+        values = np.concatenate([self.values, filled], axis=2)[..., order]
+        earlier = None
+        if self.earlier is not None:
+            ripest = np.broadcast_to(filled, (len(self.earlier), *filled.shape))
+            earlier = np.concatenate([self.earlier, ripest], axis=3)[..., order]
+        return Counts(self.terms, np.concatenate([self.starts, other.starts])[order], values, earlier)
+
     def bounded(self, known: int, most: int) -> Counts:
         """At most `most` leaves: of the new ones beyond it every count goes to the folded leaf.
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import numpy as np
+from numpy.typing import NDArray
 
+from alerts.absences import absent
 from alerts.incidents import StepPolicy, amend, step
 from alerts.marks import CHARTED
 from alerts.model import Assessment, Finding, Incident, Kind, State
@@ -16,7 +20,9 @@ from alerts.silences import LONGEST_SILENCE
 from monitor import store
 from monitor.accepted import accepted_of
 from monitor.assess import Question
+from monitor.backfill import Backfill
 from monitor.buckets import DAY, to_datetime, to_epoch
+from monitor.catching_up import CatchingUp, absence_of, missed_until
 from monitor.context import context_of
 from monitor.counts import Counts, Terms
 from monitor.detectors.fit import from_begin
@@ -32,6 +38,7 @@ from monitor.refolding import Refolding
 from monitor.ripeness import LAG_SECONDS, lag_class
 from monitor.telling import decide, messages
 from monitor.tick import (
+    MAY_BE_LATE,
     UNKNOWN,
     Judged,
     Outcome,
@@ -43,11 +50,14 @@ from monitor.tick import (
     rename_of,
     with_news,
 )
+from monitor.ticks import SECOND, ticks_between
 from monitor.tracing import span
 from monitor.watched import Watched
 from monitor.watermark import behind, same_places
 from rules.model import Interval, NewValues
 from rules.slices import Folded, Slice
+
+log = logging.getLogger("slicewatch")
 
 
 class TooManySlicesError(Exception):
@@ -76,31 +86,35 @@ class Evaluator:
     def __post_init__(self) -> None:
         self._learner = Learner(self.watched)
 
-    def evaluate(self, tick: datetime, now: datetime | None = None) -> Outcome:
+    def evaluate(self, tick: datetime, now: datetime | None = None, catching_up: CatchingUp | None = None) -> Outcome:
         """Count, judge, decide, and remember it all in one transaction; `now`, at the tick by default, is when it is told.
 
-        A tick that was evaluated before is counted again; where the counts are the same, nothing is written.
+        A tick that was evaluated before is counted again; where the counts are the same, nothing is written. Where
+        several buckets are to be judged, all but the newest are read and remembered before, the newest day first.
         """
         with self.state.read() as tx:
-            before = self._remembered(tx, tick, now)
+            before = self._remembered(tx, tick, now, catching_up)
         if before.done:
             return self._repeat(tick, before)
         refolded = self._refolded(before)
-        if refolded is not None:
-            with self.state.read() as tx:
-                before = self._remembered(tx, tick, now)
         try:
+            read_at = self._read_ahead(before)
+            if refolded is not None or read_at is not None:
+                with self.state.read() as tx:
+                    before = self._remembered(tx, tick, now, catching_up, read_at)
             fresh = self._count(before)
             self._check_slices(fresh.terms)
             late = self._late(before, fresh)
         except (SourceError, TooManySlicesError) as error:
-            return self._unknown(tick, before, Kind.BLIND, str(error))
+            return self.blind(tick, str(error), now, catching_up)
         if late:
             return self._unknown(tick, before, Kind.LATE, late)
         try:
             with self.state.read() as tx:
                 new = self._new_values(tx, before, fresh)
-            judged = self._judge(tick, before, fresh).after(told_once(new, self.watched.rule.severity, tick), {}, {})
+            absence = before.absence if before.behind else None
+            seen = told_once(new, self.watched.rule.severity, tick, absence)
+            judged = self._judge(tick, before, fresh).after(seen, {}, {})
             found = self._finish(tick, before, fresh, judged, notices=self._notices(before, fresh, judged, refolded))
         except BaseException:
             # A fit that was made on the way was not stored: the next attempt has to make it again, and store it.
@@ -111,26 +125,46 @@ class Evaluator:
             self._learner.forget()
         return found
 
-    def blind(self, tick: datetime, error: str, now: datetime | None = None) -> Outcome:
-        """The tick of a source that could not be asked: one blind incident, everything else frozen."""
+    def blind(
+        self, tick: datetime, error: str, now: datetime | None = None, catching_up: CatchingUp | None = None
+    ) -> Outcome:
+        """The tick of a source that could not be asked: one blind incident, everything else frozen.
+
+        All ticks that are caught up with are blind at once: to ask for each would take hours in which nobody is told.
+        """
+        missed: Sequence[datetime] = ()
+        if catching_up is not None and tick < catching_up.last:
+            tick, missed = catching_up.last, ticks_between(self.watched, tick, catching_up.last - SECOND)
         with self.state.read() as tx:
             before = self._remembered(tx, tick, now)
         if before.done:
             return Outcome(self.watched.rule.name, tick, blind=error, repeated=True)
-        return self._unknown(tick, before, Kind.BLIND, error)
+        return self._unknown(tick, before, Kind.BLIND, error, missed)
 
     # --- reading -----------------------------------------------------------------------------
 
-    def _remembered(self, tx: store.Tx, tick: datetime, now: datetime | None = None) -> Remembered:
-        name, epoch = self.watched.rule.name, to_epoch(tick)
+    def _remembered(
+        self,
+        tx: store.Tx,
+        tick: datetime,
+        now: datetime | None = None,
+        catching_up: CatchingUp | None = None,
+        read_at: int | None = None,
+    ) -> Remembered:
+        name, epoch, schedule = self.watched.rule.name, to_epoch(tick), self.watched.schedule
         last_good = store.newest_good(tx, name, epoch)
-        newest = self.watched.schedule.newest(epoch)
+        newest = schedule.newest(epoch)
         known = store.coverage(tx, name, newest - self.watched.lookback, newest + DAY)
-        to_judge = self.watched.schedule.newly_due(last_good, epoch)
+        to_judge = schedule.newly_due(last_good, epoch)
         first = self.watched.grid.floor(newest - self.watched.lookback)
-        to_read = self.watched.schedule.to_read(epoch, known, first)
-        to_read |= {b: self._age(b, epoch) for b in to_judge if b not in to_read and b not in known}
-        every = store.incidents(tx, rule=name, newest_first=False)
+        last = max(catching_up.last, tick) if catching_up is not None else tick
+        read_at = to_epoch(last) if read_at is None else read_at
+        to_read = {b: lag for b, lag in schedule.to_read(read_at, known, first).items() if b <= newest}
+        to_read |= {b: self._age(b, read_at) for b in to_judge if b not in to_read and b not in known}
+        absence = catching_up.absence if catching_up is not None else None
+        if absence is None and len(to_judge) > 1:
+            absence = absence_of(self.watched, last_good, tick, max(tick, now or tick))
+        every = store.incidents_at_hand(tx, name, tick - MAY_BE_LATE)
         closed = tuple(i for i in every if may_be_late(i, tick))
         members = store.membership(tx, name)
         if members.as_of != self._members:
@@ -156,7 +190,43 @@ class Evaluator:
             membership=members,
             marks=tuple(store.marks(tx, tick - CHARTED)),
             dropped=self._dropped,
+            read_at=read_at,
+            absence=absence,
+            missed_until=missed_until(self.watched, last) if absence is not None else 0,
+            behind=absent(absence) if absence is not None and tick < last else "",
         )
+
+    def _read_ahead(self, before: Remembered) -> int | None:
+        """Read and remember what is there before the first of several buckets is judged; as of when (epoch seconds).
+
+        So a stop in between loses no counts, and how late events come is known as it would have been tick by tick. None
+        where nothing is to be read ahead. Of a source that is behind what came by its last arrival is read.
+        """
+        late = len(before.to_judge) > 1 or before.tick < before.read_at
+        newest = self.watched.schedule.newest(before.read_at)
+        if not late or not before.terms or not before.to_read.keys() - {newest}:
+            return None
+        read_at = min(before.read_at, self._known_until(before))
+        if read_at < before.tick:
+            return before.tick
+        backfill = Backfill(self.watched, self.source, self.state)
+        plan = backfill.plan(self.watched.schedule.newest(read_at), read_at, riper=True)
+        if plan.days:
+            log.info(plan.describe(self.watched.rule.name))
+        for _ in backfill.run(plan, read_at):
+            pass
+        return read_at
+
+    def _known_until(self, before: Remembered) -> int:
+        """The last arrival (epoch seconds) of a source that is behind when it is read; else when it is read."""
+        if self.watched.rule.arrived_at is None:
+            return before.read_at
+        bucket = self.watched.schedule.newest(before.read_at)
+        newest = self._asked(replace(before, to_read={bucket: 0}))
+        assert newest.earlier is not None
+        came = float(newest.earlier[0, 0].sum())
+        late, last = self._behind(before, bucket, came)
+        return to_epoch(last) if late and last is not None else before.read_at
 
     def _known_terms(self, tx: store.Tx, combinations: int) -> tuple[Terms, ...]:
         """All leaves of the rule; those read before are kept, since a place means the same until leaves are dropped."""
@@ -177,11 +247,27 @@ class Evaluator:
         return max(lag_class(tick - self.watched.schedule.due(bucket)), 0)
 
     def _count(self, before: Remembered) -> Counts:
+        """What is read at the tick, and what was read ahead of the buckets to be judged."""
+        return self._asked(before).with_columns(self._stored(before))
+
+    def _stored(self, before: Remembered) -> Counts:
+        """Buckets to be judged that were read before; each as ripe as it is known."""
+        starts = np.array([b for b in before.to_judge if b not in before.to_read], dtype=np.int64)
+        if not len(starts):
+            return Counts(
+                before.terms, starts, np.zeros((len(self.watched.rule.metrics), len(before.terms), 0), np.int64)
+            )
+        with self.state.read() as tx:
+            rule, measures = self.watched.rule.name, len(self.watched.rule.metrics)
+            block = store.pages(tx, rule, starts, n_leaves=len(before.terms), measures=measures)
+        return Counts(before.terms, starts[block.known], block.values[:, :, block.known].astype(np.int64))
+
+    def _asked(self, before: Remembered) -> Counts:
         buckets = list(before.to_read)
         if not buckets:
             empty = np.zeros((len(self.watched.rule.metrics), len(before.terms), 0), dtype=np.int64)
             return Counts(before.terms, np.zeros(0, dtype=np.int64), empty)
-        frame = self.source.count(self.watched.query(self.watched.windows(buckets), before.tick))
+        frame = self.source.count(self.watched.query(self.watched.windows(buckets), before.read_at))
         counts = Counts.from_frame(
             frame,
             dimensions=self.watched.rule.dimensions,
@@ -258,20 +344,36 @@ class Evaluator:
         if rule.slices.new is NewValues.LEARN or not known:
             return []
         complete = complete_from(tx, self.watched)
-        seen = (*self._first_seen, *seen_first(fresh, known).tolist())
-        now = newcomers(self.watched, fresh.terms, seen, complete)
+        seen = np.array([*self._first_seen, *seen_first(fresh, known).tolist()], dtype=np.int64)
+        # What was read ahead is there already: it is new in the bucket in which it was first seen.
+        ahead = [bucket for bucket in before.to_judge if bucket not in before.to_read]
+        old = np.flatnonzero(seen[:known] < min(ahead, default=np.iinfo(np.int64).max))
+        here = np.flatnonzero(seen <= self.watched.schedule.newest(before.tick))
+        now = self._newcomers(fresh.terms, seen, here, complete)
         if rule.slices.new is NewValues.IGNORE:
             heirs = {term for told in before.renames for term in told.rename.new.terms}
             self._learner.newcomers = tuple(item for item in now if heirs.isdisjoint(item.terms))
             return []
-        return appeared(self.watched, fresh, newcomers(self.watched, before.terms, self._first_seen, complete), now)
+        return appeared(self.watched, fresh, self._newcomers(before.terms, seen, old, complete), now)
+
+    def _newcomers(
+        self, terms: tuple[Terms, ...], seen: NDArray[np.int64], rows: NDArray[np.int64], complete: float
+    ) -> tuple[Slice, ...]:
+        return newcomers(self.watched, [terms[row] for row in rows], seen[rows].tolist(), complete)
 
     def _late(self, before: Remembered, fresh: Counts) -> str:
         """Since when the source is behind; "" where its watermark does not say so, or there is none."""
-        if self.watched.rule.arrived_at is None or not before.to_judge or fresh.earlier is None:
+        if self.watched.rule.arrived_at is None or not before.to_judge:
             return ""
         bucket = before.to_judge[-1]
-        came = float(fresh.earlier[0, 0, :, int(np.searchsorted(fresh.starts, bucket))].sum())
+        column = int(np.searchsorted(fresh.starts, bucket))
+        # What is caught up with has had time to arrive: it is known where that was enough of it.
+        counts = fresh.values if fresh.earlier is None or before.tick < before.read_at else fresh.earlier[0]
+        came = float(counts[0, :, column].sum())
+        return self._behind(before, bucket, came)[0]
+
+    def _behind(self, before: Remembered, bucket: int, came: float) -> tuple[str, datetime | None]:
+        """Since when the source is behind ("" where it is not), of which so much of a bucket `came`; and its last arrival."""
         places = same_places(self.watched.grid, bucket)
         with self.state.read() as tx:
             measures = len(self.watched.rule.metrics)
@@ -279,19 +381,25 @@ class Evaluator:
         usual = past.values[0][:, past.known].sum(axis=0)
         end = self.watched.grid.end(bucket)
         if not behind(came, usual, bucket, end, None):
-            return ""
+            return "", None
         newest = Interval(to_datetime(bucket - LAG_SECONDS[-1]), to_datetime(end))
-        last = self.source.watermark(self.watched.query([newest], before.tick))
-        return behind(came, usual, bucket, end, last)
+        last = self.source.watermark(self.watched.query([newest], before.read_at))
+        return behind(came, usual, bucket, end, last), last
 
     # --- judging -----------------------------------------------------------------------------
 
     def _judge(self, tick: datetime, before: Remembered, fresh: Counts) -> Judged:
         """Judge the newly due buckets in order; open incidents go from one to the next."""
         out = Judged(open=before.open)
-        for bucket in before.to_judge:
-            at = tick if bucket == before.to_judge[-1] else to_datetime(self.watched.schedule.due(bucket))
-            out = self._judge_bucket(bucket, at, with_news(before, out.transitions), fresh, out)
+        if len(before.to_judge) > 1:
+            with self.state.read() as tx:
+                self._learner.hold(tx, before.to_judge, len(fresh.terms), before.open)
+        try:
+            for bucket in before.to_judge:
+                at = tick if bucket == before.to_judge[-1] else to_datetime(self.watched.schedule.due(bucket))
+                out = self._judge_bucket(bucket, at, with_news(before, out.transitions), fresh, out)
+        finally:
+            self._learner.let_go()
         return replace(out, transitions=tuple(blind_until(tick, t) for t in out.transitions))
 
     def _judge_bucket(self, bucket: int, at: datetime, before: Remembered, fresh: Counts, so_far: Judged) -> Judged:
@@ -300,8 +408,9 @@ class Evaluator:
             return so_far.after(step(so_far.open, Assessment(rule.name, at), StepPolicy.of(rule)), {}, {})
         with self.state.read() as tx:
             questions, blob, closed = self._questions(tx, bucket, before, fresh, so_far)
+        missed = self.watched.schedule.due(bucket) <= before.missed_until
         with span("judge", rule=rule.name, bucket=to_datetime(bucket).isoformat()) as traced:
-            judged = judge_bucket(rule, at, questions, so_far.open)
+            judged = judge_bucket(rule, at, questions, so_far.open, before.absence if missed else None)
             traced.note(slices=len(questions[0].lattice), transitions=len(judged.transitions))
         known = {incident.id: so_far.closed.get(incident.id, incident) for incident in closed}
         grown = [amend(known[r.incident], r, at) for answer in judged.answers for r in answer.amendments]
@@ -352,13 +461,15 @@ class Evaluator:
             if not before.terms:
                 return []
             bucket = self.watched.schedule.newest(before.tick)
-            fresh = self._count(before)
+            fresh = self._asked(before)
             self._new_values(tx, before, fresh)
             return self._questions(tx, bucket, before, fresh, Judged(open=before.open))[0]
 
     # --- remembering -------------------------------------------------------------------------
 
-    def _unknown(self, tick: datetime, before: Remembered, kind: Kind, detail: str) -> Outcome:
+    def _unknown(
+        self, tick: datetime, before: Remembered, kind: Kind, detail: str, missed: Sequence[datetime] = ()
+    ) -> Outcome:
         """A tick of which nothing is known: the source could not be asked (blind), or is behind (late)."""
         rule = self.watched.rule
         newest = before.to_judge[-1] if before.to_judge else self.watched.schedule.newest(to_epoch(tick))
@@ -374,9 +485,10 @@ class Evaluator:
             p=0.0,
             detail=detail,
         )
-        made = step(before.open, Assessment(rule.name, tick, blind=trouble), StepPolicy.of(rule))
+        absence = before.absence if before.behind else None
+        made = step(before.open, Assessment(rule.name, tick, blind=trouble, absence=absence), StepPolicy.of(rule))
         judged = Judged(open=before.open).after(made, {}, {})
-        return self._finish(tick, before, None, judged, trouble=trouble)
+        return self._finish(tick, before, None, judged, trouble=trouble, missed=missed)
 
     def _finish(
         self,
@@ -387,6 +499,7 @@ class Evaluator:
         *,
         trouble: Finding | None = None,
         notices: tuple[str, ...] = (),
+        missed: Sequence[datetime] = (),
     ) -> Outcome:
         with self.state.write() as tx:
             if _done(tx, self.watched.rule.name, to_epoch(tick)) or _passed(tx, self.watched.rule.name, to_epoch(tick)):
@@ -402,7 +515,8 @@ class Evaluator:
             texts = messages(self.watched.rule, judged.transitions, decisions, before.marks)
             news = record(tx, self.watched.rule.name, before, fresh, judged, decisions, texts)
             outcome, detail = (store.OK, "; ".join(notices)) if trouble is None else _recorded(trouble)
-            store.record_run(tx, self.watched.rule.name, to_epoch(tick), outcome, detail)
+            for each in (*missed, tick):
+                store.record_run(tx, self.watched.rule.name, to_epoch(each), outcome, detail)
         starts = () if trouble is not None else tuple(to_datetime(b) for b in before.to_judge)
         blind, late = (trouble.detail if trouble is not None and trouble.kind is kind else "" for kind in UNKNOWN)
         return Outcome(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -21,6 +21,8 @@ from monitor.ripeness import LAGS
 from monitor.watched import Watched
 from rules.model import Rule
 from rules.slices import Slice
+
+UNTOLD = "nothing was told when it was judged; by the counts known today it is, or is part of, a cause of its own:"
 
 
 @dataclass(frozen=True)
@@ -65,9 +67,18 @@ def explained(app: App, rule: Rule, item: Slice, moment: datetime) -> Explanatio
     rewind(app.state, watched, tick)
     questions = app.evaluator(rule).questions(tick)
     with app.state.read() as tx:
-        chains = tuple(_chain(tx, watched, item, bucket, m, question) for m, question in enumerate(questions))
+        found = (_chain(tx, watched, item, bucket, m, question) for m, question in enumerate(questions))
+        chains = tuple(_as_told(chain, told) for chain in found)
     queries = tuple(query_of(rule, c.metric, item, (c.start, c.end), _expected(c)) for c in chains)
     return Explanation(chains, told, queries, run, known)
+
+
+def _as_told(chain: Chain, told: tuple[Told, ...]) -> Chain:
+    """The chain, where nothing was told of what it finds: it is made from the counts known today, which may say more."""
+    known = any(item.incident.metric == chain.metric for item in told)
+    if known or chain.explained_by is None:
+        return chain
+    return replace(chain, conclusion=f"{UNTOLD} {chain.explained_by.label()}")
 
 
 def _expected(chain: Chain) -> float:

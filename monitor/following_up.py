@@ -83,7 +83,7 @@ def routes_at(tx: store.Tx, rule: Rule, settings: Settings, now: datetime) -> Ro
     """Where a rule's news go at a time, and what holds them back then."""
     around = Around(
         inhibitors=store.inhibitors(tx, rule.inhibited_by),
-        dismissed=tuple(i for i in store.incidents(tx, rule=rule.name) if i.feedback is not None),
+        dismissed=tuple(store.dismissed(tx, rule.name)),
         silences=tuple(store.silences(tx, now - LONGEST_SILENCE)),
     )
     return Routes.of(rule, settings.operations, around)

@@ -35,12 +35,16 @@ def read_series(
     measures: int,
     fresh: Counts | None,
     lags: Mapping[int, int] = MappingProxyType({}),
+    held: store.PageBlock | None = None,
 ) -> list[LeafSeries]:
     """One series per measure over the leaves `terms`; what was just read lies over what is stored.
 
-    `lags` are the classes that `fresh` was read at, by bucket.
+    `lags` are the classes that `fresh` was read at, by bucket. `held` are pages read before, of consecutive buckets; what it
+    does not hold is read from the store.
     """
-    block = store.pages(tx, rule, starts, n_leaves=len(terms), measures=measures)
+    block = None if held is None else _part_of(held, starts, len(terms))
+    if block is None:
+        block = store.pages(tx, rule, starts, n_leaves=len(terms), measures=measures)
     values, lag = np.asarray(block.values, dtype=float), block.lag.copy()
     if fresh is not None:
         columns = np.searchsorted(starts, fresh.starts)
@@ -50,6 +54,15 @@ def read_series(
                 lag[column] = lags.get(int(starts[column]), lag[column])
     flagged = store.flags(tx, rule, starts, len(terms))
     return [LeafSeries(starts, values[m], flagged, lag) for m in range(measures)]
+
+
+def _part_of(held: store.PageBlock, starts: Times, n_leaves: int) -> store.PageBlock | None:
+    """The buckets `starts` of a block, as its own; None where it does not hold them all."""
+    first, stop = np.searchsorted(held.starts, [starts[0], starts[-1] + 1]) if len(starts) else (0, 0)
+    if held.values.shape[1] != n_leaves or not np.array_equal(held.starts[first:stop], starts):
+        return None
+    part = slice(int(first), int(stop))
+    return store.PageBlock(starts, held.values[:, :, part].copy(), held.known[part], held.lag[part])
 
 
 def read_classes(

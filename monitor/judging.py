@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alerts.incidents import StepPolicy, step
-from alerts.model import Assessment, Incident, Transition
+from alerts.model import Absence, Assessment, Incident, Transition
 from monitor.assess import Answer, Question, assess
 from monitor.buckets import DAY, Grid, to_epoch
 from monitor.detectors.fit import level_span, windows_of
@@ -41,14 +41,24 @@ def first_needed(grid: Grid, bucket: int, followed: Sequence[Incident]) -> int:
     return first
 
 
-def judge_bucket(rule: Rule, at: datetime, questions: Sequence[Question], incidents: tuple[Incident, ...]) -> Judgement:
-    """Judge one bucket at the time `at`: one question per metric, about the same bucket; `incidents` are open."""
+def judge_bucket(
+    rule: Rule,
+    at: datetime,
+    questions: Sequence[Question],
+    incidents: tuple[Incident, ...],
+    absence: Absence | None = None,
+) -> Judgement:
+    """Judge one bucket at the time `at`: one question per metric, about the same bucket; `incidents` are open.
+
+    `absence` is the stretch in which nothing was judged, where the bucket should have been judged in it.
+    """
     answers = [assess(question) for question in questions]
     assessment = Assessment(
         rule=rule.name,
         tick=at,
         findings=tuple(f for answer in answers for f in answer.findings),
         recoveries=tuple(r for answer in answers for r in answer.recoveries),
+        absence=absence,
     )
     made = step(incidents, assessment, StepPolicy.of(rule))
     return Judgement(tuple(made), _changed(questions[0].recent, answers), tuple(answers))

@@ -40,6 +40,8 @@ class Learner:
     watched: Watched
     newcomers: tuple[Slice, ...] = ()
     """Values that are not to be tested."""
+    _held: store.PageBlock | None = None
+    """Pages of an evaluation that judges many buckets: each of them needs nearly the same days."""
     _leaves: Leaves | None = None
     _lattices: dict[int, Lattice] = field(default_factory=dict)
     _learned: dict[tuple[int, int], list[Learned]] = field(default_factory=dict)
@@ -47,6 +49,16 @@ class Learner:
     def forget(self) -> None:
         """A fit that was made was not stored: it has to be made again, and stored."""
         self._learned.clear()
+
+    def hold(self, tx: store.Tx, buckets: Sequence[int], leaves: int, followed: Sequence[Incident]) -> None:
+        """Read the pages that judging several buckets needs once, until they are let go of."""
+        grid, measures = self.watched.grid, len(self.watched.rule.metrics)
+        starts = grid.starts(first_needed(grid, buckets[0], followed), grid.end(buckets[-1]))
+        self._held = store.pages(tx, self.watched.rule.name, starts, n_leaves=leaves, measures=measures)
+
+    def let_go(self) -> None:
+        """Pages are read from the store again."""
+        self._held = None
 
     @cached_property
     def detectors(self) -> tuple[Detector, ...]:
@@ -79,10 +91,16 @@ class Learner:
     def _with_young_curves(
         self, tx: store.Tx, learned: list[Learned], as_of: int, bucket: int, terms: tuple[Terms, ...], so_far: Judged
     ) -> list[Learned]:
-        """On the first day of own reads midnight knew too little of how late events come: every bucket learns anew."""
-        first = store.read_again(tx, self.watched.rule.name, as_of - DAY - self.watched.grid.seconds, bucket)
+        """On the first day of own reads midnight knew too little of how late events come: every bucket learns anew.
+
+        A bucket that was read late is believed to be there: what is doubted of others is what may yet come.
+        """
+        rule = self.watched.rule.name
+        first = store.read_again(tx, rule, as_of - DAY - self.watched.grid.seconds, bucket)
         if first is not None and first <= as_of - DAY:
             return learned
+        if first is None and store.coverage(tx, rule, bucket, bucket + 1).get(bucket, 0) > 0:
+            return [replace(item, curves=None) for item in learned]
         curves = self._curves(tx, bucket, terms, so_far)
         return [replace(item, curves=late) for item, late in zip(learned, curves, strict=True)]
 
@@ -155,7 +173,7 @@ class Learner:
     ) -> list[LeafSeries]:
         """One series per metric, with the flags so far, as if renames and accepted changes had always been."""
         rule, leaves = self.watched.rule, self.lattice(terms).leaves
-        found = read_series(tx, rule.name, starts, terms, len(rule.metrics), fresh, before.to_read)
+        found = read_series(tx, rule.name, starts, terms, len(rule.metrics), fresh, before.to_read, self._held)
         renames = [r.rename for r in before.renames]
         named = (with_renames(item, terms, rule.dimensions, renames) for item in found)
         flagged = (replace(item, flagged=so_far.flagged_over(item)) for item in named)

@@ -7,9 +7,16 @@ import secrets
 import socket
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from importlib.metadata import version
 
 from monitor import store
+
+
+@cache
+def _version() -> str:
+    """Found in the files of the installation: once is enough."""
+    return version("slicewatch")
 
 
 @dataclass(frozen=True)
@@ -35,9 +42,7 @@ class Presence:
     def say(self, state: store.Store, now: datetime, ahead: timedelta = timedelta(0)) -> None:
         """It is there; `ahead` is how far its machine's clock is."""
         with state.write() as tx:
-            store.put_replica(
-                tx, store.Replica(self.id, self.host, self.pid, version("slicewatch"), self.started_at, now, ahead)
-            )
+            store.put_replica(tx, store.Replica(self.id, self.host, self.pid, _version(), self.started_at, now, ahead))
 
     def leave(self, state: store.Store) -> None:
         """It ends by itself."""

@@ -25,18 +25,19 @@ from alerts.deliver import Result
 from alerts.wording import counted
 from monitor import store
 from monitor.app import App
+from monitor.catching_up import Backlogs, CatchingUp
 from monitor.chores import Chore, Round
 from monitor.claims import LEASE, Claims
 from monitor.clock import LOOK_SECONDS as CLOCK_SECONDS
 from monitor.clock import Clock
 from monitor.logs import sparingly
+from monitor.missed import tell_missed
 from monitor.parking import Parking, reason, rests
 from monitor.presence import Presence
 from monitor.query import AskingStoppedError
 from monitor.resending import Resender
 from monitor.selfwatch import SelfWatch
 from monitor.tick import Outcome
-from monitor.ticks import due_ticks
 from monitor.underway import Underway
 from monitor.vitals import Vitals
 from monitor.weekly import send_due
@@ -108,6 +109,7 @@ class Daemon:
     _news: threading.Event = field(default_factory=threading.Event)
     _asked: threading.Event = field(default_factory=threading.Event)
     _settled: bool = False
+    _backlogs: Backlogs = field(default_factory=Backlogs)
     _presence: Presence = field(init=False)
     _parking: Parking = field(init=False)
     _claims: Claims = field(init=False)
@@ -200,6 +202,9 @@ class Daemon:
         def seen(now: datetime) -> None:
             self._presence.say(app.state, now, timedelta(0) if self.clock is None else self.clock.ahead)
 
+        def missed(now: datetime) -> int:
+            return len(tell_missed(app.state, app.settings.operations, now))
+
         def again(now: datetime) -> None:
             resender.look(now)
 
@@ -213,6 +218,7 @@ class Daemon:
             *self._self.chores(),
             Chore("follow", often, app.follow_up, "open incidents are followed up later", at_once=False),
             Chore("digest", self.digest_seconds, week, "the digest of the week waits", alone=True),
+            Chore("missed", often, missed, "what was missed while nothing was judged is told later", alone=True),
             Chore("retention", self.retention_seconds, tidied, late, at_once=False, alone=True),
             # Nothing rests on it but what people see.
             Chore("presence", often, seen, "that this daemon is there is noted later", logging.INFO),
@@ -390,7 +396,7 @@ class Daemon:
         done = None
         while not self.stopped.is_set() and (rule := self.app.rule(name)) is not None:
             try:
-                ticks = self._due(rule)
+                ticks, catching_up = self._due(rule)
             except store.StoreError:
                 raise
             except Exception as error:
@@ -402,7 +408,7 @@ class Daemon:
             if not ticks or ticks[0] == done or not self._claims.take(name, ticks[0]):
                 return
             try:
-                self._evaluate(rule, ticks[0])
+                self._evaluate(rule, ticks[0], catching_up)
             except AskingStoppedError as error:
                 self._claims.leave_be(name, ticks[0])
                 log.info("%s at %s: left to the next start, or to another daemon: %s", name, ticks[0], error)
@@ -429,7 +435,7 @@ class Daemon:
         if rule is None or not self.app.state.shared:
             return
         try:
-            ticks = self._due(rule)
+            ticks, _ = self._due(rule)
         except store.StoreError:
             raise
         except Exception:
@@ -438,28 +444,28 @@ class Daemon:
         if ticks:
             self._claims.take(name, ticks[0])
 
-    def _due(self, rule: Rule) -> list[datetime]:
+    def _due(self, rule: Rule) -> tuple[list[datetime], CatchingUp | None]:
         watched = self.app.evaluator(rule).watched
         with self.app.state.read() as tx:
             newest = store.newest_run(tx, rule.name)
-        return due_ticks(watched, newest, self.now())
+        return self._backlogs.due(watched, newest, self.now())
 
-    def _evaluate(self, rule: Rule, tick: datetime) -> None:
+    def _evaluate(self, rule: Rule, tick: datetime, catching_up: CatchingUp | None) -> None:
         """Make one run. Raises `StoreError` and `AskingStoppedError`: then it is not recorded."""
         # The one place where an evaluation begins: each line that is logged within says of which it is.
         what = {"rule": rule.name, "tick": tick.isoformat(), "run": uuid4().hex[:12], "source": rule.source.source}
         with about(**what), self._underway.at(f"{rule.name} at {tick:%Y-%m-%dT%H:%MZ}"):
-            self._judge(rule, tick)
+            self._judge(rule, tick, catching_up)
 
     def _go_on(self, *_: int) -> None:
         """Between two days of history that are read."""
         if self.stopped.is_set():
             raise AskingStoppedError("the daemon ends: the rest of its history is read at the next start")
 
-    def _judge(self, rule: Rule, tick: datetime) -> None:
+    def _judge(self, rule: Rule, tick: datetime, catching_up: CatchingUp | None) -> None:
         self._self.began(rule.name, tick)
         try:
-            outcome = self._outcome(rule, tick)
+            outcome = self._outcome(rule, tick, catching_up)
         except AskingStoppedError:
             self._self.ended(rule.name)
             raise
@@ -470,13 +476,13 @@ class Daemon:
         log_outcome(outcome)
         self._news.set()
 
-    def _outcome(self, rule: Rule, tick: datetime) -> Outcome:
+    def _outcome(self, rule: Rule, tick: datetime, catching_up: CatchingUp | None) -> Outcome:
         """The evaluation of a tick. One that fails in itself is told like a source that cannot be asked: nobody watches."""
         now, known = self.now(), self._parking.failing(rule)
         if known is not None and rests(known, now):
-            return self.app.evaluator(rule).blind(tick, reason(known, now), now)
+            return self.app.evaluator(rule).blind(tick, reason(known, now), now, catching_up)
         try:
-            outcome = self.app.tick(rule, tick, self._go_on, now=now)
+            outcome = self.app.tick(rule, tick, self._go_on, now=now, catching_up=catching_up)
         except (store.StoreError, AskingStoppedError):
             raise
         except Exception as error:

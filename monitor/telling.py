@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from alerts.actions import expired
 from alerts.marks import Mark
 from alerts.message import RuleFacts, compose
-from alerts.model import Decision, Message, Transition
+from alerts.model import Change, Decision, Message, Reason, Transition
 from alerts.plan import Hold, Routes, hold_of, plan
 from alerts.reminders import remind
 from monitor.paste import query_to_paste
@@ -24,12 +25,22 @@ def decide(watched: Watched, before: Remembered, judged: Judged, tick: datetime)
 
     def held(transition: Transition) -> Hold | None:
         told = before.told.get(transition.incident.id, ())
-        return hold_of(transition, routes, tick, told, told_at=before.now)
+        return hold_of(transition, routes, tick, told, told_at=before.now, behind=before.behind)
 
     every = watched.rule.repeat_interval
     again = remind(judged.open, judged.transitions, before.told_at, tick, every, held, routes.around.silences)
     whole = judged.after(again, {}, {})
-    return whole, plan(whole.transitions, routes, tick, before.told, told_at=before.now)
+    return whole, plan(whole.transitions, routes, tick, before.told, told_at=before.now, behind=before.behind)
+
+
+def as_of_now(transition: Transition, transitions: Sequence[Transition]) -> Transition:
+    """A step with the facts of the last one, where only its numbers changed after it."""
+    later = [
+        t for t in transitions if t.incident.id == transition.incident.id and t.incident.seq > transition.incident.seq
+    ]
+    if transition.incident.absence is None or not later or any(t.change is not Change.CONFIRMED for t in later):
+        return transition
+    return replace(transition, incident=replace(later[-1].incident, seq=transition.incident.seq))
 
 
 def messages(
@@ -42,7 +53,11 @@ def messages(
 def composed(
     transitions: Sequence[Transition], decisions: Sequence[Decision], facts: Callable[[Transition], RuleFacts]
 ) -> tuple[tuple[str, Message], ...]:
-    """(receiver, message) of each decision to send, with what `facts` says of the rule."""
-    made = {(t.incident.id, t.incident.seq): t for t in transitions}
-    sent = [(decision.receiver, made[decision.incident, decision.seq]) for decision in decisions if decision.send]
+    """(receiver, message) of each decision to send, with what `facts` says of the rule; none of what a digest tells.
+
+    Of what is judged late, an incident is told as it is by now: what has become of it since is no message of its own.
+    """
+    made = {(t.incident.id, t.incident.seq): as_of_now(t, transitions) for t in transitions}
+    alone = (decision for decision in decisions if decision.send and decision.reason is not Reason.DIGESTED)
+    sent = [(decision.receiver, made[decision.incident, decision.seq]) for decision in alone]
     return tuple((receiver, compose(transition, facts(transition))) for receiver, transition in sent)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
 from alerts.incidents import FAMILIES, Family
 from alerts.marks import Mark
-from alerts.model import Decision, Incident, Kind, Message, State, Transition
+from alerts.model import Absence, Decision, Incident, Kind, Message, State, Transition
 from alerts.plan import Around
 from alerts.reminders import Telling
 from monitor import store
@@ -22,6 +22,8 @@ from monitor.detectors.model import LeafSeries
 from monitor.history import Rename
 from monitor.ripeness import LAG_SECONDS
 
+MAY_BE_LATE = timedelta(seconds=LAG_SECONDS[-1] + DAY)
+"""After its last bad bucket nothing of a loss ripens any more."""
 UNKNOWN = {Kind.BLIND: store.BLIND, Kind.LATE: store.LATE}
 """Kinds of trouble with the source, and how the run is recorded."""
 
@@ -95,6 +97,14 @@ class Remembered:
     marks: tuple[Mark, ...]
     dropped: int
     """How many leaves were ever dropped: once it is another number, `terms` have other places in the store."""
+    read_at: int
+    """As of when the source is read (epoch seconds): later than the tick where that is caught up with."""
+    absence: Absence | None = None
+    """The stretch in which nothing was judged, where some of the buckets should have been judged in it."""
+    missed_until: int = 0
+    """Buckets due by then (epoch seconds) should have been."""
+    behind: str = ""
+    """Why it is too early to tell what is found; "" where the tick is the newest one."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +156,7 @@ def may_be_late(incident: Incident, tick: datetime) -> bool:
     if incident.resolved_at is None or incident.raised_at is None:
         return False
     loss = FAMILIES[incident.kind] is Family.LOSS and incident.resolved_at <= tick
-    return loss and to_epoch(tick) - to_epoch(incident.until) <= LAG_SECONDS[-1] + DAY
+    return loss and tick - incident.until <= MAY_BE_LATE
 
 
 def blind_until(tick: datetime, transition: Transition) -> Transition:

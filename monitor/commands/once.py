@@ -6,7 +6,8 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,12 @@ import click
 
 from alerts.deliver import Outcome as Delivered
 from alerts.message import plain_text
+from alerts.model import Message
 from alerts.wording import counted
 from monitor import store
 from monitor.app import App
 from monitor.buckets import to_epoch
+from monitor.catching_up import MOST_TICKS, Backlogs, CatchingUp
 from monitor.commands import HELP
 from monitor.commands.common import (
     FAILED,
@@ -29,11 +32,13 @@ from monitor.commands.common import (
     progress,
     rules_called,
 )
+from monitor.missed import tell_missed
 from monitor.query import SourceError
 from monitor.replay import incident_to_json, stamp
 from monitor.resending import Resender
 from monitor.rewind import rewind
 from monitor.tick import Outcome
+from monitor.ticks import due_ticks
 from monitor.watched import Watched
 from monitor.weekly import send_due
 from rules.model import Rule
@@ -62,9 +67,12 @@ def once(rules: tuple[str, ...], at: datetime | None, config: Path, *, dry_run: 
     with opened(config, sends=not dry_run, out=sys.stderr if as_json else sys.stdout) as app:
         chosen = rules_called(app, rules)
         _prepare(app, chosen, origin, dry_run=dry_run)
-        outcomes = [_evaluate(app, rule, origin) for rule in inhibitors_first(chosen)]
+        outcomes = [outcome for rule in inhibitors_first(chosen) for outcome in _evaluate(app, rule, origin)]
         for outcome in outcomes:
             _print(outcome, as_json=as_json, messages=dry_run)
+        missed = tell_missed(app.state, app.settings.operations, origin, caught_up=True)
+        if dry_run and not as_json:
+            _print_messages(missed)
         if not dry_run:
             app.follow_up(origin)
             send_due(app, origin)
@@ -104,16 +112,37 @@ def _refuse_older(app: App, rules: list[Rule], tick: datetime) -> None:
                 )
 
 
-def _evaluate(app: App, rule: Rule, tick: datetime) -> Outcome:
-    """The outcome; a source that cannot even be opened stops no other rule."""
+def _evaluate(app: App, rule: Rule, origin: datetime) -> list[Outcome]:
+    """The outcomes, of which the last is that of now; a source that cannot even be opened stops no other rule.
+
+    What was missed is judged with it, or where that is very much, day by day before it.
+    """
+    watched = app.evaluator(rule).watched
+    with app.state.read() as tx:
+        newest = store.newest_run(tx, rule.name)
+    ticks, catching_up = Backlogs().due(watched, newest, origin)
+    if catching_up is None or len(due_ticks(watched, newest, origin)) <= MOST_TICKS:
+        return [_tick(app, rule, origin, None)]
+    catching_up = replace(catching_up, last=origin)
+    found: list[Outcome] = []
+    for tick in (*ticks[:-1], origin):
+        outcome = _tick(app, rule, tick, catching_up)
+        found.append(outcome)
+        if outcome.blind:
+            break  # all up to now are
+    return found
+
+
+def _tick(app: App, rule: Rule, tick: datetime, catching_up: CatchingUp | None) -> Outcome:
+    evaluator, last = app.evaluator(rule), tick if catching_up is None else catching_up.last
     try:
         plan = app.missing_history(rule, tick)
     except SourceError as error:
-        return app.evaluator(rule).blind(tick, str(error))
+        return evaluator.blind(tick, str(error), last, catching_up)
     if plan.days:
         click.echo(plan.describe(rule.name), err=True)
     with progress(rule.name) as show:
-        return app.tick(rule, tick, show)
+        return app.tick(rule, tick, show, now=last, catching_up=catching_up)
 
 
 def deliver_now(app: App, clock: Callable[[], datetime]) -> None:
@@ -150,8 +179,12 @@ def _print(outcome: Outcome, *, as_json: bool, messages: bool) -> None:
     for notice in outcome.notices:
         click.echo(f"{outcome.rule}: {notice}")
     if messages:
-        for receiver, message in outcome.messages:
-            click.echo(f"to {receiver}:\n{plain_text(message)}")
+        _print_messages(outcome.messages)
+
+
+def _print_messages(messages: Iterable[tuple[str, Message]]) -> None:
+    for receiver, message in messages:
+        click.echo(f"to {receiver}:\n{plain_text(message)}")
 
 
 def _to_json(outcome: Outcome) -> dict[str, Any]:

@@ -19,7 +19,16 @@ from monitor.store.claim_table import (
 )
 from monitor.store.copying import copy, rewind
 from monitor.store.daemon_lock import DaemonLock
-from monitor.store.digest_table import digest_thread, digested, join_digest, lately
+from monitor.store.digest_table import (
+    digest_thread,
+    digested,
+    join_digest,
+    join_missed,
+    lately,
+    told_missed,
+    untold_missed,
+    waiting_missed,
+)
 from monitor.store.effort_table import Effort, efforts, efforts_of, put_effort
 from monitor.store.errors import (
     ConflictError,
@@ -37,10 +46,12 @@ from monitor.store.incident_tables import (
     add_decision,
     add_transition,
     decisions,
+    dismissed,
     incident,
     incident_page,
     incident_rules,
     incidents,
+    incidents_at_hand,
     open_incidents,
     rules_with_open,
     save_incident,
@@ -216,6 +227,7 @@ __all__ = [
     "deliveries",
     "digest_thread",
     "digested",
+    "dismissed",
     "drop_actions",
     "drop_canaries",
     "drop_flags",
@@ -251,9 +263,11 @@ __all__ = [
     "incident_page",
     "incident_rules",
     "incidents",
+    "incidents_at_hand",
     "inhibitors",
     "is_known",
     "join_digest",
+    "join_missed",
     "keep_canary",
     "lately",
     "leaves",
@@ -330,10 +344,13 @@ __all__ = [
     "tokens",
     "told",
     "told_at",
+    "told_missed",
     "traffic",
     "transitions",
     "unchecked",
     "unseen",
+    "untold_missed",
     "upkeep_done",
+    "waiting_missed",
     "waiting_since",
 ]

@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import exists, func, select, update
 
+from alerts.absences import PREFIX, SAME, Waiting, digest_key
 from alerts.digests import WITHIN, Lately
 from alerts.incidents import FAMILIES, Family
 from alerts.model import Incident
 from alerts.ports import Part
 from monitor.store import schema
 from monitor.store.bodies import from_body
-from monitor.store.moments import to_micros
+from monitor.store.moments import from_micros, to_micros
 from monitor.store.tx import Tx
 
 _box, _digest = schema.outbox.c, schema.digest.c
+_MISSED = _digest.digest.startswith(PREFIX, autoescape=True)
 
 
 def lately(tx: Tx, receiver: str, incidents: Collection[str], now: datetime) -> Lately:
@@ -33,8 +35,10 @@ def lately(tx: Tx, receiver: str, incidents: Collection[str], now: datetime) -> 
         .distinct()
     )
     told = [from_body(Incident, row.body) for row in tx.connection.execute(firsts)]
-    begun = select(_digest.digest, func.min(_digest.at)).where(_digest.receiver == receiver).group_by(_digest.digest)
-    fresh = select(func.count()).where(_digest.receiver == receiver, _digest.at > after)
+    # What was over before it was told is no storm, however much of it there is.
+    now_bad = (_digest.receiver == receiver, ~_MISSED)
+    begun = select(_digest.digest, func.min(_digest.at)).where(*now_bad).group_by(_digest.digest)
+    fresh = select(func.count()).where(*now_bad, _digest.at > after)
     newest = tx.connection.execute(begun.having(func.min(_digest.at) > after)).all()
     return Lately(
         blind=sum(FAMILIES[item.kind] is Family.SOURCE for item in told),
@@ -72,3 +76,41 @@ def digest_thread(tx: Tx, digest: str) -> tuple[int, tuple[str, ...]]:
     """The number of a digest's newest message (0 where there is none), and all who were sent one."""
     rows = tx.connection.execute(select(_box.seq, _box.receiver).where(_box.incident == digest)).all()
     return max((seq for seq, _ in rows), default=0), tuple(sorted({receiver for _, receiver in rows}))
+
+
+def join_missed(tx: Tx, receiver: str, incidents: Iterable[str], now: datetime) -> str:
+    """The key of the digest in which a receiver is told of these, that were over before; it is sent later.
+
+    Until then their moment is negative: whether something was told is no question of clocks.
+    """
+    after = to_micros(now - SAME)
+    mine = (_digest.receiver == receiver, _MISSED, func.abs(_digest.at) > after)
+    known = tx.connection.execute(select(func.max(_digest.digest)).where(*mine)).scalar()
+    key = str(known) if known is not None else digest_key(receiver, now)
+    for incident in incidents:
+        row = {"incident": incident, "receiver": receiver, "digest": key, "at": -to_micros(now)}
+        tx.put_new(schema.digest, row)
+    return key
+
+
+def waiting_missed(tx: Tx, after: datetime) -> list[Waiting]:
+    """Digests of what was missed to which something was added after a moment that they have not told yet."""
+    query = (
+        select(_digest.digest, _digest.receiver, func.max(_digest.at), func.min(_digest.at))
+        .where(_MISSED, _digest.at < -to_micros(after))
+        .group_by(_digest.digest, _digest.receiver)
+        .order_by(_digest.digest)
+    )
+    return [Waiting(key, name, from_micros(-a), from_micros(-b)) for key, name, a, b in tx.connection.execute(query)]
+
+
+def untold_missed(tx: Tx, digest: str) -> frozenset[str]:
+    """Incidents that were added to a digest of what was missed and that it has not told yet."""
+    query = select(_digest.incident).where(_digest.digest == digest, _digest.at < 0)
+    return frozenset(tx.connection.execute(query).scalars())
+
+
+def told_missed(tx: Tx, digest: str, now: datetime) -> None:
+    """All that was added to a digest of what was missed is told."""
+    waiting = (_digest.digest == digest, _digest.at < 0)
+    tx.connection.execute(update(schema.digest).where(*waiting).values(at=to_micros(now)))

@@ -7,9 +7,9 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, Table, select
+from sqlalchemy import ColumnElement, RowMapping, Table, or_, select
 
-from alerts.model import Change, Decision, Incident, Reason, State, Transition
+from alerts.model import Change, Decision, Incident, Kind, Reason, State, Transition
 from alerts.wording import clean
 from monitor.store import schema
 from monitor.store.bodies import from_body, to_body
@@ -62,6 +62,32 @@ def incidents(
     order = (table.since.desc(), table.id.desc()) if newest_first else (table.since, table.id)
     query = select(table.body).where(*wanted).order_by(*order).limit(limit)
     return [from_body(Incident, body) for body in tx.connection.execute(query).scalars()]
+
+
+def incidents_at_hand(tx: Tx, rule: str, after: datetime) -> list[Incident]:
+    """What an evaluation has to know of a rule's incidents, the oldest first: not all that ever were, for these only grow.
+
+    Those that are open, those that changed from a moment on, and those whose effect lasts: renames, changes taken as
+    normal, and what a person said about one. A text passes some others too.
+    """
+    table, step = schema.incident.c, schema.transition.c
+    newest = select(step.at).where(step.incident == table.id, step.seq == table.seq).scalar_subquery()
+    lasting = [_says(f'"kind":"{Kind.RENAMED.value}"'), _says('"accepted_at":"'), _says('"feedback":"')]
+    wanted = or_(table.state != State.RESOLVED.value, newest >= to_micros(after), *lasting)
+    query = select(table.body).where(table.rule == rule, wanted).order_by(table.since, table.id)
+    return [from_body(Incident, body) for body in tx.connection.execute(query).scalars()]
+
+
+def dismissed(tx: Tx, rule: str) -> list[Incident]:
+    """Incidents of a rule that a person called no problem, the oldest first."""
+    table = schema.incident.c
+    query = select(table.body).where(table.rule == rule, _says('"feedback":"')).order_by(table.since, table.id)
+    found = (from_body(Incident, body) for body in tx.connection.execute(query).scalars())
+    return [item for item in found if item.feedback is not None]
+
+
+def _says(text: str) -> ColumnElement[bool]:
+    return schema.incident.c.body.contains(text, autoescape=True)
 
 
 def incident_page(

@@ -11,6 +11,7 @@ from dataclasses import asdict, replace
 from datetime import timedelta
 from pathlib import Path
 
+from alerts.absences import absent
 from alerts.actions import acknowledge, dismiss, expired, reopen, snooze
 from alerts.digest_message import compose_digest
 from alerts.digests import digest_key
@@ -18,7 +19,9 @@ from alerts.following import Followed, follow
 from alerts.incidents import StepPolicy
 from alerts.marks import new_mark
 from alerts.message import RuleFacts, compose, plain_text
+from alerts.missed_message import compose_missed
 from alerts.model import (
+    Absence,
     Actor,
     Assessment,
     Feedback,
@@ -191,6 +194,19 @@ def released() -> Transition:
     opened = told(assess(1, finding(until=tick(3), evidence=evidence(grew=()))))
     held = {opened.incident.id: Telling(held="muted until 23 Nov 17:00 UTC: weekly compaction")}
     (release,) = remind([opened.incident], [], held, tick(3), timedelta(days=1), lambda _: None)
+    return release
+
+
+AWAY = Absence(tick(-5), tick(9.5))
+
+
+def found_late() -> Transition:
+    """It began while nothing was judged, and is still bad."""
+    whole = evidence(total=fact(36_000_000, 36_000_000), grew=())
+    seen = replace(assess(1, finding(until=tick(9), expected=7_308_000.0, evidence=whole)), absence=AWAY)
+    opened = told(seen)
+    held = {opened.incident.id: Telling(held=absent(AWAY))}
+    (release,) = remind([opened.incident], [], held, tick(9), timedelta(days=1), lambda _: None)
     return release
 
 
@@ -372,6 +388,7 @@ STORIES: dict[str, tuple[Callable[[], Transition], RuleFacts]] = {
     "located": (located, RULE),
     "repeated": (repeated, RULE),
     "released": (released, RULE),
+    "found_late": (found_late, RULE),
     "acknowledged": (acknowledged, RULE),
     "snoozed": (snoozed, RULE),
     "over_slept": (over_slept, RULE),
@@ -445,6 +462,23 @@ def digest_of(made: tuple[Transition, ...], seq: int = 1, joined: tuple[str, ...
     return compose_digest(digest_key("recs-oncall", tick(1)), seq, [t.incident for t in made], made, new)
 
 
+def missed() -> tuple[Message, ...]:
+    """Four incidents, of two rules, and a silence of the source began and ended while slicewatch was down; then one more is found."""
+    over = [
+        replace(step.incident, state=State.RESOLVED, resolved_at=tick(6), until=tick(4), absence=AWAY)
+        for step in causes(3)
+    ]
+    over[1] = replace(over[1], rule="shop_visits", severity=Severity.WARNING)
+    behind = replace(late().incident, state=State.RESOLVED, resolved_at=tick(5), absence=AWAY)
+    appeared = replace(new_value().incident, absence=AWAY)
+    first = [*over[:2], behind, appeared]
+    names = [frozenset(i.id for i in part) for part in (first, over[2:])]
+    return (
+        compose_missed("missed-9dee395a-1795446000", 1, first, names[0]),
+        compose_missed("missed-9dee395a-1795446000", 2, [*first, *over[2:]], names[1], len(first)),
+    )
+
+
 def week(**fields: object) -> Week:
     """Two rules; five incidents of a week, one of them called no problem."""
     lost = [step.incident for step in causes(4)]
@@ -480,6 +514,7 @@ SEVERAL: dict[str, Callable[[], tuple[Message, ...]]] = {
     "five_causes": five_causes,
     "storm": storm,
     "storm_over": storm_over,
+    "missed": missed,
     "weekly": weekly,
 }
 

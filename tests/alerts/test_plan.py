@@ -43,6 +43,7 @@ def test_the_policy_can_be_recited():
         "silenced",
         "inhibited",
         "nobody_to_tell",
+        "catching_up",
     ]
 
 

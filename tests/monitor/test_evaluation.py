@@ -147,6 +147,26 @@ def test_a_return_by_a_third_does_not_resolve(over):
     assert incident.resolved_at == ticks.at(N + 13)
 
 
+@pytest.mark.parametrize("left", [0.0, 0.6])
+def test_what_stays_lost_after_a_total_loss_is_told(over, left):
+    """All is lost for an hour, of which tv stays away or short: the incident becomes that of tv, and goes on."""
+    made = FRESH.scaled(left, N + 3, None, device="tv").scaled(0.0, N + 3, N + 4)
+    ticks = over(made).run(range(N, N + 12))
+    assert told(ticks.transitions) == [("opened", "drop", "total"), ("narrowed", "drop", "device=tv")]
+    (incident,) = ticks.incidents
+    assert (incident.state, ticks.column(incident.since)) == (State.FIRING, N + 3)
+    inside = made.inside(device="tv")
+    assert incident.observed == made.values[0, inside, N + 3 : N + 12].sum()
+
+
+def test_each_part_that_stays_lost_is_told(over):
+    """All is lost for an hour; tv stays away, and so does another device in one country: two incidents go on."""
+    made = FRESH.scaled(0.0, N + 3, None, device="tv").scaled(0.0, N + 3, None, device="web", country="NO")
+    ticks = over(made.scaled(0.0, N + 3, N + 4)).run(range(N, N + 12))
+    still = [i.cause for i in ticks.incidents if i.state is State.FIRING]
+    assert sorted(still, key=len) == [cause(device="tv"), cause(device="web", country="NO")]
+
+
 def test_a_long_outage_never_becomes_normal(over):
     """Two days, three refits: one incident, and it resolves after the return, not before."""
     ticks = over(tv_outage(2, 50)).run(range(N, N + 56))

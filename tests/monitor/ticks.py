@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from alerts.model import Change, Incident, Transition
 from alerts.operations import Operations
 from monitor import store
 from monitor.backfill import Backfill
 from monitor.buckets import to_datetime
+from monitor.catching_up import Backlogs
 from monitor.evaluation import Evaluator
 from monitor.tick import Outcome
 from monitor.watched import Watched
@@ -62,6 +63,19 @@ class Ticks:
         for column in columns:
             self.tick(column)
         return self
+
+    def catch_up(self, column: int) -> Ticks:
+        """What a daemon does that was down and comes back soon after a column is due."""
+        now = self.at(column) + timedelta(seconds=20)
+        self.source.now = int(now.timestamp())
+        backlogs = Backlogs()
+        while True:
+            with self.state.read() as tx:
+                newest = store.newest_run(tx, self.rule.name)
+            ticks, catching_up = backlogs.due(self.watched, newest, now)
+            if not ticks:
+                return self
+            self.outcomes.append(self.evaluator.evaluate(ticks[0], now, catching_up))
 
     def restart(self, state: store.Store | None = None) -> None:
         """A new process: nothing is known but what the store holds."""

@@ -5,18 +5,20 @@ from datetime import timedelta
 
 import pytest
 
-from alerts.model import Change, Incident, Reason, State
+from alerts.model import Change, Feedback, Incident, Kind, Reason, State
 from monitor.store import (
     ConflictError,
     Store,
     add_decision,
     add_transition,
     decisions,
+    dismissed,
     dump,
     incident,
     incident_page,
     incident_rules,
     incidents,
+    incidents_at_hand,
     inhibitors,
     open_incidents,
     save_incident,
@@ -69,6 +71,32 @@ def test_a_decision_on_an_old_state_is_refused(store: Store) -> None:
             save_both(store, make.incident("i-9"), late)
     with store.read() as tx:
         assert dump(tx) == before
+
+
+def test_what_an_evaluation_reads_does_not_grow_with_the_past(store: Store) -> None:
+    """Of what is over and old only that which has a lasting effect; all that is open or was changed lately."""
+    now, over = make.incident().tick, State.RESOLVED
+    old, new = now - timedelta(days=30), now - timedelta(days=1)
+    kept = {
+        "open": ({"state": State.FIRING}, old),
+        "late": ({"state": over}, new),
+        "renamed": ({"state": over, "kind": Kind.RENAMED}, old),
+        "accepted": ({"state": over, "accepted_at": old}, old),
+        "dismissed": ({"state": over, "feedback": Feedback.LEAVE_OUT}, old),
+        "gone": ({"state": over}, old),
+        "quoted": ({"state": over, "detail": 'it said "feedback":"no"'}, old),
+    }
+    with store.write() as tx:
+        for name, (fields, at) in kept.items():
+            item = replace(make.incident(), id=name, **fields)
+            save_incident(tx, item)
+            add_transition(tx, replace(make.transition(item), at=at))
+    with store.read() as tx:
+        rule = make.incident().rule
+        found = {item.id for item in incidents_at_hand(tx, rule, now - timedelta(days=4))}
+        assert found == kept.keys() - {"gone", "quoted"}
+        assert [item.id for item in dismissed(tx, rule)] == ["dismissed"]
+        assert incidents_at_hand(tx, "another", old) == []
 
 
 def test_an_incident_moves_on(store: Store) -> None:
