@@ -143,7 +143,7 @@ def spoil(app: App, rule: str) -> None:
     """As by a mistake of ours: what was learned was written well, and is nothing that could be read."""
     with app.state.write() as tx:
         as_of, body = store.newest_fit(tx, rule, to_epoch(END))
-        store.put_fit(tx, rule, as_of, body[: HEAD.size] + struct.pack("<I", 8) + b"no learn")
+        store.put_fit(tx, rule, as_of, body[: HEAD.size] + struct.pack("<I", 8) + b"no learn" + struct.pack("<I", 0))
 
 
 def forget(app: App, rule: str) -> None:

@@ -189,7 +189,7 @@ def fill(store: Store) -> None:
         put_effort(tx, "playback", Effort(3_600, 1, 0.5, 0.25, 10))
         put_replica(tx, Replica("r", "host", 1, "0", START, START))
         put_upkeep(tx, "retention", START)
-        claim_run(tx, Claim("playback", 3_600), "r", START, timedelta(seconds=30))
+        claim_run(tx, Claim("playback", int(START.timestamp()) + 86_400), "r", START, timedelta(seconds=30))
         put_failing(tx, "playback", Failing("mark", 3, START, START + timedelta(hours=1), "a plug-in fails"))
         add_tallies(tx, [Tally("evaluations", "playback", "ok", 3.0)], START)
         put_unchecked(tx, Unchecked("oncall", "playback", "unchecked-000001", START))
