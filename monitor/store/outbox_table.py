@@ -304,6 +304,8 @@ class SqlOutbox:
         with self._store.write() as tx:
             if _bury(tx, delivery, error, now):
                 enqueue(tx, delivery.message, receiver, delivery.rerouted, now)
+                if delivery.part is Part.TEXT and delivery.root is None:
+                    _let_go(tx, delivery, receiver, now)
 
 
 def _in(lane: Lane) -> ColumnElement[bool]:
@@ -447,6 +449,14 @@ def _held(delivery: Delivery) -> ColumnElement[bool]:
 def _released(state: str) -> dict[str, Any]:
     """A finished item shows no trace of who had claimed it, nor how often, nor of doubts."""
     return {"state": state, "owner": "", "lease_until": 0, "claims": 0, "in_doubt": False}
+
+
+def _let_go(tx: Tx, delivery: Delivery, receiver: str, now: datetime) -> None:
+    """A chart or a file of a text that began no thread here has none to be put into: it is over, and not lost."""
+    ours = (_box.incident == delivery.message.key, _box.receiver == delivery.receiver, _box.rank != _TEXT)
+    waiting = (_box.seq == delivery.message.seq, _box.state == QUEUED, _box.lease_until <= to_micros(now))
+    over = {**_released(MERGED), "finished_at": to_micros(now), "last_error": f"its message went to {receiver}"}
+    tx.connection.execute(update(schema.outbox).where(*ours, *waiting).values(**over))
 
 
 def _bury(tx: Tx, delivery: Delivery, error: str, now: datetime) -> bool:

@@ -13,6 +13,7 @@ from monitor.store import (
     OutboxCounts,
     SqlOutbox,
     Store,
+    deliveries,
     dump,
     enqueue,
     letters,
@@ -203,6 +204,21 @@ def test_a_reroute_happens_once_per_receiver(store: Store, box: SqlOutbox) -> No
     with store.read() as tx:
         assert outbox_counts(tx) == OutboxCounts(dead=2)
         assert sorted(letter.receiver for letter in letters(tx)) == ["fallback", "oncall"]
+
+
+def test_a_chart_without_a_thread_is_over_where_its_text_goes_elsewhere(store: Store, box: SqlOutbox) -> None:
+    """Nothing is lost that a dead letter would have to tell of; the text that began the thread before keeps its charts."""
+    queue(store, parts=[Part.TEXT, Part.CHART])
+    item = claim(box, later(1), "a", 60)
+    assert item is not None
+    box.reroute(item, "fallback", "channel_not_found", later(1))
+    with store.read() as tx:
+        assert outbox_counts(tx) == OutboxCounts(queued=1, merged=1, dead=1)
+        assert [(d.receiver, d.part, d.state) for d in deliveries(tx, item.message.key)] == [
+            ("fallback", "text", "queued"),
+            ("oncall", "text", "dead"),
+            ("oncall", "chart", "merged"),
+        ]
 
 
 def test_a_dead_letter_can_be_sent_again(store: Store, box: SqlOutbox) -> None:
