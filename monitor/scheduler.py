@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import logging
 import threading
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
-from zoneinfo import ZoneInfo
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
-from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from alerts.about import about
 from alerts.crew import Crew
 from alerts.deliver import Outcome as Delivered
-from alerts.deliver import Result
 from alerts.wording import counted
 from monitor import store
 from monitor.app import App
@@ -32,6 +28,7 @@ from monitor.clock import LOOK_SECONDS as CLOCK_SECONDS
 from monitor.clock import Clock
 from monitor.logs import sparingly
 from monitor.missed import tell_missed
+from monitor.outcomes import log_delivery, log_outcome
 from monitor.parking import Parking, reason, rests
 from monitor.presence import Presence
 from monitor.query import AskingStoppedError
@@ -40,16 +37,12 @@ from monitor.selfwatch import SelfWatch
 from monitor.tick import Outcome
 from monitor.underway import Underway
 from monitor.vitals import Vitals
+from monitor.wakes import Wakes
 from monitor.weekly import send_due
-from rules.cron import Cron
 from rules.model import Rule
 
 log = logging.getLogger("slicewatch")
 
-LONGEST_WAKE = timedelta(minutes=15)
-"""A rule looks for due ticks at least this often: what was missed is caught up soon."""
-MOST_OFFSET = 30
-"""Seconds over which the rules of one schedule are spread, by a hash of their names."""
 IDLE_SECONDS = 1.0
 DAEMON = "daemon-"
 """How leases of a daemon's deliveries are named, with a number of its own."""
@@ -62,11 +55,6 @@ DIGEST_SECONDS = 60.0
 """Between two looks at whether the digest of a week is due."""
 AT_ONCE = datetime.fromtimestamp(0, UTC)
 """A time that has come by any clock."""
-SPREAD = timedelta(seconds=5)
-"""By up to so much later than others each daemon on a shared store looks at a rule: where it comes second, it finds the
-work begun or done, and it comes first for as many rules as any other."""
-SLACK = timedelta(seconds=0.5)
-"""Later by so much than meant: the clocks of a machine and of a store never agree wholly, and a look too early finds nothing."""
 AGAIN = timedelta(seconds=30)
 """After which a rule is looked at again that the store failed."""
 RETENTION_SECONDS = 600.0
@@ -536,73 +524,3 @@ class Daemon:
 def pool_of(source: str) -> str:
     """The name of the threads that evaluate the rules of a source."""
     return f"source {source}"
-
-
-class Wakes(BaseTrigger):  # type: ignore[misc]  # the library ships no types
-    """When a rule looks for due ticks: soon after each of them, by its own few seconds, and every quarter of an hour.
-
-    Times are by `now`; without it, by the library's own clock, which is the machine's. `own` names the daemon among
-    several: of those each comes first for its share of the rules.
-    """
-
-    def __init__(self, rule: Rule, now: Callable[[], datetime] | None = None, own: str = "") -> None:
-        self._now = now
-        schedule, self._zone = rule.schedule, ZoneInfo(rule.timezone)
-        gap = schedule.shortest_gap() if isinstance(schedule, Cron) else schedule
-        self._cron = schedule if isinstance(schedule, Cron) else None
-        self._every = min(gap, LONGEST_WAKE)
-        most = min(MOST_OFFSET, max(1, int(gap.total_seconds()) // 10))
-        # Those that may hold it back have spoken by then, as a rule: a message too many is all that hangs on it.
-        later = most if rule.inhibited_by else 0
-        self._offset = timedelta(seconds=zlib.crc32(rule.name.encode()) % most + later)
-        if own:
-            share = zlib.crc32(f"{own} {rule.name}".encode()) / 2**32
-            self._offset += share * min(SPREAD, gap / 20)
-
-    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:  # noqa: ARG002  # the library's signature
-        """The next wake after `now`, for the library."""
-        here = now if self._now is None else self._now()
-        before = here - self._offset
-        following = _next_multiple(before, self._every)
-        if self._cron is not None:
-            following = min(self._cron.next_after(before, self._zone), _next_multiple(before, LONGEST_WAKE))
-        slack = timedelta(0) if self._now is None else SLACK
-        return now + (following + self._offset - here) + slack
-
-
-def _next_multiple(now: datetime, every: timedelta) -> datetime:
-    step = int(every.total_seconds())
-    return datetime.fromtimestamp((int(now.timestamp()) // step + 1) * step, UTC)
-
-
-def log_delivery(outcome: Delivered) -> None:
-    """One line for what was not delivered, or not where it was meant to be."""
-    delivery, what = outcome.delivery, outcome.result.value
-    item = f"{delivery.part.value} {delivery.message.seq} of {delivery.message.key}"
-    with about(receiver=delivery.receiver, incident=delivery.message.key, rule=delivery.message.rule):
-        if outcome.result is Result.RETRIED:
-            log.info("%s: %s %s: %s", delivery.receiver, item, what, outcome.error)
-        elif outcome.result is Result.REROUTED:
-            log.warning("%s: %s goes to %s: %s", delivery.receiver, item, outcome.receiver, outcome.error)
-        elif outcome.result is Result.DEAD:
-            text = "%s: %s was given up: %s (see `slicewatch deliveries --dead`)"
-            log.error(text, delivery.receiver, item, outcome.error)
-
-
-def log_outcome(outcome: Outcome) -> None:
-    """One line per evaluation, one per news."""
-    if outcome.blind:
-        log.warning("%s at %s: could not ask the source: %s", outcome.rule, outcome.tick, outcome.blind)
-    elif outcome.late:
-        log.warning("%s at %s: the source is behind: %s", outcome.rule, outcome.tick, outcome.late)
-    elif outcome.repeated:
-        log.info("%s at %s: evaluated before", outcome.rule, outcome.tick)
-    else:
-        judged, messages = counted(len(outcome.judged), "bucket"), counted(len(outcome.messages), "message")
-        log.info("%s at %s: %s judged, %s", outcome.rule, outcome.tick, judged, messages)
-    for notice in outcome.notices:
-        log.warning("%s: %s", outcome.rule, notice)
-    for transition in outcome.transitions:
-        incident = transition.incident
-        with about(incident=incident.id):
-            log.info("%s %s %s: %s", incident.id, transition.change.value, incident.cause.label(), transition.because)

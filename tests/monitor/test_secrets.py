@@ -32,8 +32,8 @@ from pydantic import BaseModel
 from dashboards.web.access.guard import entries
 from monitor import store
 from monitor.app import App
+from monitor.outcomes import log_delivery, log_outcome
 from monitor.receiver_shapes import RECEIVERS
-from monitor.scheduler import log_delivery, log_outcome
 from monitor.serving.access import open_access
 from monitor.serving.server import WebServer
 from monitor.serving.wiring import web_app

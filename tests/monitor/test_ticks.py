@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.buckets import to_datetime, to_epoch
-from monitor.scheduler import LONGEST_WAKE, MOST_OFFSET, SPREAD, Wakes
 from monitor.ticks import due_ticks, judging_ticks, latest_tick, ticks_between
+from monitor.wakes import LONGEST_WAKE, MOST_OFFSET, SPREAD, Wakes
 from monitor.watched import Watched
 from rules.cron import Cron
 from rules.model import Rule, SourceRef, Timestamp

@@ -268,6 +268,7 @@ def test_a_source_that_hangs_for_ever_holds_nobody_up(live):
             running.wait_for(live.asked)
             running.process.send_signal(signal.SIGTERM)
             assert running.ended() == CUT_OFF
+        assert not live.asked(), "the query goes on at the database, and nobody waits for its answer"
         (said,) = running.says("left to the next start")
         assert said["message"].startswith("ended before its work, the grace time of 1 s is over")
         assert "1 evaluation (playback_volume at " in said["message"]
