@@ -117,12 +117,12 @@ def main() -> None:
         print(
             f"lease {lease:.0f} s, renewed and looked at every {look:.0f} s: another has the run after at most {lease + look:.0f} s"
         )
-        print(f"{'seconds from kill -9':32}{'least':>8}{'median':>8}{'most':>8}")
+        print(f"{'seconds from kill -9':48}{'least':>8}{'median':>8}{'most':>8}")
         for name, seconds in (
             ("until another daemon has it", [item.taken for item in found]),
             (f"until it is finished there ({PACE:.0f} s a query)", [item.finished for item in found]),
         ):
-            print(f"{name:32}{min(seconds):8.1f}{statistics.median(seconds):8.1f}{max(seconds):8.1f}")
+            print(f"{name:48}{min(seconds):8.1f}{statistics.median(seconds):8.1f}{max(seconds):8.1f}")
         Path(folder, "shares").mkdir()
         both = shares(server, Path(folder, "shares"), rules)
         print(f"\n{rules} rules, two daemons: {both.runs[0]} and {both.runs[1]} runs, made by both: {both.doubled}")

@@ -76,9 +76,9 @@ class Shared:
                 for row in frame.itertuples(index=False):
                     copy.write_row((row[0], *row[1:]))
             connection.execute("CREATE TABLE pace AS SELECT 0.0::float AS seconds")
-            connection.execute(
-                "CREATE VIEW playback AS SELECT event.* FROM (SELECT pg_sleep(seconds) FROM pace) AS slept, event"
-            )
+            # Materialized: else the planner may have it sleep once a row.
+            slept = "WITH slept AS MATERIALIZED (SELECT pg_sleep(seconds) FROM pace)"
+            connection.execute(f"CREATE VIEW playback AS {slept} SELECT event.* FROM slept, event")
 
     def take_time(self, seconds: float) -> None:
         """What is asked of the source from now on takes so long."""
