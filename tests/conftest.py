@@ -1,6 +1,9 @@
-"""How much of the input space a run looks at: less in the suite that everybody waits for, more in `make soak`."""
+"""What holds for every test: how much of the input space a property looks at, and that no test's log is another's."""
 
 from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
@@ -14,3 +17,12 @@ def pytest_configure(config: pytest.Config) -> None:
     whole = config.getoption("markexpr", "") == "soak"
     settings.register_profile("slicewatch", max_examples=SOAK if whole else SUITE, deadline=None)
     settings.load_profile("slicewatch")
+
+
+@pytest.fixture(autouse=True)
+def own_log() -> Iterator[None]:
+    """What a command that ran in this process set up of the log, and keeps out of it, ends with its test."""
+    ours = logging.getLogger("slicewatch")
+    ours.handlers = []
+    yield
+    ours.handlers = []

@@ -60,10 +60,11 @@ def canaries(tx: Tx, limit: int = 1, *, over: bool = False, arrived: bool = Fals
 
 
 def drop_canaries(tx: Tx, before: int) -> int:
-    """Drop those that were over before a moment (microseconds), but the newest that arrived; how many."""
-    newest = select(func.max(_table.due)).where(_table.arrived.is_not(None)).scalar_subquery()
-    old = (_table.over < before, _table.due != func.coalesce(newest, -1))
-    return tx.connection.execute(delete(schema.canary).where(*old)).rowcount
+    """Drop those that were over before a moment (microseconds), but the newest, and the newest that arrived; how many."""
+    newest = tx.connection.execute(select(func.max(_table.due))).scalar()
+    arrived = tx.connection.execute(select(func.max(_table.due)).where(_table.arrived.is_not(None))).scalar()
+    kept = [due for due in (newest, arrived) if due is not None]
+    return tx.connection.execute(delete(schema.canary).where(_table.over < before, _table.due.not_in(kept))).rowcount
 
 
 def ended(item: Canary, now: datetime, problem: str = "") -> Canary:

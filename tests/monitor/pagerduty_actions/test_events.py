@@ -22,10 +22,12 @@ from monitor.answers import listening
 from monitor.app import App, open_notifiers
 from monitor.news import record_news
 from monitor.pagerduty_actions.events import signature
+from monitor.probing import Probing
 from monitor.routing import routed
 from monitor.serving.beside import serving
 from monitor.settings import parse_settings
 from monitor.telling import composed
+from monitor.vitals import Vitals
 from rules.load import RuleSet
 from rules.parse import parse_rules
 from tests.alerts.make import History, assess, finding
@@ -129,7 +131,10 @@ def place():
             record_news(tx, made, decisions, messages, AT)
         there = Place(app, port, history.only, pager)
         there.deliver()
-        with listening(app, there.now_) as doors, serving(app, doors, there.now_, lambda: None):
+        with (
+            listening(app, there.now_) as doors,
+            serving(app, doors, there.now_, lambda: None, Probing(app, Vitals(), str)),
+        ):
             yield there
         state.close()
 

@@ -12,8 +12,10 @@ from slack_sdk.signature import SignatureVerifier
 
 from alerts.model import Act
 from monitor.answers import listening
+from monitor.probing import Probing
 from monitor.serving.beside import serving
 from monitor.slack_actions.reply import reply
+from monitor.vitals import Vitals
 from monitor.web_settings import WebSettings
 from tests.monitor.slack_actions.place import AT, ENV, pressed, typed
 
@@ -27,7 +29,10 @@ def server(request, place, unused_port):
     """One that listens for what was pressed."""
     web = WebSettings(asked=request.param, listen=f"127.0.0.1:{unused_port}")
     place.app.settings = replace(place.app.settings, web=web)
-    with listening(place.app, lambda: place.now) as doors, serving(place.app, doors, lambda: place.now, lambda: None):
+    with (
+        listening(place.app, lambda: place.now) as doors,
+        serving(place.app, doors, lambda: place.now, lambda: None, Probing(place.app, Vitals(), str)),
+    ):
         yield unused_port
 
 
@@ -116,7 +121,10 @@ def test_nonsense_that_is_signed_breaks_nothing(place, server, payload):
 def test_an_address_that_is_taken_stops_nobody(place, slack, caplog):
     """The daemon watches on, and its log says that no button works."""
     place.app.settings = replace(place.app.settings, web=WebSettings(listen=f"127.0.0.1:{slack.port}"))
-    with listening(place.app, lambda: place.now) as doors, serving(place.app, doors, lambda: place.now, lambda: None):
+    with (
+        listening(place.app, lambda: place.now) as doors,
+        serving(place.app, doors, lambda: place.now, lambda: None, Probing(place.app, Vitals(), str)),
+    ):
         assert "what people do elsewhere does not come back (/slack/actions)" in caplog.text
 
 

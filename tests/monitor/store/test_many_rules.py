@@ -13,6 +13,7 @@ from alerts.model import Receipt, State
 from alerts.ports import Lane, Part
 from monitor import store as s
 from monitor.store import Store, Tx
+from monitor.store.moments import to_micros
 from tests.monitor.store.make import HOUR, START, incident, message
 
 RULES = tuple(f"rule-{n}" for n in range(6))
@@ -100,6 +101,18 @@ def test_counts_add_up_whoever_counts(store: Store) -> None:
     with store.write() as tx:
         s.forget_tallies(tx, "beat", later)
         assert [item.subject for item in s.tallies(tx, ["beat"])] == ["other"]
+
+
+def test_old_canaries_go_but_what_is_known_of_them_stays(store: Store) -> None:
+    """The newest one, which may be lost, and the newest one that arrived."""
+    ages = {1: "nobody noticed", 2: "", 3: "", 4: "nobody noticed"}
+    with store.write() as tx:
+        for days, problem in ages.items():
+            due = NOW - timedelta(days=days)
+            assert s.begin_canary(tx, s.Canary(due, "me", due), due)
+            s.keep_canary(tx, s.ended(s.Canary(due, "me", due), due, problem))
+        assert s.drop_canaries(tx, to_micros(NOW)) == 2
+        assert [NOW - item.due for item in s.canaries(tx, 9)] == [timedelta(days=1), timedelta(days=2)]
 
 
 def test_a_canary_is_begun_by_one(store: Store) -> None:
