@@ -72,8 +72,9 @@ class Told:
 
     @property
     def over(self) -> bool:
-        """Whether it says that it is over."""
-        return "RESOLVED" in self.text.split("\n")[0]
+        """Whether it says that it is over, or that it was before anybody was told of it."""
+        first = self.text.split("\n")[0]
+        return "RESOLVED" in first or first.startswith("MISSED")
 
 
 @dataclass(frozen=True)
@@ -175,7 +176,8 @@ def _ticks(wanted: Wanted, seen: Seen, verdict: Verdict) -> None:
 
 
 def _spans(incident: Incident, tick: datetime) -> bool:
-    begun = incident.raised_at is not None and incident.raised_at <= tick
+    # Of ticks that are made up for together it is raised at the last one, and is since the first.
+    begun = incident.raised_at is not None and min(incident.since, incident.raised_at) <= tick
     return begun and (incident.resolved_at is None or tick <= incident.resolved_at)
 
 

@@ -36,6 +36,8 @@ def main() -> None:
         opened(config, sends=True, logs=True, waits=patience) as app,
         app.state.lock_daemon() as lock,
     ):
+        # Sources that failed rest by the run's time, as all else does.
+        app.stopwatch = machine.steady
         watch(app, Clock(app.state, machine.now, machine.steady), alone=lock.alone, patience=patience)
 
 
