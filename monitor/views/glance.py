@@ -65,7 +65,7 @@ class Glances:
             self._make_aside(rule, self.aside)
             return None if known is None or known[0] != rule else known[2]
         try:
-            return self._made(rule, tick)
+            return self._made(rule)
         except store.StoreError:
             raise
         except Exception:
@@ -91,7 +91,7 @@ class Glances:
             with self.state.read() as tx:
                 tick = store.newest_good(tx, rule.name, FAR)
             if tick is not None:
-                self._made(rule, tick)
+                self._made(rule)
         except store.StoreError as error:
             log.warning("%s: what the pages show of it could not be made: %s", rule.name, error)
         except Exception:
@@ -100,12 +100,13 @@ class Glances:
             with self._lock:
                 self._under_way.discard(rule.name)
 
-    def _made(self, rule: Rule, tick: int) -> Glance | None:
+    def _made(self, rule: Rule) -> Glance | None:
         found = self.panoramas.of(rule)
         if not found:
             return None
         judged = int(found[0].fit.eligible.sum())
         made = Glance(curve_of(found[0], TOTAL), judged, len(found[0].lattice) - judged)
         with self._lock:
-            self._kept[rule.name] = (rule, tick, made)
+            # It may be of the evaluation before, and is looked for again then.
+            self._kept[rule.name] = (rule, found[0].tick, made)
         return made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -31,6 +32,10 @@ BUCKETS = 72
 MOST_KEPT = 24
 """Rules whose panoramas are kept, the least used of which goes first; each holds leaves x days of counts."""
 
+REST, LONGEST_REST = 30, 10.0
+"""A panorama is not made anew before so many times what making it took, nor later than so many seconds: however often a
+daemon evaluates, its machine is the daemon's, and pages take what they need beside it."""
+
 Ask = Callable[[Rule, int], list[Question]]
 """What the newest bucket of a tick is judged by, one for each metric, from the store alone."""
 
@@ -44,6 +49,8 @@ class Panorama:
     """
 
     rule: Rule
+    tick: int
+    """The evaluation whose newest bucket it shows, epoch seconds."""
     question: Question
 
     @property
@@ -106,31 +113,46 @@ class Panorama:
         return low.reshape(mu.shape), high.reshape(mu.shape)
 
 
+@dataclass(frozen=True)
+class _Kept:
+    """What is known of a rule as of a tick, and the moment (of the stopwatch) before which it is not made anew."""
+
+    rule: Rule
+    tick: int
+    found: tuple[Panorama, ...]
+    rests_until: float
+
+
 @dataclass
 class Panoramas:
     """Panoramas of the rules of one store: each made when it is first asked for, and again after an evaluation.
 
-    Any number of threads may ask: the same one is made once.
+    Any number of threads may ask: the same one is made once. `stopwatch` gives seconds that never run backwards.
     """
 
     state: store.Store
     ask: Ask
-    _kept: OrderedDict[str, tuple[tuple[Rule, int], tuple[Panorama, ...]]] = field(default_factory=OrderedDict)
+    stopwatch: Callable[[], float] = time.monotonic
+    _kept: OrderedDict[str, _Kept] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _making: dict[str, threading.Lock] = field(default_factory=dict)
 
     def of(self, rule: Rule) -> tuple[Panorama, ...]:
         """One for each metric; none where no evaluation could ask the source yet.
 
-        While a newer one is being made, others get the one before it: nobody else waits.
+        While a newer one is being made, or is not to be made yet, people get the one before it.
         """
         with self._lock:
             making = self._making.setdefault(rule.name, threading.Lock())
-            found = self._kept.get(rule.name)
-        before = found[1] if found is not None and found[0][0] == rule else None
+            before = self._kept.get(rule.name)
+            before = before if before is not None and before.rule == rule else None
+            if before is not None:
+                self._kept.move_to_end(rule.name)
+        if before is not None and self.stopwatch() < before.rests_until:
+            return before.found
         if not making.acquire(blocking=before is None):
             assert before is not None
-            return before
+            return before.found
         try:
             return self._newest(rule)
         finally:
@@ -141,24 +163,20 @@ class Panoramas:
             tick = store.newest_good(tx, rule.name, FAR)
         if tick is None:
             return ()
-        known = self._known(rule, tick)
-        if known is None:
-            known = tuple(Panorama(rule, question) for question in self.ask(rule, tick))
-            self._keep(rule, tick, known)
-        return known
-
-    def _known(self, rule: Rule, tick: int) -> tuple[Panorama, ...] | None:
         with self._lock:
-            found = self._kept.get(rule.name)
-            if found is None or found[0] != (rule, tick):
-                return None
-            self._kept.move_to_end(rule.name)
-            return found[1]
+            known = self._kept.get(rule.name)
+        if known is not None and (known.rule, known.tick) == (rule, tick):
+            return known.found
+        begun = self.stopwatch()
+        found = tuple(Panorama(rule, tick, question) for question in self.ask(rule, tick))
+        ended = self.stopwatch()
+        self._keep(_Kept(rule, tick, found, ended + min(REST * (ended - begun), LONGEST_REST)))
+        return found
 
-    def _keep(self, rule: Rule, tick: int, made: tuple[Panorama, ...]) -> None:
+    def _keep(self, item: _Kept) -> None:
         with self._lock:
-            self._kept[rule.name] = ((rule, tick), made)
-            self._kept.move_to_end(rule.name)
+            self._kept[item.rule.name] = item
+            self._kept.move_to_end(item.rule.name)
             while len(self._kept) > MOST_KEPT:
                 self._kept.popitem(last=False)
 
