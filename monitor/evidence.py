@@ -35,7 +35,8 @@ def evidence_of(
     total = SliceFact(view.lattice.slice_of(0), *whole.sums(first, stop))
     _, expected = followed.sums(first, stop)
     p = float(np.exp(-view.fit.threshold))
-    low, high = _band(view, np.array([expected]), followed.alpha, p, stop - first)
+    # A stretch may have no bucket in view any more: then nothing is expected of it.
+    low, high = _band(view, np.array([expected]), followed.alpha, p, max(stop - first, 1))
     siblings = _siblings(view, cause)
     lost = abs(sum(followed.sums(first, stop)[i] * (-1) ** i for i in (0, 1)))
     grew = [s for s in siblings if _grew(s, lost) is cause.down and abs(s.observed - s.expected) >= 0.05 * s.expected]
