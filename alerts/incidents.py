@@ -255,7 +255,7 @@ def _breadth(finding: Finding) -> tuple[int, float, str]:
 
 def _related(incident: Incident, finding: Finding) -> bool:
     """Whether a finding may be this incident seen again."""
-    if incident.metric != finding.metric:
+    if incident.metric != finding.metric or incident.id in finding.apart:
         return False
     return finding.continues == incident.id or _wider(finding, incident) or _explains(incident, finding)
 

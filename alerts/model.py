@@ -107,6 +107,8 @@ class Finding:
     """For MOVED and RENAMED: where the events went."""
     continues: str | None = None
     """Id of the open incident whose cells this finding shares, if any."""
+    apart: tuple[str, ...] = ()
+    """Ids of open incidents whose cells hold its own, but which were over when it began: it is none of their parts."""
     detail: str = ""
     """For BLIND and LATE: the source's own error, in a line."""
     late: bool = False

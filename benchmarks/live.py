@@ -14,14 +14,15 @@ from numpy.typing import NDArray
 
 from alerts.model import Change, Incident, State, Transition
 from benchmarks.simulator import World
-from monitor.assess import Answer, Question
 from monitor.buckets import Grid, to_datetime
-from monitor.context import context_of
+from monitor.calendars import Calendar
+from monitor.context import context_of, ordinary
 from monitor.detectors.fit import Fit, from_begin
 from monitor.detectors.learn import fit
 from monitor.detectors.model import LeafSeries
 from monitor.judging import first_needed, judge_bucket
 from monitor.lattice import Lattice
+from monitor.question import Answer, Question
 from rules.model import Rule
 
 Bools = NDArray[np.bool_]
@@ -90,12 +91,14 @@ class Live:
         starts = self.world.starts
         grid = Grid.of(self.rule.time_bucket, self.rule.timezone)
         context = context_of(self.rule, self.lattice, grid)
+        calendar, leaves = Calendar.of(self.rule), self.lattice.leaves
         for column in range(self.world.begin, len(starts)):
             bucket = int(starts[column])
             as_of = bucket if grid.daily else grid.midnight(bucket)
             if not fits or fits[-1].as_of != as_of:
                 first = int(np.searchsorted(starts, as_of - int(self.rule.lookback.total_seconds())))
                 history = self._series(first, int(np.searchsorted(starts, as_of)))
+                history = ordinary(history, calendar.over(grid, leaves, history.starts))
                 fits.append(fit(self.lattice, history, as_of, context).stored())
             first = int(np.searchsorted(starts, first_needed(grid, bucket, self.open)))
             recent = self._series(first, column + 1)
@@ -110,6 +113,7 @@ class Live:
                 recent=from_begin(recent, fits[-1].begin),
                 open=self.open,
                 context=context,
+                occasions=calendar.over(grid, leaves, recent.starts),
             )
             made = judge_bucket(self.rule, at, [question], self.open)
             told = tuple(t for t in made.transitions if self._told_aloud(t))

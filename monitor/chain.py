@@ -7,11 +7,12 @@ from datetime import datetime
 
 import numpy as np
 
-from monitor.assess import Question, assess, codes_of, judged_view
+from monitor.assess import assess, judged_view
 from monitor.buckets import to_datetime
 from monitor.detectors.bounds import limits
 from monitor.detectors.model import Verdicts
 from monitor.detectors.view import View
+from monitor.question import Question
 from monitor.statistics.common_mode import excuse
 from monitor.statistics.negbin import lower_tail, quantile_band, upper_tail
 from rules.model import Direction
@@ -90,7 +91,7 @@ class Chain:
 def chain_of(question: Question, item: Slice, past: tuple[Past, ...], reads: tuple[Read, ...]) -> Chain:
     """The chain of one slice at the newest bucket of a question."""
     view, left_out = judged_view(question)
-    row = int(view.lattice.rows_of(np.array([codes_of(view.lattice, item)], dtype=np.int32))[0])
+    row = int(view.lattice.rows_of(np.array([view.lattice.leaves.codes_of(item)], dtype=np.int32))[0])
     causes = tuple(finding.slice for finding in assess(question).findings)
     newest = int(view.recent.starts[-1])
     base = Chain(

@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.assess import codes_of
 from monitor.buckets import Grid, to_epoch
 from monitor.detectors.model import Context, LeafSeries
 from monitor.detectors.occasions import Occasions
@@ -50,7 +49,7 @@ def _expected(rule: Rule, lattice: Lattice) -> NDArray[np.bool_]:
     expected = np.zeros(len(lattice), dtype=bool)
     named = [Slice(((name, value),)) for name, values in rule.slices.expected for value in values]
     if named:
-        rows = lattice.rows_of(np.array([codes_of(lattice, item) for item in named], dtype=np.int32))
+        rows = lattice.rows_of(np.array([lattice.leaves.codes_of(item) for item in named], dtype=np.int32))
         expected[rows[rows >= 0]] = True
     return expected
 

@@ -19,7 +19,6 @@ from alerts.plan import Around
 from alerts.silences import LONGEST_SILENCE
 from monitor import store
 from monitor.accepted import accepted_of
-from monitor.assess import Question
 from monitor.backfill import Backfill
 from monitor.buckets import DAY, to_datetime, to_epoch
 from monitor.catching_up import CatchingUp, absence_of, missed_until
@@ -33,6 +32,7 @@ from monitor.membership import Lookback, silent
 from monitor.newcomers import appeared, complete_from, newcomers, seen_first
 from monitor.notices import overflow, retirements
 from monitor.query import Source, SourceError
+from monitor.question import Question
 from monitor.recording import record, same_leaves, write_pages
 from monitor.refolding import Refolding
 from monitor.ripeness import LAG_SECONDS, lag_class

@@ -12,10 +12,10 @@ from alerts.marks import CHARTED, Mark, near, of_rule
 from alerts.model import Decision, Incident, Transition
 from monitor import store
 from monitor.app import App
-from monitor.assess import Question
 from monitor.buckets import to_datetime
 from monitor.chain import Chain, Past, Read, chain_of
 from monitor.paste import query_of
+from monitor.question import Question
 from monitor.rewind import rewind
 from monitor.ripeness import LAGS
 from monitor.watched import Watched

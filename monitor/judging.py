@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from alerts.incidents import StepPolicy, step
 from alerts.model import Absence, Assessment, Incident, Transition
-from monitor.assess import Answer, Question, assess
+from monitor.assess import assess
 from monitor.buckets import DAY, Grid, to_epoch
 from monitor.detectors.fit import level_span, windows_of
 from monitor.detectors.model import LeafSeries
+from monitor.question import Answer, Question
 from rules.model import Rule
 
 LONGEST_FOLLOWED = 15 * DAY

@@ -54,6 +54,11 @@ class Leaves:
             tuple((name, self.values[d][codes[d]]) for d, name in enumerate(self.dimensions) if codes[d] != ANY)
         )
 
+    def codes_of(self, item: Slice) -> tuple[int, ...]:
+        """A slice's row of codes, as `slice_of` reads it; an unknown value gets a code no leaf has."""
+        named = dict(item.terms)
+        return tuple(self.code_of(d, named[name]) if name in named else ANY for d, name in enumerate(self.dimensions))
+
     def members(self, item: Slice) -> NDArray[np.bool_]:
         """bool[S]: which leaves a slice covers; none where it names an unknown value."""
         inside = np.ones(len(self), dtype=bool)

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alerts.model import Incident, State
-from monitor.assess import Question
 from monitor.buckets import Times, to_datetime, to_epoch
 from monitor.calendars import Calendar
 from monitor.context import context_of
@@ -23,6 +22,7 @@ from monitor.detectors.fit import Fit, from_begin
 from monitor.detectors.model import Context, LeafSeries
 from monitor.judging import first_needed, judge_bucket
 from monitor.lattice import Lattice
+from monitor.question import Question
 from monitor.watched import Watched
 from rules.model import Rule
 

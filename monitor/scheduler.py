@@ -8,34 +8,29 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from uuid import uuid4
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
-from alerts.about import about
 from alerts.crew import Crew
 from alerts.deliver import Outcome as Delivered
 from alerts.wording import counted
 from monitor import store
 from monitor.app import App
-from monitor.catching_up import Backlogs, CatchingUp
 from monitor.chores import Chore, Round
 from monitor.claims import LEASE, Claims
 from monitor.clock import LOOK_SECONDS as CLOCK_SECONDS
 from monitor.clock import Clock
+from monitor.evaluating import AGAIN, Evaluating
 from monitor.logs import sparingly
 from monitor.missed import tell_missed
-from monitor.outcomes import log_delivery, log_outcome
-from monitor.parking import Parking, reason, rests
+from monitor.outcomes import log_delivery
+from monitor.parking import Parking
 from monitor.presence import Presence
-from monitor.query import AskingStoppedError
 from monitor.resending import Resender
 from monitor.selfwatch import SelfWatch
-from monitor.tick import Outcome
-from monitor.underway import Underway
 from monitor.vitals import Vitals
 from monitor.wakes import Wakes
 from monitor.weekly import send_due
@@ -55,8 +50,6 @@ DIGEST_SECONDS = 60.0
 """Between two looks at whether the digest of a week is due."""
 AT_ONCE = datetime.fromtimestamp(0, UTC)
 """A time that has come by any clock."""
-AGAIN = timedelta(seconds=30)
-"""After which a rule is looked at again that the store failed."""
 RETENTION_SECONDS = 600.0
 """Between two looks at whether the day's retention is done."""
 BREATHE_SECONDS = 0.02
@@ -93,14 +86,13 @@ class Daemon:
     """Whether they go round."""
     up: threading.Event = field(default_factory=threading.Event)
     """Set once all its loops run."""
-    _underway: Underway = field(default_factory=Underway)
     _news: threading.Event = field(default_factory=threading.Event)
     _asked: threading.Event = field(default_factory=threading.Event)
     _settled: bool = False
-    _backlogs: Backlogs = field(default_factory=Backlogs)
     _presence: Presence = field(init=False)
     _parking: Parking = field(init=False)
     _claims: Claims = field(init=False)
+    _evaluating: Evaluating = field(init=False)
     _crew: Crew = field(init=False)
     _scheduler: BackgroundScheduler = field(init=False)
     _self: SelfWatch = field(init=False)
@@ -114,6 +106,17 @@ class Daemon:
         self._self.pulse.watch("deliver", TROUBLE_SECONDS, self.now())
         self._self.pulse.watch("watch", self.watch_seconds, self.now())
         self._claims = Claims(self.app.state, self._presence.id, self.now, self.lease)
+        self._evaluating = Evaluating(
+            self.app,
+            self.now,
+            self.stopped,
+            self._claims,
+            self._parking,
+            self._self,
+            self._news.set,
+            self._look_at,
+            self._unsettle,
+        )
         self._crew = self.app.crew(
             self.now, self._wait, self._report, f"{DAEMON}{self._presence.id}", self.stopped.is_set
         )
@@ -258,6 +261,9 @@ class Daemon:
         except JobLookupError:
             log.debug("%s was taken away meanwhile", name)
 
+    def _unsettle(self) -> None:
+        self._settled = False
+
     def _settle(self) -> None:
         """Follow up what changed in the rule files; while the store fails, again at the next look at them."""
         try:
@@ -282,7 +288,7 @@ class Daemon:
         return left
 
     def _left(self) -> str:
-        evaluations = self._underway.names()
+        evaluations = self._evaluating.underway.names()
         mail = [f"{d.part.value} {d.message.seq} of {d.message.key} to {d.receiver}" for d in self._crew.sending()]
         parts = [(evaluations, "evaluation"), (mail, "message")]
         told = [f"{counted(len(names), what)} ({', '.join(names)})" for names, what in parts if names]
@@ -364,129 +370,16 @@ class Daemon:
         )
 
     def _wake(self, name: str) -> None:
-        """As `_look`; what the store failed is tried again soon, whenever the rule's next time is."""
+        """Evaluate what is due of a rule; what the store failed is tried again soon, whenever the rule's next time is."""
         self._awake.add(name)
         try:
-            self._look(name)
+            self._evaluating.look(name)
         except store.StoreError as error:
             text = "%s: not evaluated, the store failed, will try again: %s"
             log.error(text, name, error, extra=sparingly("rules"))
             self._look_at(name, AGAIN)
         finally:
             self._awake.discard(name)
-
-    def _look(self, name: str) -> None:
-        """Evaluate every due tick of a rule, in order, each by the rule as it then stands.
-
-        Whatever fails is told or tried again; nothing is skipped. A tick that another daemon is at is left to it: should
-        it not come to its end, it is found abandoned. Raises `StoreError`.
-        """
-        done = None
-        while not self.stopped.is_set() and (rule := self.app.rule(name)) is not None:
-            try:
-                ticks, catching_up = self._due(rule)
-            except store.StoreError:
-                raise
-            except Exception as error:
-                log.exception("%s: not evaluated, will try again", name)
-                self._self.failed(name, error)
-                self._note_failure(rule, error)
-                return
-            # A tick that was evaluated and is due still was recorded by nobody: the next wake tries it again.
-            if not ticks or ticks[0] == done or not self._claims.take(name, ticks[0]):
-                return
-            try:
-                self._evaluate(rule, ticks[0], catching_up)
-            except AskingStoppedError as error:
-                self._claims.leave_be(name, ticks[0])
-                log.info("%s at %s: left to the next start, or to another daemon: %s", name, ticks[0], error)
-                return
-            except store.StoreError:
-                self._claims.leave_be(name, ticks[0])
-                raise
-            except Exception:
-                self._claims.leave_be(name, ticks[0])
-                log.exception("%s at %s: could not even be recorded as not judged; will try again", name, ticks[0])
-                self._look_at(name, AGAIN)
-                return
-            self._claims.end(name, ticks[0])
-            done = ticks[0]
-        if self.stopped.is_set():
-            self._pass_on(name)
-        if self.app.rule(name) is None:
-            # What an evaluation opened while its rule was taken away is closed at the next look at the files.
-            self._settled = False
-
-    def _pass_on(self, name: str) -> None:
-        """What is due still is claimed, and handed back as this daemon ends: others see it at once, not at the rule's next time."""
-        rule = self.app.rule(name)
-        if rule is None or not self.app.state.shared:
-            return
-        try:
-            ticks, _ = self._due(rule)
-        except store.StoreError:
-            raise
-        except Exception:
-            log.debug("%s: whoever looks at it next says why it is not evaluated", name, exc_info=True)
-            return
-        if ticks:
-            self._claims.take(name, ticks[0])
-
-    def _due(self, rule: Rule) -> tuple[list[datetime], CatchingUp | None]:
-        watched = self.app.evaluator(rule).watched
-        with self.app.state.read() as tx:
-            newest = store.newest_run(tx, rule.name)
-        return self._backlogs.due(watched, newest, self.now())
-
-    def _evaluate(self, rule: Rule, tick: datetime, catching_up: CatchingUp | None) -> None:
-        """Make one run. Raises `StoreError` and `AskingStoppedError`: then it is not recorded."""
-        # The one place where an evaluation begins: each line that is logged within says of which it is.
-        what = {"rule": rule.name, "tick": tick.isoformat(), "run": uuid4().hex[:12], "source": rule.source.source}
-        with about(**what), self._underway.at(f"{rule.name} at {tick:%Y-%m-%dT%H:%MZ}"):
-            self._judge(rule, tick, catching_up)
-
-    def _go_on(self, *_: int) -> None:
-        """Between two days of history that are read."""
-        if self.stopped.is_set():
-            raise AskingStoppedError("the daemon ends: the rest of its history is read at the next start")
-
-    def _judge(self, rule: Rule, tick: datetime, catching_up: CatchingUp | None) -> None:
-        self._self.began(rule.name, tick)
-        try:
-            outcome = self._outcome(rule, tick, catching_up)
-        except AskingStoppedError:
-            self._self.ended(rule.name)
-            raise
-        except Exception as error:
-            self._self.failed(rule.name, error)
-            raise
-        self._self.ended(rule.name)
-        log_outcome(outcome)
-        self._news.set()
-
-    def _outcome(self, rule: Rule, tick: datetime, catching_up: CatchingUp | None) -> Outcome:
-        """The evaluation of a tick. One that fails in itself is told like a source that cannot be asked: nobody watches."""
-        now, known = self.now(), self._parking.failing(rule)
-        if known is not None and rests(known, now):
-            return self.app.evaluator(rule).blind(tick, reason(known, now), now, catching_up)
-        try:
-            outcome = self.app.tick(rule, tick, self._go_on, now=now, catching_up=catching_up)
-        except (store.StoreError, AskingStoppedError):
-            raise
-        except Exception as error:
-            log.exception("%s at %s: could not be judged", rule.name, tick)
-            failing = self._parking.failed(rule, error, now)
-            return self.app.evaluator(rule).blind(tick, reason(failing, now), self.now())
-        if known is not None:
-            self._parking.worked(rule)
-            log.info("%s: can be judged again", rule.name)
-        return outcome
-
-    def _note_failure(self, rule: Rule, error: Exception) -> None:
-        try:
-            self._parking.failed(rule, error, self.now())
-        except store.StoreError as failure:
-            log.error("%s: that it fails is not noted: %s", rule.name, failure)
 
     def _deliver(self) -> None:
         """Keep a worker on every lane in which something is due; each ends with what it has to do, or with the daemon."""

@@ -15,7 +15,7 @@ from pydantic import BeforeValidator, PlainValidator, StringConstraints
 from rules.duration import parse_duration
 from rules.explain import Doc, described, refusal
 from rules.problem import Place, Problem, Span
-from rules.size import parse_size
+from rules.size_key import read_size
 from rules.vocabulary import did_you_mean
 
 
@@ -126,16 +126,7 @@ def as_wait(raw: object, hint: str) -> timedelta:
 
 
 def as_size(raw: object) -> int:
-    hint = 'write a number and a unit: "500MB", "20GB"'
-    if not isinstance(raw, str):
-        raise refusal("bad-value", f"{described(raw)} is no amount of data", hint)
-    try:
-        value = parse_size(raw)
-    except ValueError as error:
-        raise refusal("bad-value", str(error), hint) from None
-    if not value:
-        raise refusal("bad-value", "with no data to read there is nothing to watch", hint)
-    return value
+    return read_size(raw, 'write a number and a unit: "500MB", "20GB"')
 
 
 def as_pace(raw: object) -> timedelta:

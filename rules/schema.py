@@ -20,7 +20,7 @@ from rules.explain import Doc, described, refusal
 from rules.known import KnownShape
 from rules.model import Bound, Bounds, DetectorChoice, Direction, Holidays, Metric, Mode, NewValues, Severity
 from rules.rule_tests import TestShape
-from rules.size import parse_size
+from rules.size_key import read_size
 from rules.timezone_key import read_timezone
 from rules.vocabulary import did_you_mean, nearest, one_of
 
@@ -49,16 +49,7 @@ def _duration(raw: object) -> timedelta:
 
 
 def _size(raw: object) -> int:
-    hint = "write a number and a unit: 500MB, 20GB"
-    if not isinstance(raw, str):
-        raise refusal("bad-value", f"{described(raw)} is no amount of data", hint)
-    try:
-        value = parse_size(raw)
-    except ValueError as error:
-        raise refusal("bad-value", str(error), hint) from None
-    if not value:
-        raise refusal("bad-value", "with no data to read there is nothing to watch", hint)
-    return value
+    return read_size(raw, "write a number and a unit: 500MB, 20GB")
 
 
 def _positive(raw: object) -> timedelta:

@@ -73,6 +73,10 @@ class View:
         ordinary = self.present is None and not self.occasions and self.fit.bounds is None
         return ordinary and self._known is not None
 
+    def end_of(self, column: int) -> int:
+        """When a bucket ends, in epoch seconds."""
+        return self.grid.end(int(self.recent.starts[column]))
+
     def _columns(self, first: int, stop: int) -> Ints:
         """Known buckets of [first, stop)."""
         assert self._known is not None

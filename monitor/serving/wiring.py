@@ -18,11 +18,11 @@ from dashboards.web.app import create_app
 from dashboards.web.failures import answer_away
 from dashboards.web.ports import Ports
 from monitor.app import App
-from monitor.assess import Question
 from monitor.buckets import to_datetime
 from monitor.evaluation import Evaluator
 from monitor.probing import Probing
 from monitor.query import SourceError
+from monitor.question import Question
 from monitor.routing import routed
 from monitor.serving.access import JournalOfStore
 from monitor.serving.reloading import ViewReloader

@@ -12,7 +12,6 @@ from dashboards.views.blindspots import BlindSpotsPage, Tried
 from dashboards.web.errors import MissingError
 from monitor import store
 from monitor.app import App
-from monitor.assess import codes_of
 from monitor.buckets import to_datetime, to_epoch
 from monitor.detectors.fit import level_span, windows_of
 from monitor.drill import Drill, Loss
@@ -88,7 +87,7 @@ def _drilled(state: store.Store, rule: Rule, item: Slice, loss: Loss) -> Tried:
         raise RefusedError(f"{rule.name} has not learned anything yet: there is no history to lose events from")
     if any(name not in rule.dimensions for name in item.dimensions):
         raise MissingError(f"{rule.name} has no such dimension")
-    row = int(scene.lattice.rows_of(np.array([codes_of(scene.lattice, item)], dtype=np.int32))[0])
+    row = int(scene.lattice.rows_of(np.array([scene.lattice.leaves.codes_of(item)], dtype=np.int32))[0])
     if row < 0:
         raise MissingError("this slice was never seen, or names more dimensions than the rule tests")
     (found,) = Drill(scene, loss).run([row])

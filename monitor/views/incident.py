@@ -31,7 +31,6 @@ from dashboards.views.incident import (
 )
 from monitor import store
 from monitor.app import App
-from monitor.assess import codes_of
 from monitor.buckets import to_epoch
 from monitor.explaining import Told, told_of
 from monitor.lattice import ANY
@@ -192,7 +191,7 @@ def _siblings(stretch: Stretch, cause: Slice) -> list[Slice]:
 def _differing(stretch: Stretch, cause: Slice) -> Iterator[Differing]:
     """Of each dimension its values: beside the cause where it names the dimension, within it where it does not."""
     lattice = stretch.view.lattice
-    codes = codes_of(lattice, cause)
+    codes = lattice.leaves.codes_of(cause)
     for d, name in enumerate(lattice.leaves.dimensions):
         beside = codes[d] != ANY
         shares = list(_shares(stretch, cause, d, beside=beside))

@@ -13,13 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor import store
-from monitor.assess import Question, judged_view
+from monitor.assess import judged_view
 from monitor.buckets import Times
 from monitor.detectors.bounds import limits
 from monitor.detectors.fit import Fit
 from monitor.detectors.model import Verdicts
 from monitor.detectors.view import View
 from monitor.lattice import Lattice
+from monitor.question import Question
 from monitor.statistics.negbin import quantile_band
 from rules.model import Rule
 

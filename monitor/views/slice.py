@@ -17,7 +17,6 @@ from dashboards.views.common import Curve, IncidentLine, MarkLine
 from dashboards.views.slice import Decomposition, Shaded, SlicePage, steps, stretches
 from monitor import store
 from monitor.app import App
-from monitor.assess import codes_of
 from monitor.buckets import Times, to_datetime
 from monitor.detectors.bounds import limits
 from monitor.detectors.hindsight import Hindsight, hindsight, rows_needed
@@ -147,7 +146,7 @@ def _row(panorama: Panorama, item: Slice) -> tuple[int | None, str]:
     for name in item.dimensions:
         if name not in rule.dimensions:
             return None, f"The rule has no dimension {clean(name)}: it has {', '.join(rule.dimensions)}."
-    codes = codes_of(lattice, item)
+    codes = lattice.leaves.codes_of(item)
     row = int(lattice.rows_of(np.array([codes], dtype=np.int32))[0])
     if row >= 0:
         return row, ""

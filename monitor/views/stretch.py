@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from alerts.model import Series
 from monitor import store
-from monitor.assess import codes_of
 from monitor.buckets import DAY
 from monitor.calendars import Calendar
 from monitor.detectors.fit import level_span
@@ -42,7 +41,7 @@ class Stretch:
 
     def series(self, item: Slice, around: int) -> Series | None:
         """A slice from `around` buckets before the stretch to the view's end; None for one that names unknown values."""
-        codes = codes_of(self.view.lattice, item)
+        codes = self.view.lattice.leaves.codes_of(item)
         members = self.view.lattice.leaves.members(item)
         if not members.any():
             return None

@@ -49,6 +49,7 @@ def _incident(body: Mapping[str, Any]) -> Incident:
         until=_moment(body["until"]),
         raised_at=None if raised is None else _moment(raised),
         resolved_at=None if resolved is None else _moment(resolved),
+        detail=body.get("detail", ""),
     )
 
 

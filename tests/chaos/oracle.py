@@ -47,6 +47,8 @@ class Incident:
     until: datetime
     raised_at: datetime | None
     resolved_at: datetime | None
+    detail: str = ""
+    """Of a source that could not be asked, why."""
 
 
 @dataclass(frozen=True)
@@ -227,7 +229,7 @@ def _blind(wanted: Wanted, seen: Seen, verdict: Verdict) -> list[Incident]:
     told: set[Outage] = set()
     for incident in found:
         verdict.outages_told += 1
-        text = f"{incident.rule} could not ask from {incident.raised_at} to {incident.resolved_at} ({incident.id})"
+        text = f"{incident.rule} could not ask from {incident.raised_at} to {incident.resolved_at}: {incident.detail} ({incident.id})"
         causes = [outage for outage in wanted.outages if _explains(outage, incident, wanted.late)]
         told |= set(causes)
         if not causes:

@@ -17,13 +17,14 @@ import pytest
 
 from alerts.incidents import StepPolicy, step
 from alerts.model import Assessment, Incident, Kind, State
-from monitor.assess import Answer, Question, assess
+from monitor.assess import assess
 from monitor.buckets import to_datetime
 from monitor.detectors.fit import Fit
 from monitor.detectors.model import LeafSeries
 from monitor.detectors.protocol import Detector
 from monitor.detectors.view import View
 from monitor.fits import Learned, carry_over
+from monitor.question import Answer, Question
 from rules.model import Direction
 from tests.monitor.world import HOUR, World, cause, world
 

@@ -10,10 +10,11 @@ import pytest
 
 from alerts.incidents import StepPolicy, step
 from alerts.model import Assessment, Incident, Kind, State
-from monitor.assess import Answer, Question, assess, codes_of
+from monitor.assess import assess
 from monitor.buckets import to_datetime
 from monitor.detectors.fit import Fit
 from monitor.lattice import ANY
+from monitor.question import Answer, Question
 from rules.model import Direction
 from tests.monitor.world import CROSS, HOUR, World, cause, fleet, world
 
@@ -231,7 +232,7 @@ def test_assessing_changes_nothing_it_is_given():
 def test_codes_of_a_slice():
     """ANY where it names nothing; a value never seen has a code that no leaf has."""
     lattice = cross().lattice()
-    assert codes_of(lattice, cause()) == (ANY, ANY, ANY)
-    assert codes_of(lattice, cause(country="SE")) == (ANY, CROSS["country"].index("SE"), ANY)
-    unknown = codes_of(lattice, cause(device="fax"))
+    assert lattice.leaves.codes_of(cause()) == (ANY, ANY, ANY)
+    assert lattice.leaves.codes_of(cause(country="SE")) == (ANY, CROSS["country"].index("SE"), ANY)
+    unknown = lattice.leaves.codes_of(cause(device="fax"))
     assert unknown[0] not in set(lattice.leaves.codes[:, 0].tolist())

@@ -167,6 +167,28 @@ def test_each_part_that_stays_lost_is_told(over):
     assert sorted(still, key=len) == [cause(device="tv"), cause(device="web", country="NO")]
 
 
+def test_a_loss_that_begins_while_a_wider_one_comes_back_is_told_by_itself(over):
+    """All is lost for two hours and then nearly back; meanwhile one slice is lost: an incident of its own, with its own end."""
+    slow = FRESH.scaled(0.85, N + 4, N + 14)
+    made = slow.scaled(0.0, N + 2, N + 4).scaled(0.0, N + 7, N + 11, device="tv", country="NO")
+    ticks = over(made).run(range(N, N + 14))
+    assert told(ticks.transitions) == [
+        ("opened", "drop", "total"),
+        ("opened", "drop", "device=tv, country=NO"),
+        ("resolved", "drop", "device=tv, country=NO"),
+    ]
+    narrow = next(i for i in ticks.incidents if i.cause == cause(device="tv", country="NO"))
+    assert narrow.raised_at == ticks.at(N + 7)
+    assert (ticks.column(narrow.since), ticks.column(narrow.until)) == (N + 7, N + 11)
+
+
+def test_what_has_not_come_back_altogether_is_no_loss_by_itself(over):
+    """All is lost and then nearly back, one slice a little less than the rest: one incident, told once."""
+    slow = FRESH.scaled(0.85, N + 4, N + 14).scaled(0.85, N + 7, N + 11, device="tv", country="NO")
+    ticks = over(slow.scaled(0.0, N + 2, N + 4)).run(range(N, N + 14))
+    assert told(ticks.transitions) == [("opened", "drop", "total")]
+
+
 def test_a_long_outage_never_becomes_normal(over):
     """Two days, three refits: one incident, and it resolves after the return, not before."""
     ticks = over(tv_outage(2, 50)).run(range(N, N + 56))

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from monitor import store
-from monitor.assess import Question
+from monitor.question import Question
 from monitor.views.panorama import LONGEST_REST, REST, Panoramas
 from rules.model import Rule, SourceRef, Timestamp
 from rules.problem import Place
