@@ -224,7 +224,8 @@ def _match(board: _Board) -> None:
     """Give each finding to its incidents, the widest finding first."""
     findings = sorted(board.assessment.findings, key=_breadth)
     for finding in sorted(findings, key=lambda item: not _narrows(board, item, findings)):
-        related = [i for i in board.standing(FAMILIES[finding.kind]) if _related(i, finding)]
+        standing = board.standing(FAMILIES[finding.kind])
+        related = [i for i in standing if _related(board, i, finding)]
         over = [i for i in related if _explains(i, finding)]
         if over:
             _narrower(board, finding, over, related, findings)
@@ -253,9 +254,11 @@ def _breadth(finding: Finding) -> tuple[int, float, str]:
     return (len(finding.slice), -change, repr((finding.slice.terms, finding.kind, finding.since, finding)))
 
 
-def _related(incident: Incident, finding: Finding) -> bool:
+def _related(board: _Board, incident: Incident, finding: Finding) -> bool:
     """Whether a finding may be this incident seen again."""
-    if incident.metric != finding.metric or incident.id in finding.apart:
+    own = board.incidents.get(finding.continues or "")
+    others = (*finding.apart, *(own.apart if own else ()))
+    if incident.metric != finding.metric or incident.id in others or finding.continues in incident.apart:
         return False
     return finding.continues == incident.id or _wider(finding, incident) or _explains(incident, finding)
 
@@ -298,7 +301,7 @@ def _refines(board: _Board, finding: Finding, incident: Incident, findings: list
     if finding.continues == incident.id and _narrows(board, finding, findings):
         return True
     recovered = any(r.incident == incident.id for r in board.assessment.recoveries)
-    same = [f for f in findings if FAMILIES[f.kind] is FAMILIES[incident.kind] and _related(incident, f)]
+    same = [f for f in findings if FAMILIES[f.kind] is FAMILIES[incident.kind] and _related(board, incident, f)]
     return recovered and len(same) == 1
 
 
@@ -434,6 +437,7 @@ def _new(board: _Board, finding: Finding) -> Incident:
         expected=finding.expected,
         p=finding.p,
         also=finding.also,
+        apart=finding.apart,
         to=finding.to,
         evidence=finding.evidence,
         detail=finding.detail,

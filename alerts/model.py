@@ -108,7 +108,7 @@ class Finding:
     continues: str | None = None
     """Id of the open incident whose cells this finding shares, if any."""
     apart: tuple[str, ...] = ()
-    """Ids of open incidents whose cells hold its own, but which were over when it began: it is none of their parts."""
+    """Ids of open incidents around it or within it of which it is another cause."""
     detail: str = ""
     """For BLIND and LATE: the source's own error, in a line."""
     late: bool = False
@@ -258,6 +258,8 @@ class Incident:
     earlier: tuple[Stretch, ...] = ()
     """What earlier causes, and incidents it took over, lost that its present cause does not hold from `cause_since` on."""
     also: tuple[Slice, ...] = ()
+    apart: tuple[str, ...] = ()
+    """Ids of incidents around it or within it of which it is another cause: neither takes the other over."""
     to: Slice | None = None
     evidence: Evidence | None = None
     detail: str = ""

@@ -122,11 +122,11 @@ def watch(rule: Rule, world: World) -> Result:
     """Run a rule over a world as if live, and score it."""
     live = Live.of(rule, world)
     run = live.run()
-    told = [Told(item.members, item.column) for item in run.opened]
+    told, corrected = ([Told(item.members, item.column) for item in some] for some in (run.opened, run.corrected))
     after = after_of(rule)
     days = (world.counts.shape[1] - world.begin) * rule.time_bucket.total_seconds() / 86_400
     episodes = false_episodes(world, live.lattice, run.alarmed, after=after)
-    return Result(world, run, score(world, told, after=after), episodes, days)
+    return Result(world, run, score(world, told, after=after, corrected=corrected), episodes, days)
 
 
 # --- the simulation ------------------------------------------------------------------------------------------

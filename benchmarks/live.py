@@ -46,6 +46,8 @@ class Run:
     """The same incidents as they stood at the end."""
     alarmed: Bools
     fits: tuple[Fit, ...]
+    corrected: tuple[Opened, ...]
+    """Threads in which a narrower cause was told: it wakes nobody, and nobody is left with the wrong name."""
     standing: tuple[tuple[Opened, ...], ...]
     """What was open and told after each judged bucket; `column` is that bucket's."""
 
@@ -69,21 +71,27 @@ class Live:
         self.values = self.world.counts.astype(float)
         self.flagged = np.zeros(self.values.shape, dtype=bool)
         opened: list[Opened] = []
+        corrected: list[Opened] = []
         alarmed: list[Bools] = []
         fits: list[Fit] = []
         standing: list[tuple[Opened, ...]] = []
         for column, told, answer in self._buckets(fits):
-            opened += [Opened(t.incident, column, self.lattice.leaves.members(t.incident.cause)) for t in told]
+            news = [(t.change, Opened(t.incident, column, self._members(t.incident))) for t in told]
+            opened += [one for change, one in news if change is not Change.NARROWED]
+            corrected += [one for change, one in news if change is Change.NARROWED]
             alarmed.append(answer.alarmed)
             firing = (item for item in self.open if item.raised_at is not None)
-            standing.append(tuple(Opened(item, column, self.lattice.leaves.members(item.cause)) for item in firing))
+            standing.append(tuple(Opened(item, column, self._members(item)) for item in firing))
         last = tuple(self.known[item.incident.id] for item in opened)
-        return Run(tuple(opened), last, np.stack(alarmed, axis=1), tuple(fits), tuple(standing))
+        return Run(tuple(opened), last, np.stack(alarmed, axis=1), tuple(fits), tuple(corrected), tuple(standing))
 
-    def _told_aloud(self, news: Transition) -> bool:
-        """Whether somebody is called: for what is new, and for a thread that explains more than twice what it did."""
+    def _members(self, incident: Incident) -> Bools:
+        return self.lattice.leaves.members(incident.cause)
+
+    def _told(self, news: Transition) -> bool:
+        """Whether somebody is told: of what is new, of another cause, of a thread that explains more than twice what it did."""
         if news.change is not Change.WIDENED:
-            return news.change is Change.OPENED
+            return news.change in {Change.OPENED, Change.NARROWED}
         now, before = (abs(one.expected - one.observed) for one in (news.incident, self.known[news.incident.id]))
         return now > 2.0 * before
 
@@ -116,7 +124,7 @@ class Live:
                 occasions=calendar.over(grid, leaves, recent.starts),
             )
             made = judge_bucket(self.rule, at, [question], self.open)
-            told = tuple(t for t in made.transitions if self._told_aloud(t))
+            told = tuple(t for t in made.transitions if self._told(t))
             self._remember(made.transitions)
             for start, inside in made.flags.items():
                 self.flagged[:, np.searchsorted(starts, start)] = inside

@@ -68,10 +68,17 @@ def together(scores: Sequence[Score]) -> Score:
     )
 
 
-def score(world: World, told: Sequence[Told], *, after: int) -> Score:
-    """Hold what was told against the losses; up to `after` buckets past its end a loss still explains an alarm."""
+def score(world: World, told: Sequence[Told], *, after: int, corrected: Sequence[Told] = ()) -> Score:
+    """Hold what was told against the losses; up to `after` buckets past its end a loss still explains an alarm.
+
+    `corrected` are causes told in a thread that is there already: one that is a loss by its very leaves tells it.
+    """
     size = world.counts.mean(axis=1)
-    found = tuple(Found(loss, _delay(size, loss, told, after)) for loss in world.losses)
+
+    def heard(loss: Loss) -> list[Told]:
+        return [*told, *(item for item in corrected if rightly_named(world, loss, [item]))]
+
+    found = tuple(Found(loss, _delay(size, loss, heard(loss), after)) for loss in world.losses)
     false = tuple(item for item in told if not any(_touches(size, loss, item, after) for loss in world.losses))
     return Score(found, false, len(told))
 

@@ -17,6 +17,7 @@ from monitor.localize.causes import Cause
 from monitor.localize.kinds import Destination, destination
 from monitor.localize.stretch import stretch_of
 from monitor.localize.track import track
+from monitor.localize.within import hidden
 from monitor.matching import match
 from monitor.question import Answer, Question
 from rules.model import Direction
@@ -34,12 +35,13 @@ def assess(question: Question) -> Answer:
     closed = follow_all(view, question, question.closed)
     view = view.judging(healed(view, followed))
     downs, ups, alarmed = _causes(view, question, [f.members for f in followed])
+    hiding = _hidden(view, followed)
     join = question.detector.join
     downs, ups = (_with_open(view, found, followed, join, down=down) for found, down in ((downs, True), (ups, False)))
     destinations = [_destination(view, cause) for cause in downs]
     ups = [cause for cause in ups if not _is_gain(view, cause, downs, destinations)]
     findings = [_finding(view, question, cause, where) for cause, where in zip(downs, destinations, strict=True)]
-    findings += [_finding(view, question, cause, None) for cause in ups]
+    findings += [_finding(view, question, cause, None) for cause in [*ups, *hiding]]
     flagged = _flags(view, followed, [*downs, *ups], destinations)
     matched = match(view, question, findings, followed)
     for item in closed:
@@ -95,6 +97,20 @@ def _causes(view: View, question: Question, known: list[Bools]) -> tuple[list[Ca
     alarmed = np.zeros(len(view.lattice), dtype=bool)
     alarmed[[alarm.row for alarms_of in raised.values() for alarm in alarms_of]] = True
     return downs, ups, alarmed
+
+
+def _hidden(view: View, followed: list[Followed]) -> list[Cause]:
+    """What else is wrong within each open cause that is still bad; what has an incident of its own is known."""
+    if view.fit.bounds is not None:
+        return []
+    bad = [item for item in followed if item.bad]
+    found: list[Cause] = []
+    for item in bad:
+        known = [other.members for other in bad if other is not item and other.part.within(item.members)]
+        taken = np.logical_or.reduce([np.zeros_like(item.members), *known, *(cause.members for cause in found)])
+        cause = hidden(view, item.part, ~taken)
+        found += [] if cause is None else [cause]
+    return found
 
 
 def _changed(view: View, cause: Cause, least: float) -> bool:

@@ -13,7 +13,9 @@ from monitor.detectors.model import Context
 from monitor.detectors.protocol import Detector
 from monitor.detectors.view import View
 from monitor.localize.track import Track, track
+from monitor.localize.within import Part
 from monitor.question import Question
+from monitor.statistics import constants as k
 from monitor.statistics.onset import Standing
 
 Floats = NDArray[np.float64]
@@ -39,6 +41,11 @@ class Followed:
         return self.incident.kind is not Kind.SPIKE
 
     @property
+    def part(self) -> Part:
+        """Its cells, from its first bad bucket on."""
+        return Part(self.codes, self.members, self.first, self.down)
+
+    @property
     def bad(self) -> bool:
         return self.standing.still_bad(self.buckets)
 
@@ -56,7 +63,29 @@ def follow_all(view: View, question: Question, incidents: tuple[Incident, ...]) 
     common = raw.common_by_bucket(left_out)
     detector, least = question.detector, question.context.min_change
     found = [_follow(raw, item, inside, common, detector, least) for item, inside in zip(items, members, strict=True)]
+    found = [_beside(raw, question, item, found, common) for item in found]
     return [replace(item, late=_came_late(raw, item, question.context)) for item in found]
+
+
+def _beside(view: View, question: Question, item: Followed, others: list[Followed], common: Floats) -> Followed:
+    """A cause within others that are open: it is back once it has what their rest has."""
+    wider = [o for o in others if o.incident.id in item.incident.apart and item.part.within(o.members)]
+    if not wider:
+        return item
+    shared = common[view.region_of(item.codes)]
+    for other in wider:
+        shared = shared * _rest_by_bucket(item, other)
+    detector, least = question.detector, question.context.min_change
+    standing = detector.stands(view, item.track, item.first, shared, ratio_of(item.incident), least)
+    return replace(item, standing=standing)
+
+
+def _rest_by_bucket(item: Followed, other: Followed) -> Floats:
+    """[T]: what a wider cause has of what is expected without the narrower one; 1 before it began."""
+    seen = np.nan_to_num(other.track.observed - item.track.observed)
+    ratio = seen / np.maximum(other.track.expected - item.track.expected, 1e-9)
+    ratio[: other.first] = 1.0
+    return np.clip(ratio, *k.COMMON_CLIP)
 
 
 def _follow(

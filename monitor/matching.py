@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +15,9 @@ from monitor.detectors.view import View
 from monitor.evidence import evidence_of
 from monitor.followed import Followed, ratio_of
 from monitor.localize.causes import Cause
-from monitor.localize.kinds import Stretch
 from monitor.localize.stretch import stretch_of
 from monitor.localize.track import track
+from monitor.localize.within import Part, beyond, chance
 from monitor.question import Question
 
 Bools = NDArray[np.bool_]
@@ -26,87 +27,79 @@ def match(view: View, question: Question, findings: list[Finding], followed: lis
     """Name the open incident each finding continues; what is open and still bad stays a finding of its own."""
     out: list[Finding] = []
     spoken: set[str] = set()
-    for finding in findings:
-        mate = _mate(view, finding, followed)
+    for finding in sorted(findings, key=lambda item: len(item.slice)):
+        part = _part(view, finding)
+        others = [item for item in followed if _are_two(view, question, part, item)]
+        mate = _mate(view, finding, [item for item in followed if item not in others])
+        lone = replace(finding, apart=tuple(item.incident.id for item in others))
         if mate is None:
-            out.append(finding)
+            out.append(lone)
+        elif not mate.bad and part.within(mate.members) and not _is_left(view, question, part, mate):
             continue
-        over = _wider_and_over(view, finding, followed)
-        if mate.incident.id in over:
-            if not _worse_than_rest(view, question, finding, [item for item in followed if item.incident.id in over]):
-                continue
-            if _began_after(view, finding, mate):
-                out.append(replace(finding, apart=over))
-                continue
-        if mate.incident.id in spoken:
+        elif mate.incident.id in spoken:
             # Of what is on its way back several parts may be left: each is told.
-            out += [] if mate.bad else [finding]
-            continue
-        spoken.add(mate.incident.id)
-        if finding.slice == mate.incident.cause or not _replaces(view, question, finding, mate):
-            out.append(_still(view, question, mate, finding))
+            out += [] if mate.bad else [lone]
         else:
-            out.append(replace(finding, continues=mate.incident.id))
+            spoken.add(mate.incident.id)
+            if finding.slice == mate.incident.cause or not _replaces(view, question, finding, mate):
+                out.append(_still(view, question, mate, finding))
+            else:
+                out.append(replace(lone, continues=mate.incident.id))
     out += [_still(view, question, item, None) for item in followed if item.bad and item.incident.id not in spoken]
-    return [_kept_apart(view, finding, followed) if finding.continues else finding for finding in out]
+    return out
 
 
-def _kept_apart(view: View, finding: Finding, followed: list[Followed]) -> Finding:
-    """What has an incident of its own is no part of a wider one on its way back."""
-    others = [item for item in followed if item.incident.id != finding.continues]
-    return replace(finding, apart=_wider_and_over(view, finding, others))
+# --- one cause or two ----------------------------------------------------------------------------
 
 
-def _wider_and_over(view: View, finding: Finding, followed: list[Followed]) -> tuple[str, ...]:
-    inside, down = view.lattice.leaves.members(finding.slice), finding.kind is not Kind.SPIKE
-    over = [item for item in followed if item.down is down and not item.bad]
-    return tuple(
-        item.incident.id for item in over if not (inside & ~item.members).any() and (item.members & ~inside).any()
-    )
+def _part(view: View, finding: Finding) -> Part:
+    leaves = view.lattice.leaves
+    first = min(int(np.searchsorted(view.recent.starts, to_epoch(finding.since))), len(view.recent.starts) - 1)
+    return Part(leaves.codes_of(finding.slice), leaves.members(finding.slice), first, finding.kind is not Kind.SPIKE)
 
 
-def _mate(view: View, finding: Finding, followed: list[Followed]) -> Followed | None:
-    """The open incident that shares at least half of the smaller one's loss: one that is bad before one on its way back, the oldest first."""
-    members = view.lattice.leaves.members(finding.slice)
-    down = finding.kind is not Kind.SPIKE
-    first = int(np.searchsorted(view.recent.starts, to_epoch(finding.since)))
-    stretch = stretch_of(view, min(first, len(view.recent.starts) - 1))
-    change = (
-        np.maximum(stretch.expected - stretch.observed, 0.0)
-        if down
-        else np.maximum(stretch.observed - stretch.expected, 0.0)
-    )
-    for item in sorted(followed, key=lambda f: (not f.bad, f.incident.first_seen_at)):
-        if item.down is not down:
-            continue
-        shared = float(change[members & item.members].sum())
-        smaller = min(float(change[members].sum()), float(change[item.members].sum()))
-        if shared > 0 and shared >= 0.5 * smaller:
-            return item
-    return None
+def _are_two(view: View, question: Question, part: Part, item: Followed) -> bool:
+    """Whether what was found, and an open incident within it or around it, are two causes and not one."""
+    if item.down is not part.down:
+        return False
+    if item.bad:
+        narrow, wide = (part, item.part) if part.within(item.members) else (item.part, part)
+        return bool(chance(view, narrow, wide) <= np.exp(-view.fit.threshold))
+    began_after = part.first > item.standing.bad_until
+    return began_after and part.within(item.members) and _is_left(view, question, part, item)
 
 
-def _began_after(view: View, finding: Finding, mate: Followed) -> bool:
-    """Whether a finding began only after what is on its way back had ended: it is no remainder of it."""
-    return int(np.searchsorted(view.recent.starts, to_epoch(finding.since))) > mate.standing.bad_until
-
-
-def _worse_than_rest(view: View, question: Question, finding: Finding, over: list[Followed]) -> bool:
-    """Whether a finding is clearly worse than what else is on its way back, at the same time.
+def _is_left(view: View, question: Question, part: Part, item: Followed) -> bool:
+    """Whether a finding is worse than what else is on its way back, at the same time.
 
     Else it is that which has not come back altogether: should it last, it is found again once the wider one is over.
     """
-    inside = view.lattice.leaves.members(finding.slice)
-    stretch = stretch_of(view, int(np.searchsorted(view.recent.starts, to_epoch(finding.since))))
-    own = _ratio_within(stretch, inside)
-    rests = [_ratio_within(stretch, item.members & ~inside) for item in over]
-    if finding.kind is Kind.SPIKE:
-        return all(own >= max(rest, 1.0) * (1.0 + question.context.min_change) for rest in rests)
-    return all(own <= min(rest, 1.0) * (1.0 - question.context.min_change) for rest in rests)
+    least = question.context.min_change
+    return beyond(view, part, item.members, 1.0 - least if part.down else 1.0 + least)
 
 
-def _ratio_within(stretch: Stretch, leaves: Bools) -> float:
-    return float(stretch.observed[leaves].sum()) / max(float(stretch.expected[leaves].sum()), 1e-9)
+# --- which incident it is ------------------------------------------------------------------------
+
+
+def _mate(view: View, finding: Finding, followed: list[Followed]) -> Followed | None:
+    """The open incident that shares at least half of the smaller one's loss.
+
+    That of the very slice before others, one that is bad before one on its way back, the oldest first.
+    """
+    part = _part(view, finding)
+    stretch = stretch_of(view, part.first)
+    change = np.maximum((stretch.expected - stretch.observed) * (1.0 if part.down else -1.0), 0.0)
+
+    def order(item: Followed) -> tuple[bool, bool, datetime]:
+        same = finding.slice in (item.incident.cause, *item.incident.also)
+        return (not same, not item.bad, item.incident.first_seen_at)
+
+    for item in sorted(followed, key=order):
+        shared = float(change[part.members & item.members].sum())
+        smaller = min(float(change[part.members].sum()), float(change[item.members].sum()))
+        if item.down is part.down and shared > 0 and shared >= 0.5 * smaller:
+            return item
+    return None
 
 
 def _replaces(view: View, question: Question, finding: Finding, mate: Followed) -> bool:
@@ -155,7 +148,8 @@ def _still(view: View, question: Question, item: Followed, fresh: Finding | None
         metric=question.metric,
         kind=incident.kind,
         slice=incident.cause,
-        since=incident.since if fresh is None else min(incident.since, fresh.since),
+        # Beside a wider cause it began when it fell below the rest of that, which is later than below what is expected.
+        since=incident.since if fresh is None or incident.apart else min(incident.since, fresh.since),
         until=to_datetime(view.end_of(item.buckets - 1)),
         observed=observed,
         expected=expected,

@@ -223,3 +223,10 @@ def test_every_linter_exception_is_explained():
     lines = section.splitlines()
     assert len(lines) == len(PYPROJECT["tool"]["ruff"]["lint"]["ignore"])
     assert [line for line in lines if not re.search(r"# \w+ \w+", line)] == []
+
+
+@pytest.mark.xdist_group("house")
+@pytest.mark.skipif("PYTEST_XDIST_WORKER" not in os.environ, reason="groups are of tests that run side by side")
+def test_tests_of_a_group_share_a_worker(request: pytest.FixtureRequest):
+    """What is set up for a group is set up once: the marks are known to whoever hands out the tests."""
+    assert request.node.nodeid.endswith("@house")

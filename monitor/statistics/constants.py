@@ -143,3 +143,9 @@ WATERMARK_EVENTS = 20.0
 """A source is called behind only where at least so many past weeks each had so many events by the same time."""
 ARRIVAL_UNKNOWN = 0.25
 """Relative error of what is there before any bucket was read twice: total losses are told, partial ones wait."""
+
+# A cause within another one that is open
+PARTLY = 0.1
+"""What has less than this share of its events is lost as a whole: nothing within it is worse."""
+TOGETHER = 1
+"""Causes whose first buckets lie no farther apart are taken to have begun together."""

@@ -182,6 +182,47 @@ def test_a_loss_that_begins_while_a_wider_one_comes_back_is_told_by_itself(over)
     assert (ticks.column(narrow.since), ticks.column(narrow.until)) == (N + 7, N + 11)
 
 
+@pytest.mark.parametrize("inner", [{"device": "tv"}, {"device": "tv", "country": "NO"}, {"country": "SE"}], ids=str)
+@pytest.mark.parametrize("left", [0.7, 0.55])
+def test_a_loss_that_begins_within_a_wider_partial_one_is_told_by_itself(over, inner, left):
+    """All is short; hours later a slice has nothing: an incident of its own, which ends once it has what the others have."""
+    made = FRESH.scaled(left, N + 2, N + 14).scaled(0.0, N + 7, N + 11, **inner)
+    ticks = over(made).run(range(N, N + 17))
+    name = cause(**inner).label()
+    assert told(ticks.transitions) == [
+        ("opened", "drop", "total"),
+        ("opened", "drop", name),
+        ("resolved", "drop", name),
+        ("resolved", "drop", "total"),
+    ]
+    narrow = next(i for i in ticks.incidents if i.cause == cause(**inner))
+    assert (ticks.column(narrow.since), ticks.column(narrow.until)) == (N + 7, N + 11)
+    assert narrow.raised_at <= ticks.at(N + 8)
+
+
+def test_a_wider_partial_loss_leaves_a_narrower_one_its_name(over):
+    """A slice has nothing; hours later all is short: two incidents, and the slice's goes on when the wider one is over."""
+    made = FRESH.scaled(0.65, N + 6, N + 10).scaled(0.0, N + 2, N + 14, device="tv", country="NO")
+    ticks = over(made).run(range(N, N + 17))
+    assert told(ticks.transitions) == [
+        ("opened", "drop", "device=tv, country=NO"),
+        ("opened", "drop", "total"),
+        ("resolved", "drop", "total"),
+        ("resolved", "drop", "device=tv, country=NO"),
+    ]
+
+
+def test_what_is_worse_from_the_beginning_is_part_of_the_wider_loss(over):
+    """A device has nothing, and all is short by a third, at once: one incident, which is told of both."""
+    made = FRESH.scaled(0.65, N + 2, N + 9).scaled(0.0, N + 2, N + 9, device="tv", country="NO")
+    ticks = over(made).run(range(N, N + 12))
+    assert told(ticks.transitions) == [
+        ("opened", "drop", "device=tv, country=NO"),
+        ("widened", "drop", "total"),
+        ("resolved", "drop", "total"),
+    ]
+
+
 def test_what_has_not_come_back_altogether_is_no_loss_by_itself(over):
     """All is lost and then nearly back, one slice a little less than the rest: one incident, told once."""
     slow = FRESH.scaled(0.85, N + 4, N + 14).scaled(0.85, N + 7, N + 11, device="tv", country="NO")
