@@ -413,7 +413,9 @@ def _raise(board: _Board, finding: Finding) -> None:
 
 def _still_pending(board: _Board, incident: Incident) -> Incident:
     """Fire where it was bad for longer than the rule's `for`, else wait."""
-    found = "found" if incident.bad_ticks == 1 else f"bad for {incident.bad_ticks} evaluations in a row"
+    beside = [board.incidents[one].cause.label() for one in incident.apart if one in board.incidents]
+    found = f"found beside {' and '.join(beside)}" if beside else "found"
+    found = found if incident.bad_ticks == 1 else f"bad for {incident.bad_ticks} evaluations in a row"
     if incident.bad_ticks > board.policy.for_:
         return _fire(board, incident, found)
     left = board.policy.for_ + 1 - incident.bad_ticks
