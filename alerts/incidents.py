@@ -255,12 +255,16 @@ def _breadth(finding: Finding) -> tuple[int, float, str]:
 
 
 def _related(board: _Board, incident: Incident, finding: Finding) -> bool:
-    """Whether a finding may be this incident seen again."""
+    """Whether a finding may be this incident seen again; the very same cells always are."""
+    if incident.metric != finding.metric:
+        return False
+    inner, outer = covers(incident, finding), covers(finding, incident)
+    if finding.continues == incident.id or (inner and outer):
+        return True
     own = board.incidents.get(finding.continues or "")
     others = (*finding.apart, *(own.apart if own else ()))
-    if incident.metric != finding.metric or incident.id in others or finding.continues in incident.apart:
-        return False
-    return finding.continues == incident.id or _wider(finding, incident) or _explains(incident, finding)
+    two = incident.id in others or finding.continues in incident.apart
+    return (inner or outer) and not two
 
 
 def _names(item: Incident | Finding) -> tuple[Slice, ...]:

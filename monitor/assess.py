@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from monitor.evidence import evidence_of
 from monitor.followed import Followed, bad_stretch, follow_all, healed, over_stretch, recoveries, ripened
 from monitor.lattice import ANY
 from monitor.localize.causes import Cause
+from monitor.localize.cube import Cube
 from monitor.localize.kinds import Destination, destination
 from monitor.localize.stretch import stretch_of
 from monitor.localize.track import track
@@ -104,11 +106,12 @@ def _hidden(view: View, followed: list[Followed]) -> list[Cause]:
     if view.fit.bounds is not None:
         return []
     bad = [item for item in followed if item.bad]
+    cube = cache(lambda: Cube.of(view.lattice.leaves.codes))
     found: list[Cause] = []
     for item in bad:
         known = [other.members for other in bad if other is not item and other.part.within(item.members)]
         taken = np.logical_or.reduce([np.zeros_like(item.members), *known, *(cause.members for cause in found)])
-        cause = hidden(view, item.part, ~taken)
+        cause = hidden(view, item.part, ~taken, cube)
         found += [] if cause is None else [cause]
     return found
 

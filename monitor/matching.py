@@ -29,9 +29,9 @@ def match(view: View, question: Question, findings: list[Finding], followed: lis
     spoken: set[str] = set()
     for finding in sorted(findings, key=lambda item: len(item.slice)):
         part = _part(view, finding)
-        others = [item for item in followed if _are_two(view, question, part, item)]
-        mate = _mate(view, finding, [item for item in followed if item not in others])
-        lone = replace(finding, apart=tuple(item.incident.id for item in others))
+        apart = tuple(item.incident.id for item in followed if _are_two(view, question, part, item))
+        mate = _mate(view, finding, [item for item in followed if item.incident.id not in apart])
+        lone = replace(finding, apart=apart)
         if mate is None:
             out.append(lone)
         elif not mate.bad and part.within(mate.members) and not _is_left(view, question, part, mate):

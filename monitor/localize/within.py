@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,18 +36,20 @@ class Part:
         return not (self.members & ~wide).any() and bool((wide & ~self.members).any())
 
 
-def hidden(view: View, wide: Part, free: Bools) -> Cause | None:
+def hidden(view: View, wide: Part, free: Bools, cube: Callable[[], Cube] | None = None) -> Cause | None:
     """What else is wrong within a cause, among its leaves `free` [S]: by the shortest window that shows it.
 
     Asked of a cause that is partly there: its rest is the yardstick, as the outside is for a cause of its own.
+    `cube` is that of the view's leaves, for whoever asks of several causes.
     """
+    cube = cube or partial(Cube.of, view.lattice.leaves.codes)
     newest = len(view.recent.starts)
     inside = wide.members & free
     for window, width in enumerate(view.fit.windows):
         first = newest - width
         if first - wide.first <= k.TOGETHER or inside.sum() < 2:
             break
-        found = _candidate(view, wide, inside, window)
+        found = _candidate(view, wide, inside, window, cube)
         if found is None or not (found.members & inside).any():
             continue
         part = _begun(view, Part(found.codes, found.members & inside, first, wide.down), wide)
@@ -55,7 +59,7 @@ def hidden(view: View, wide: Part, free: Bools) -> Cause | None:
     return None
 
 
-def _candidate(view: View, wide: Part, inside: Bools, window: int) -> Candidate | None:
+def _candidate(view: View, wide: Part, inside: Bools, window: int, cube: Callable[[], Cube]) -> Candidate | None:
     """The element that stands out among the leaves `inside`, in one window, beside what all of them have."""
     fit, codes = view.fit, view.lattice.leaves.codes
     y, mu = view.leaf_sums(len(view.recent.starts) - fit.windows[window])
@@ -64,7 +68,7 @@ def _candidate(view: View, wide: Part, inside: Bools, window: int) -> Candidate 
         return None
     alpha = dispersion_by_volume(np.where(fit.eligible, fit.volume, 0.0), fit.alpha[:, window], fit.leaf_volume)
     cells = robust_noise(codes, y, mu * ratio, alpha)
-    return best(Cube.of(codes), cells, inside, inside, down=wide.down, least=1.0 - k.OVERWHELMING_RATIO)
+    return best(cube(), cells, inside, inside, down=wide.down, least=1.0 - k.OVERWHELMING_RATIO)
 
 
 def _begun(view: View, part: Part, wide: Part) -> Part:

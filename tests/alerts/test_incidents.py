@@ -157,6 +157,34 @@ def test_a_wider_finding_takes_over_several_incidents():
     assert gone.resolution == f"part of device=ios, told as {heir.id}"
 
 
+def test_a_narrower_finding_that_stands_apart_is_an_incident_beside_the_wider_one():
+    """It says beside what; neither takes the other over later, and each ends by itself."""
+    history = History(NOW)
+    history.see(assess(1, finding(IOS)))
+    wide = history.only
+    (opened,) = history.see(assess(4, finding(IOS, continues=wide.id), replace(finding(IOS_NO), apart=(wide.id,))))[-1:]
+    narrow = opened.incident
+    assert (opened.change, narrow.cause, narrow.apart) == (Change.OPENED, IOS_NO, (wide.id,))
+    assert opened.because == "found beside device=ios"
+    both = (finding(IOS, continues=wide.id), finding(IOS_NO, continues=narrow.id))
+    for hour, found in ((5, both), (6, both[:1]), (7, both[1:]), (8, both[::-1])):
+        assert set(changes(history.see(assess(hour, *found)))) == {Change.CONFIRMED}, hour
+    assert changes(history.see(assess(9, both[0], good=[narrow.id]))) == [Change.CONFIRMED, Change.RESOLVED]
+    assert [item.id for item in history.open] == [wide.id]
+
+
+def test_a_wider_finding_that_stands_apart_leaves_the_narrower_one_alone():
+    """As the other way round: the narrower one was first."""
+    history = History(NOW)
+    history.see(assess(1, finding(IOS_NO)))
+    narrow = history.only
+    made = history.see(assess(4, finding(IOS_NO, continues=narrow.id), replace(finding(IOS), apart=(narrow.id,))))
+    assert sorted(changes(made)) == [Change.CONFIRMED, Change.OPENED]
+    wide = next(t.incident for t in made if t.change is Change.OPENED)
+    made = history.see(assess(5, finding(IOS, continues=wide.id), finding(IOS_NO, continues=narrow.id)))
+    assert changes(made) == [Change.CONFIRMED, Change.CONFIRMED]
+
+
 def test_another_cause_is_another_incident():
     """Slices that share no cover are told apart, and so are metrics."""
     history = History()

@@ -36,6 +36,7 @@ def moves(draw):
                 st.one_of(st.none(), st.integers(0, 5)),
                 st.integers(0, 3),
                 st.lists(slices(), max_size=1),
+                st.sets(st.integers(0, 5), max_size=2),
             ),
             max_size=4,
         )
@@ -49,8 +50,11 @@ def said(history: History, hour: int, move):
     ids = [i.id for i in history.open]
     at = lambda n: ids[n % len(ids)] if ids and n is not None else None  # noqa: E731  # one line, used twice
     findings = [
-        finding(where, kind=kind, metric=metric, continues=at(n), since=tick(hour - back), also=tuple(also))
-        for where, kind, metric, n, back, also in found
+        replace(
+            finding(where, kind=kind, metric=metric, continues=at(n), since=tick(hour - back), also=tuple(also)),
+            apart=tuple(sorted({ids[m % len(ids)] for m in apart})) if ids else (),
+        )
+        for where, kind, metric, n, back, also, apart in found
     ]
     assessment = assess(hour, *findings, unseen=blind(hour) if dark else None)
     names = sorted({ids[n % len(ids)] for n in good} if ids else ())
