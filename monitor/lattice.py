@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from monitor.statistics.blocks import blocks
+from monitor.statistics.blocks import LARGE, blocks
 from rules.slices import Slice, Value
 
 Floats = NDArray[np.float64]
@@ -183,6 +183,8 @@ class Lattice:
         incidence = self.incidence if rows is EVERY else self.incidence[rows]
         if leaf_values.ndim == 1:
             return _rolled(incidence, leaf_values)
+        if _is_whole(leaf_values):
+            return np.asarray(incidence @ leaf_values)
         total = np.empty((incidence.shape[0], leaf_values.shape[1]))
         for columns in blocks(leaf_values.shape[1]):
             total[:, columns] = _rolled(incidence, np.ascontiguousarray(leaf_values[:, columns]))
@@ -231,6 +233,12 @@ def _distinct(
     for owner, name in zip(owners.tolist(), codes[left_out].tolist(), strict=True):
         also.setdefault(owner, []).append(tuple(name))
     return keep, {n: tuple(names) for n, names in also.items()}
+
+
+def _is_whole(leaf_values: NDArray[np.floating[Any]]) -> bool:
+    """Whether values are all known and lie in memory as the product wants them: then nothing has to be copied."""
+    rows = blocks(len(leaf_values), LARGE)
+    return leaf_values.flags.c_contiguous and not any(np.isnan(leaf_values[some]).any() for some in rows)
 
 
 def _rolled(incidence: sparse.csr_array, leaf_values: NDArray[np.floating[Any]]) -> Floats:

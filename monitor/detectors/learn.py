@@ -173,7 +173,7 @@ def _learned(cleaned: Cleaned, who: Learners, windows: Sequence[int], part: int)
 
 def _begin(history: LeafSeries, as_of: int) -> int:
     """Start of the first bucket with any event; `as_of` where there is none."""
-    alive = np.flatnonzero((np.nan_to_num(history.values) > 0).any(axis=0))
+    alive = np.flatnonzero((history.values > 0).any(axis=0))
     return int(history.starts[alive[0]]) if len(alive) else as_of
 
 
@@ -266,7 +266,7 @@ def _mostly_flagged(lattice: Lattice, history: LeafSeries, leaf_mean: Means, gri
 
 def _learning(values: NDArray[Any], starts: Ints) -> Bools:
     """[N, T]: the first days of slices born within the history: they ramp up, and are not judged then either."""
-    alive = np.nan_to_num(values) > 0
+    alive = values > 0
     born = np.where(alive.any(axis=1), starts[np.argmax(alive, axis=1)], np.iinfo(np.int64).max // 2)
     young = born >= born.min() + k.ESTABLISHED_DAYS * DAY
     return np.asarray(young[:, None] & (starts[None, :] < born[:, None] + k.LEARNING_DAYS * DAY))
@@ -277,7 +277,7 @@ def _eligible(lattice: Lattice, history: LeafSeries, as_of: int, context: Contex
     known = np.flatnonzero(~np.isnan(history.values).all(axis=0))
     if not len(known):
         return context.expected.copy()
-    any_event = np.nan_to_num(history.values) > 0
+    any_event = history.values > 0
     first = history.starts[np.argmax(any_event, axis=1)].astype(float)
     begin = int(history.starts[known[0]])
     learned = max(as_of - k.LEARNING_DAYS * DAY, begin + k.ESTABLISHED_DAYS * DAY)
