@@ -13,20 +13,17 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from monitor.claims import LEASE, LOOKS
-from tests.replicas.place import Running, Shared, daemon, hours_ago
+from tests.replicas.place import Shared, daemon, hours_ago
 from tests.replicas.server import Server, postgres_server
 
 KILLS, RULES = 10, 200
 SEED = 7
-TICKS = 12
-"""Runs that are due for each kill: some are made while a new daemon starts."""
-PACE = 3.0
-"""Seconds that each query of the killed runs takes."""
+LONG, PACE = 60.0, 3.0
+"""Seconds that a query takes: that of the daemon which is killed in it, and that of the one which makes the run."""
 RUN = re.compile(r"INFO (\S+) at (\S+ \S+): .* judged")
 
 
@@ -39,50 +36,31 @@ class Takeover:
 
 
 def takeovers(server: Server, folder: Path, kills: int) -> list[Takeover]:
-    """One after another, each time of the daemon that is at a run."""
-    chance, found = random.Random(SEED), []
-    shared = Shared.make(folder, server, "kills")
-    shared.evaluated(hours_ago(TICKS * kills))
-    shared.take_time(PACE)
-    with ExitStack() as stack:
-
-        def begin(name: str) -> Running:
-            made = stack.enter_context(daemon(shared, name))
-            made.wait_to_say("watching")
-            return made
-
-        there = [begin("first"), begin("second")]
-        for number in range(kills):
-            found.append(_kill(shared, there, chance))
-            there.append(begin(f"after {number + 1}"))
-    return found
+    """One after another, each with a store and two daemons of its own."""
+    chance = random.Random(SEED)
+    return [_kill(server, folder / str(number), f"kill_{number}", chance.uniform(0.0, PACE)) for number in range(kills)]
 
 
-def _kill(shared: Shared, there: list[Running], chance: random.Random) -> Takeover:
-    _claimed(shared, there)
-    time.sleep(chance.uniform(0.0, PACE))
-    tick, owner = _claimed(shared, there)
-    victim = next(item for item in there if f"/{item.process.pid}/" in owner)
-    there.remove(victim)
-    other = there[0]
-    victim.kill()
-    killed = time.monotonic()
-    other.wait_for(lambda: any(row[2] != owner for row in shared.claims()))
-    taken = time.monotonic() - killed
-    other.wait_for(lambda: any(run.tick >= tick for run in shared.runs()))
-    return Takeover(taken, time.monotonic() - killed)
-
-
-def _claimed(shared: Shared, there: list[Running]) -> tuple[int, str]:
-    """Tick and owner of the run that somebody is at, once there is one."""
-    found: list[tuple[str, int, str]] = []
-
-    def any_is() -> bool:
-        found[:] = shared.claims()
-        return bool(found)
-
-    there[0].wait_for(any_is)
-    return found[0][1], found[0][2]
+def _kill(server: Server, folder: Path, name: str, after: float) -> Takeover:
+    """The daemon that is at a run is killed `after` seconds of that, while another one looks on."""
+    folder.mkdir()
+    shared = Shared.make(folder, server, name)
+    shared.evaluated(hours_ago(1))
+    shared.take_time(LONG)
+    with daemon(shared, "first") as first:
+        first.wait_for(shared.claims)
+        with daemon(shared, "second") as second:
+            second.wait_to_say("watching")
+            ((_, tick, owner),) = shared.claims()
+            # A query that was begun takes as long as it was told to.
+            shared.take_time(PACE)
+            time.sleep(after)
+            first.kill()
+            killed = time.monotonic()
+            second.wait_for(lambda: any(row[2] != owner for row in shared.claims()))
+            taken = time.monotonic() - killed
+            second.wait_for(lambda: any(run.tick >= tick for run in shared.runs()))
+            return Takeover(taken, time.monotonic() - killed)
 
 
 @dataclass(frozen=True)

@@ -44,13 +44,15 @@ def assess(question: Question) -> Answer:
     ups = [cause for cause in ups if not _is_gain(view, cause, downs, destinations)]
     findings = [_finding(view, question, cause, where) for cause, where in zip(downs, destinations, strict=True)]
     findings += [_finding(view, question, cause, None) for cause in [*ups, *hiding]]
-    flagged = _flags(view, followed, [*downs, *ups], destinations)
     matched = match(view, question, findings, followed)
+    told = [item for place, item in enumerate(zip(downs, destinations, strict=True)) if place not in matched.waiting]
+    grown = [cause for place, cause in enumerate(ups, len(downs)) if place not in matched.waiting]
+    flagged = _flags(view, followed, [*(cause for cause, _ in told), *grown], [where for _, where in told])
     for item in closed:
         if item.late:
             flagged[item.members, item.first : item.first + bad_stretch(view, item).stop] = False
     amendments = tuple(over_stretch(view, item) for item in closed)
-    return Answer(tuple(matched), tuple(recoveries(view, followed)), flagged, alarmed, amendments)
+    return Answer(matched.findings, tuple(recoveries(view, followed)), flagged, alarmed, amendments)
 
 
 def judged_view(question: Question) -> tuple[View, Bools]:

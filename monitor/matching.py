@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -23,19 +23,31 @@ from monitor.question import Question
 Bools = NDArray[np.bool_]
 
 
-def match(view: View, question: Question, findings: list[Finding], followed: list[Followed]) -> list[Finding]:
+@dataclass(frozen=True)
+class Matched:
+    """What is told of a bucket, and which of its findings wait: told by nobody yet, they are to be found again."""
+
+    findings: tuple[Finding, ...]
+    waiting: frozenset[int]
+    """Positions among what was found."""
+
+
+def match(view: View, question: Question, findings: list[Finding], followed: list[Followed]) -> Matched:
     """Name the open incident each finding continues; what is open and still bad stays a finding of its own."""
     out: list[Finding] = []
     spoken: set[str] = set()
-    for finding in sorted(findings, key=lambda item: len(item.slice)):
+    waiting: set[int] = set()
+    for place, finding in sorted(enumerate(findings), key=lambda item: len(item[1].slice)):
         part = _part(view, finding)
-        apart = tuple(item.incident.id for item in followed if _are_two(view, question, part, item))
-        mate = _mate(view, finding, [item for item in followed if item.incident.id not in apart])
+        apart = tuple(item.incident.id for item in followed if _are_two(view, part, item))
+        others = [item for item in followed if item.incident.id not in apart]
+        mate = _mate(view, finding, others)
         lone = replace(finding, apart=apart)
         if mate is None:
             out.append(lone)
-        elif not mate.bad and part.within(mate.members) and not _is_left(view, question, part, mate):
-            continue
+        elif not _is_named(finding, mate) and any(_comes_back(view, question, part, item) for item in others):
+            # Should it last, it is told once the wider one is over.
+            waiting.add(place)
         elif mate.incident.id in spoken:
             # Of what is on its way back several parts may be left: each is told.
             out += [] if mate.bad else [lone]
@@ -46,7 +58,7 @@ def match(view: View, question: Question, findings: list[Finding], followed: lis
             else:
                 out.append(replace(lone, continues=mate.incident.id))
     out += [_still(view, question, item, None) for item in followed if item.bad and item.incident.id not in spoken]
-    return out
+    return Matched(tuple(out), frozenset(waiting))
 
 
 # --- one cause or two ----------------------------------------------------------------------------
@@ -58,24 +70,34 @@ def _part(view: View, finding: Finding) -> Part:
     return Part(leaves.codes_of(finding.slice), leaves.members(finding.slice), first, finding.kind is not Kind.SPIKE)
 
 
-def _are_two(view: View, question: Question, part: Part, item: Followed) -> bool:
+def _are_two(view: View, part: Part, item: Followed) -> bool:
     """Whether what was found, and an open incident within it or around it, are two causes and not one."""
-    if item.down is not part.down:
+    inner = part.within(item.members)
+    if item.down is not part.down or not (item.bad or (inner and _began_after(part, item))):
         return False
-    if item.bad:
-        narrow, wide = (part, item.part) if part.within(item.members) else (item.part, part)
-        return bool(chance(view, narrow, wide) <= np.exp(-view.fit.threshold))
-    began_after = part.first > item.standing.bad_until
-    return began_after and part.within(item.members) and _is_left(view, question, part, item)
+    narrow, wide = (part, item.part) if inner else (item.part, part)
+    return bool(chance(view, narrow, wide) <= np.exp(-view.fit.threshold))
 
 
-def _is_left(view: View, question: Question, part: Part, item: Followed) -> bool:
-    """Whether a finding is worse than what else is on its way back, at the same time.
+def _began_after(part: Part, item: Followed) -> bool:
+    """Whether a finding began only after what is on its way back had ended: it is no remainder of that."""
+    return part.first > item.standing.bad_until
 
-    Else it is that which has not come back altogether: should it last, it is found again once the wider one is over.
+
+def _comes_back(view: View, question: Question, part: Part, item: Followed) -> bool:
+    """Whether a finding is a part of what is on its way back and has not come back altogether.
+
+    A part that stayed away, and is clearly worse than the rest, is something else: what the incident is now.
     """
+    if item.bad or item.down is not part.down or not part.within(item.members):
+        return False
     least = question.context.min_change
-    return beyond(view, part, item.members, 1.0 - least if part.down else 1.0 + least)
+    worse = beyond(view, part, item.members, 1.0 - least if part.down else 1.0 + least)
+    return _began_after(part, item) or not worse
+
+
+def _is_named(finding: Finding, item: Followed) -> bool:
+    return finding.slice in (item.incident.cause, *item.incident.also)
 
 
 # --- which incident it is ------------------------------------------------------------------------
@@ -91,8 +113,7 @@ def _mate(view: View, finding: Finding, followed: list[Followed]) -> Followed | 
     change = np.maximum((stretch.expected - stretch.observed) * (1.0 if part.down else -1.0), 0.0)
 
     def order(item: Followed) -> tuple[bool, bool, datetime]:
-        same = finding.slice in (item.incident.cause, *item.incident.also)
-        return (not same, not item.bad, item.incident.first_seen_at)
+        return (not _is_named(finding, item), not item.bad, item.incident.first_seen_at)
 
     for item in sorted(followed, key=order):
         shared = float(change[part.members & item.members].sum())
