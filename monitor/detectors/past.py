@@ -156,23 +156,23 @@ def judged_past(
     day = (grid.local(starts) - int(grid.local(starts[:1])[0])) // DAY
     shape = len(values), len(starts) + 1
     observed, expected, levels = np.empty(shape), np.empty(shape), np.empty(shape, dtype=np.float32)
-    known = np.empty(shape, dtype=np.int32)
+    known: NDArray[np.int32] | None = None
+    whole = np.arange(shape[1], dtype=np.int32)
     total: Floats | None = None
     for rows in blocks(len(values)):
         normal = _of_other_weeks(cube[rows], table, len(starts), grid)
         here = ~(np.isnan(values[rows]) | np.isnan(normal))
-        seen = values[rows]
-        if here.all():
-            known[rows] = np.arange(shape[1])
-        else:
+        seen, every = values[rows], bool(here.all())
+        if not every:
             seen, normal = np.where(here, seen, np.nan), np.where(here, normal, np.nan)
+            known = np.tile(whole, (shape[0], 1)) if known is None else known
             known[rows] = cumulate(here.astype(float))
-        observed[rows], expected[rows] = cumulate(seen), cumulate(normal)
-        capped = cumulate(cap_spikes(seen, normal, 0.02))
+        observed[rows], expected[rows] = cumulate(seen, whole=every), cumulate(normal, whole=every)
+        capped = cumulate(cap_spikes(seen, normal, 0.02), whole=every)
         found, total = _levels(capped, expected[rows], total, span, daily=grid.daily)
-        levels[rows] = np.where(before(known[rows], span) >= span / 2, found, np.nan)
-    every = bool((known[:, -1] == len(starts)).all())
-    return Past(observed, expected, None if every else known, levels, young, day.astype(np.int64), grid)
+        there = whole[None] if every or known is None else known[rows]
+        levels[rows] = np.where(before(there, span) >= span / 2, found, np.nan)
+    return Past(observed, expected, known, levels, young, day.astype(np.int64), grid)
 
 
 def _levels(capped: Floats, expected: Floats, total: Floats | None, span: int, *, daily: bool) -> tuple[Floats, Floats]:

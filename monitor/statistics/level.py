@@ -60,9 +60,12 @@ def newest_trailing(cumulated: Floats, width: int, span: int) -> Floats:
     return newest_sums(cumulated[:, : max(cumulated.shape[1] - width, 1)], span)
 
 
-def cumulate(values: NDArray[np.floating[Any]]) -> Floats:
-    """Cumulated sums [N, T + 1] with a leading zero; NaN counts as nothing."""
+def cumulate(values: NDArray[np.floating[Any]], *, whole: bool = False) -> Floats:
+    """Cumulated sums [N, T + 1] with a leading zero; NaN counts as nothing, and is not there where they are `whole`."""
     padded = np.zeros((values.shape[0], values.shape[1] + 1))
+    if whole:
+        np.cumsum(values, axis=1, dtype=float, out=padded[:, 1:])
+        return padded
     np.copyto(padded[:, 1:], values, where=~np.isnan(values))
     np.cumsum(padded[:, 1:], axis=1, out=padded[:, 1:])
     return padded
