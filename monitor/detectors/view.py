@@ -211,6 +211,16 @@ class View:
         """(judged, expected) [S] over the known cells of [first, stop), at the level from before `first`."""
         return self._leaf_sums(self.leaf_judged, first, stop)
 
+    def leaf_sums_from(self, first: int) -> tuple[Floats, Floats]:
+        """`leaf_sums` up to the newest bucket, kept: they are asked for again and again where many causes are compared."""
+        if first not in self._sums_by_first:
+            self._sums_by_first[first] = self.leaf_sums(first)
+        return self._sums_by_first[first]
+
+    @cached_property
+    def _sums_by_first(self) -> dict[int, tuple[Floats, Floats]]:
+        return {}
+
     def leaf_came(self, first: int) -> tuple[Floats, Floats]:
         """(what came, expected) [S] over the known cells from column `first` on: `leaf_sums` with nothing healed."""
         return self._leaf_sums(self.recent.values, first, None)

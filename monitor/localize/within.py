@@ -125,5 +125,5 @@ def rest_of(view: View, part: Part, wide: Bools) -> float:
 
 
 def _ratio(view: View, leaves: Bools, first: int) -> float:
-    seen, normal = view.leaf_sums(first)
+    seen, normal = view.leaf_sums_from(first)
     return float(seen[leaves].sum()) / max(float(normal[leaves].sum()), 1e-9)
