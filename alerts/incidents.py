@@ -336,10 +336,19 @@ def _update(board: _Board, incident: Incident, finding: Finding, taken: Sequence
     change, because = _reading(incident, finding, same_cause=same_cause)
     facts = _facts(board, incident, finding, same_cause=same_cause)
     facts["earlier"] = (*facts.get("earlier", incident.earlier), *_left_by(taken, finding))
+    facts["apart"] = _apart(board, incident, finding, taken)
     if incident.state is not State.PENDING:
         return board.move(incident, change, because, **facts)
     bad_ticks = incident.bad_ticks + 1
     return _still_pending(board, replace(incident, **facts, bad_ticks=bad_ticks))
+
+
+def _apart(board: _Board, incident: Incident, finding: Finding, taken: Sequence[Incident]) -> tuple[str, ...]:
+    """Ids of what an incident stands apart from, and what those that it takes over did."""
+    gone = {incident.id, *(item.id for item in taken)}
+    own = (*incident.apart, *finding.apart, *(name for item in taken for name in item.apart))
+    others = [item.id for item in board.incidents.values() if not gone.isdisjoint(item.apart)]
+    return tuple(name for name in dict.fromkeys([*own, *others]) if name not in gone)
 
 
 def _reading(incident: Incident, finding: Finding, *, same_cause: bool) -> tuple[Change, str]:

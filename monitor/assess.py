@@ -208,7 +208,7 @@ def _flags(view: View, followed: list[Followed], causes: list[Cause], destinatio
     takes over from another would leave their parent short.
     """
     flagged = view.recent.flagged.copy()
-    for item in followed:
+    for item in sorted(followed, key=lambda one: one.bad):
         flagged[item.members, item.first : item.buckets if item.bad else item.standing.bad_until] = True
         if item.late and view.recent.lag is not None:
             flagged[np.ix_(item.members, ripened(view, item))] = False

@@ -35,6 +35,8 @@ class Followed:
     buckets: int
     late: bool = False
     """Most of what was missing has arrived since: it was late, not lost."""
+    beside: bool = False
+    """It lies within another open cause, and is held against the rest of that."""
 
     @property
     def down(self) -> bool:
@@ -69,22 +71,28 @@ def follow_all(view: View, question: Question, incidents: tuple[Incident, ...]) 
 
 def _beside(view: View, question: Question, item: Followed, others: list[Followed], common: Floats) -> Followed:
     """A cause within others that are open: it is back once it has what their rest has."""
-    wider = [o for o in others if o.incident.id in item.incident.apart and item.part.within(o.members)]
+    wider = [other for other in others if _apart(item, other) and item.part.within(other.members)]
     if not wider:
         return item
-    shared = common[view.region_of(item.codes)]
-    for other in wider:
-        shared = shared * _rest_by_bucket(item, other)
+    rests = [common[view.region_of(item.codes)], *(_rest_by_bucket(item, other) for other in wider)]
+    shared = np.minimum.reduce(rests) if item.down else np.maximum.reduce(rests)
     detector, least = question.detector, question.context.min_change
     standing = detector.stands(view, item.track, item.first, shared, ratio_of(item.incident), least)
-    return replace(item, standing=standing)
+    return replace(item, standing=standing, beside=True)
+
+
+def _apart(item: Followed, other: Followed) -> bool:
+    """Whether two open incidents of one direction were told as two causes; whichever was later says so."""
+    one, two = item.incident, other.incident
+    return item.down is other.down and (two.id in one.apart or one.id in two.apart)
 
 
 def _rest_by_bucket(item: Followed, other: Followed) -> Floats:
     """[T]: what a wider cause has of what is expected without the narrower one; 1 before it began."""
-    seen = np.nan_to_num(other.track.observed - item.track.observed)
+    seen = other.track.observed - item.track.observed
     ratio = seen / np.maximum(other.track.expected - item.track.expected, 1e-9)
     ratio[: other.first] = 1.0
+    ratio[np.isnan(ratio)] = 1.0
     return np.clip(ratio, *k.COMMON_CLIP)
 
 
@@ -140,7 +148,7 @@ def _raised_by(view: View, item: Followed) -> int:
 def healed(view: View, followed: list[Followed]) -> Bools:
     """Flagged cells, except those of causes that are still bad: these are judged as they are."""
     cells = view.recent.flagged.copy()
-    for item in followed:
+    for item in sorted(followed, key=lambda one: one.bad):
         if item.bad:
             cells[item.members, item.first :] = False
         else:

@@ -17,7 +17,7 @@ from monitor.followed import Followed, ratio_of
 from monitor.localize.causes import Cause
 from monitor.localize.stretch import stretch_of
 from monitor.localize.track import track
-from monitor.localize.within import Part, beyond, chance
+from monitor.localize.within import Part, beyond, chance, rest_of
 from monitor.question import Question
 
 Bools = NDArray[np.bool_]
@@ -87,11 +87,14 @@ def _began_after(part: Part, item: Followed) -> bool:
 def _comes_back(view: View, question: Question, part: Part, item: Followed) -> bool:
     """Whether a finding is a part of what is on its way back and has not come back altogether.
 
-    A part that stayed away, and is clearly worse than the rest, is something else: what the incident is now.
+    A part that stayed away, and is clearly worse than the rest, is something else: what the incident is now. So is one
+    whose rest is back.
     """
     if item.bad or item.down is not part.down or not part.within(item.members):
         return False
     least = question.context.min_change
+    if abs(rest_of(view, part, item.members) - 1.0) < least / 2.0:
+        return False
     worse = beyond(view, part, item.members, 1.0 - least if part.down else 1.0 + least)
     return _began_after(part, item) or not worse
 
@@ -170,7 +173,7 @@ def _still(view: View, question: Question, item: Followed, fresh: Finding | None
         kind=incident.kind,
         slice=incident.cause,
         # Beside a wider cause it began when it fell below the rest of that, which is later than below what is expected.
-        since=incident.since if fresh is None or incident.apart else min(incident.since, fresh.since),
+        since=incident.since if fresh is None or item.beside else min(incident.since, fresh.since),
         until=to_datetime(view.end_of(item.buckets - 1)),
         observed=observed,
         expected=expected,

@@ -336,7 +336,7 @@ class View:
     def judging(self, healed: Bools) -> View:
         """The same with other cells healed; what does not depend on them is kept."""
         other = replace(self, healed=healed)
-        gone = ("healed", "leaf_judged", "observed", "seasonal", "_cumulated", "_windows", "levels")
+        gone = ("healed", "leaf_judged", "observed", "seasonal", "_cumulated", "_windows", "levels", "_sums_by_first")
         other.__dict__.update({name: value for name, value in self.__dict__.items() if name not in gone})
         if self._plain and "levels" in self.__dict__:
             other.__dict__["levels"] = self.levels

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.detectors.view import View
+from monitor.lattice import ANY
 from monitor.localize.causes import ONSET_LOOKBACK, Cause
 from monitor.localize.cells import dispersion_by_volume, robust_noise
 from monitor.localize.cube import Cube
@@ -52,10 +53,12 @@ def hidden(view: View, wide: Part, free: Bools, cube: Callable[[], Cube] | None 
         found = _candidate(view, wide, inside, window, cube)
         if found is None or not (found.members & inside).any():
             continue
-        part = _begun(view, Part(found.codes, found.members & inside, first, wide.down), wide)
+        # Of names that hold the same of the wider cause the scan takes the broadest, which may hold more beside it.
+        codes = tuple(own if own != ANY else code for own, code in zip(wide.codes, found.codes, strict=True))
+        part = _begun(view, Part(codes, found.members & wide.members, first, wide.down), wide)
         p = chance(view, part, wide) if _lasts(view, part, wide) else 1.0
         if p <= (np.exp(-view.fit.threshold) if newest - part.first > 1 else k.OVERWHELMING_P):
-            return Cause(part.codes, found.members, part.first, -np.log(max(p, 1e-300)), wide.down, (), plain=False)
+            return Cause(part.codes, part.members, part.first, -np.log(max(p, 1e-300)), wide.down, (), plain=False)
     return None
 
 

@@ -185,6 +185,21 @@ def test_a_wider_finding_that_stands_apart_leaves_the_narrower_one_alone():
     assert changes(made) == [Change.CONFIRMED, Change.CONFIRMED]
 
 
+def test_what_an_incident_stands_apart_from_outlives_its_names():
+    """An incident widens to everything beside a narrower one, and takes a third over: the two stay apart."""
+    history = History(NOW)
+    history.see(assess(1, finding(IOS_NO)))
+    narrow = history.only
+    history.see(assess(2, finding(IOS_NO, continues=narrow.id), finding(cause(device="tv"))))
+    third = next(i for i in history.open if i.cause == cause(device="tv"))
+    wide = replace(finding(Slice(), continues=third.id), apart=(narrow.id,))
+    history.see(assess(3, finding(IOS_NO, continues=narrow.id), wide))
+    for hour in (4, 5):
+        both = (finding(Slice(), continues=third.id), finding(IOS_NO, continues=narrow.id))
+        assert set(changes(history.see(assess(hour, *both)))) == {Change.CONFIRMED}
+    assert {item.id for item in history.open} == {narrow.id, third.id}
+
+
 def test_another_cause_is_another_incident():
     """Slices that share no cover are told apart, and so are metrics."""
     history = History()

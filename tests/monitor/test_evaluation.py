@@ -212,6 +212,26 @@ def test_a_wider_partial_loss_leaves_a_narrower_one_its_name(over):
     ]
 
 
+def test_a_slice_that_is_back_to_what_the_rest_has_is_over(over):
+    """A slice has nothing; then all is short; the slice comes back to what the others have: its incident ends, the wider one goes on."""
+    made = FRESH.scaled(0.55, N + 5, N + 16).scaled(0.0, N + 2, N + 9, device="tv", country="NO")
+    ticks = over(made).run(range(N, N + 14))
+    (narrow,) = [i for i in ticks.incidents if i.cause == cause(device="tv", country="NO")]
+    assert ticks.column(narrow.until) == N + 9
+    assert narrow.resolved_at <= ticks.at(N + 11)
+    (wide,) = [i for i in ticks.incidents if i.cause == Slice()]
+    assert wide.state is State.FIRING
+
+
+def test_a_loss_within_a_device_that_is_short_is_told_by_itself(over):
+    """The wider one need not be everything."""
+    made = FRESH.scaled(0.6, N + 2, N + 14, device="web").scaled(0.0, N + 7, N + 12, device="web", country="NO")
+    ticks = over(made).run(range(N, N + 12))
+    assert told(ticks.transitions) == [("opened", "drop", "device=web"), ("opened", "drop", "device=web, country=NO")]
+    narrow = next(i for i in ticks.incidents if len(i.cause) == 2)
+    assert narrow.raised_at <= ticks.at(N + 9)
+
+
 def test_what_is_worse_from_the_beginning_is_part_of_the_wider_loss(over):
     """A device has nothing, and all is short by a third, at once: one incident, which is told of both."""
     made = FRESH.scaled(0.65, N + 2, N + 9).scaled(0.0, N + 2, N + 9, device="tv", country="NO")

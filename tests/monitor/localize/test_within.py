@@ -74,6 +74,19 @@ def test_what_has_come_back_to_the_rest_is_not_found():
     assert hidden(view, Part(ALL, everywhere(view), first, down=True), everywhere(view)) is None
 
 
+def test_within_a_device_a_country_is_found_as_that_of_the_device():
+    """Its name holds nothing beside the wider cause."""
+    made = calm().scaled(0.6, N + 1 - AGO, N + 1, device="web").scaled(0.0, N - 3, N + 1, device="web", country="NO")
+    view = made.view(N)
+    first, inside = len(view.recent.starts) - AGO, made.inside(device="web")
+    view.recent.flagged[inside, first:] = True
+    codes = (view.lattice.leaves.code_of(0, "web"), ANY, ANY)
+    found = hidden(view, Part(codes, inside, first, down=True), everywhere(view))
+    assert found is not None
+    assert view.lattice.leaves.slice_of(found.codes).label() == "device=web, country=NO"
+    assert (found.members == made.inside(device="web", country="NO")).all()
+
+
 def test_what_is_known_is_not_found_again():
     """The leaves of the narrower cause are not among those that are free."""
     view, wide, inside = seen(0.6, {"device": "tv"}, 4, 0.0)
