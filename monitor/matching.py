@@ -17,7 +17,7 @@ from monitor.followed import Followed, ratio_of
 from monitor.localize.causes import Cause
 from monitor.localize.stretch import stretch_of
 from monitor.localize.track import track
-from monitor.localize.within import Part, beyond, chance, rest_of
+from monitor.localize.within import Part, beyond, chance
 from monitor.question import Question
 
 Bools = NDArray[np.bool_]
@@ -87,14 +87,11 @@ def _began_after(part: Part, item: Followed) -> bool:
 def _comes_back(view: View, question: Question, part: Part, item: Followed) -> bool:
     """Whether a finding is a part of what is on its way back and has not come back altogether.
 
-    A part that stayed away, and is clearly worse than the rest, is something else: what the incident is now. So is one
-    whose rest is back.
+    A part that stayed away, and is clearly worse than the rest, is something else: what the incident is now.
     """
     if item.bad or item.down is not part.down or not part.within(item.members):
         return False
     least = question.context.min_change
-    if abs(rest_of(view, part, item.members) - 1.0) < least / 2.0:
-        return False
     worse = beyond(view, part, item.members, 1.0 - least if part.down else 1.0 + least)
     return _began_after(part, item) or not worse
 
